@@ -1,0 +1,11 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cwmp holds the words of CWMP (TR-069 Amendment 6): device identity,
+// values, RPCs, events, faults and the envelope that carries them. One file
+// per RPC family; the wire form is in cwmp/soap.
+//
+// It knows no I/O, clocks, logging or configuration. Strings of decoded
+// messages may share one backing array with the whole envelope: clone what is
+// kept.
+package cwmp

@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mtp is the contract between carriers of USP Records (the Message
+// Transfer Protocols in its subfolders) and whoever routes them.
+//
+// A carrier implements Transport and Link; the router implements Handler and
+// Port. A Link and its Port are the two ends of one connection to the router:
+//
+//	peer  ── Record ──▶ Link ── Port.Accept(rec, token) ──▶ router
+//	peer  ◀── ack ───── Link ◀──── Link.Ack(token) ──────── router
+//	router ── Link.Enqueue(rec, token) ──▶ Link ── Record ──▶ peer
+//	router ◀── Port.Settled(token) ─────── Link ◀── ack ──── peer
+//
+// Acceptance and outcome are two events: a Link goes on reading after Accept
+// and learns by token, later, that the Record was delivered or durably kept;
+// only then does it acknowledge to its peer.
+//
+// The package knows no concrete MTP, no routing, no translation, no storage.
+package mtp
+
+import (
+	"context"
+	"errors"
+
+	"github.com/uspgate/uspgate/usp"
+)
+
+// Outcomes. A carrier turns each into its own wire answer by a table in its
+// reply.go; everything else that reaches a carrier counts as ErrBusy.
+var (
+	// ErrMalformed: the Record does not parse.
+	ErrMalformed = usp.ErrMalformed
+	// ErrForbidden: the Link may not send as this from_id, or not to this to_id.
+	ErrForbidden = errors.New("mtp: forbidden")
+	// ErrUnroutable: nobody is known by this to_id.
+	ErrUnroutable = errors.New("mtp: no route to the Endpoint")
+	// ErrBusy: not now; the peer may send the Record again.
+	ErrBusy = errors.New("mtp: busy")
+	// ErrTooLarge: the Record is larger than the egress MTP carries.
+	ErrTooLarge = errors.New("mtp: Record too large")
+	// ErrFull: Enqueue found the Link's queue full. At least one token is
+	// outstanding then, so a Settled will follow that makes room.
+	ErrFull = errors.New("mtp: queue full")
+	// ErrLinkDown: the Link is gone, or went before the Record was delivered.
+	ErrLinkDown = errors.New("mtp: link down")
+	// ErrReplaced is the cause of Close for a Link whose Endpoint has opened a
+	// newer one to the same counterpart [R-WS.4].
+	ErrReplaced = errors.New("mtp: replaced by a newer session of the same Endpoint")
+	// ErrDraining is the cause of Close when the process shuts down.
+	ErrDraining = errors.New("mtp: shutting down")
+)
+
+// Token names one Record between a Link and its Port. The side that hands the
+// Record over chooses it; the other side only returns it. The two directions
+// have token spaces of their own.
+type Token uint64
+
+// Kind is the MTP, spelt as in metrics and configuration.
+type Kind string
+
+// The kinds.
+const (
+	WebSocket Kind = "websocket"
+	MQTT      Kind = "mqtt"
+	STOMP     Kind = "stomp"
+	CoAP      Kind = "coap"
+	UDS       Kind = "uds"
+	// Virtual is the kind of Links that end in this process.
+	Virtual Kind = "virtual"
+)
+
+// Transport is one configured binding of an MTP, in server or client role.
+type Transport interface {
+	// Name is the binding's name in the configuration.
+	Name() string
+	// Listen binds the sockets of a server, so that port 0 becomes known and
+	// privileges can be dropped before Run. A client role does nothing.
+	Listen(ctx context.Context) error
+	// Addr is the bound address after Listen, host:port or a path; for a
+	// client role the URL it connects to.
+	Addr() string
+	// Run serves until ctx ends or the transport fails for good. When it
+	// returns every Link is down and none of its goroutines is alive.
+	Run(ctx context.Context, h Handler) error
+}
+
+// Link is a way to reach one or many Endpoints now. All methods are safe for
+// concurrent use and none of them blocks.
+type Link interface {
+	// Enqueue takes rec for delivery, in the order of the calls. On nil the
+	// Link owes exactly one Port.Settled(t); it may call it before Enqueue
+	// returns. ErrFull and ErrLinkDown mean that the Record was not taken.
+	Enqueue(rec usp.Record, hint Hint, t Token) error
+	// Ack tells the outcome of a Record given to Port.Accept: nil is delivered
+	// or durably kept. It is called once per token, in any order; where the
+	// protocol wants an order the Link restores it.
+	Ack(t Token, err error)
+	// Close asks the Link to end its connection for cause, after what is
+	// queued has been written or a deadline has passed. Port.Down follows.
+	Close(cause error)
+}
+
+// Connector is a Link whose MTP has Connect Records [R-MTP.6]. CoAP has none.
+type Connector interface {
+	// ConnectRecord makes the Connect Record of this Link's MTP, by which the
+	// Agent from shows itself to the Controller to.
+	ConnectRecord(from, to usp.EndpointID) usp.Record
+}
+
+// Handler is what a Transport reports to; routing implements it.
+type Handler interface {
+	// LinkUp introduces a Link whose peer has been authenticated as p and
+	// returns the router's end of it. An error refuses the Link; the carrier
+	// closes the connection in its own way and calls nothing else.
+	LinkUp(l Link, p Peer) (Port, error)
+}
+
+// Port is the router's end of one Link. Accept is called by one goroutine at
+// a time; the other methods are safe for concurrent use.
+type Port interface {
+	// Bind says that the Endpoint can be reached over this Link, with hint as
+	// default for Records to it. A second Bind of the same address replaces
+	// the hint. ErrForbidden if the Peer's identity does not allow it.
+	Bind(a usp.Address, hint Hint) error
+	// Unbind takes a Bind back.
+	Unbind(a usp.Address)
+	// Accept hands over a Record from the peer, whose bytes are immutable and
+	// belong to the router from now on. It blocks only while the Link's window
+	// is full. Link.Ack(t) follows exactly once, possibly before Accept returns.
+	Accept(rec usp.Record, hint Hint, t Token)
+	// Settled tells the outcome of a Record given to Link.Enqueue.
+	Settled(t Token, err error)
+	// Down ends the Link. The carrier has settled every token before, those of
+	// undelivered Records with ErrLinkDown in the order of their Enqueue, and
+	// calls nothing on the Port afterwards. Ack may still be called by the
+	// router for a while and is ignored.
+	Down(cause error)
+}
+
+// Peer is what a carrier knows of the other side when a Link comes up.
+type Peer struct {
+	Kind     Kind
+	Listener string // Transport.Name
+	Remote   string // address, for logs
+	// Loopback is true if both ends are on this host.
+	Loopback bool
+	// Endpoint is the peer's Endpoint ID, empty while unknown: the first
+	// accepted Record's from_id decides then, if Identity allows it.
+	Endpoint usp.EndpointID
+	// Role is the peer's role, RoleUnknown where the carrier cannot tell.
+	Role usp.Role
+	// Presents, if not empty, is the one Endpoint that this Link shows to the
+	// peer: only Records from it are sent, only Records to it are accepted.
+	Presents usp.EndpointID
+	// Identity is who the peer proved to be.
+	Identity Identity
+	// Shared is true for a Link over which many Endpoints speak (a broker, a
+	// trunk): its Records bind nobody to the Link but by Bind.
+	Shared bool
+	// NoConnectRecords withholds Connect Records made by the router from this
+	// peer: some Controllers cannot cope with them.
+	NoConnectRecords bool
+	// MaxRecord is the largest Record in bytes that the peer takes; 0: no limit.
+	MaxRecord int
+}
+
+// Identity is the authenticated identity of a peer; it bounds the from_id that
+// its Link may send [R-SEC.4c].
+type Identity struct {
+	// Method is how it was proved: "none", "password", "certificate" or
+	// "handshake" (claimed by an unauthenticated handshake).
+	Method string
+	// IDs are the Endpoint IDs that the Link may speak for. Empty together
+	// with Any: the one ID that the first Record or handshake claims.
+	IDs []usp.EndpointID
+	// Any lets the Link speak for whomever it likes (trunks, by configuration).
+	Any bool
+}
+
+// Hint is what an MTP needs, or gives, beside the bytes of a Record. The zero
+// Hint is always acceptable.
+type Hint struct {
+	// Destination, for Enqueue and Bind: where in the Link's MTP to send
+	// (an MQTT topic, a STOMP destination). Empty: the Link's own peer.
+	Destination string
+	// ReplyTo, from Accept: where the sender of this Record wants the answer
+	// (MQTT Response Topic, reply-to-dest, CoAP reply-to). The router keeps it
+	// per request and gives it back as Destination of the answer. It never
+	// crosses to another Link.
+	ReplyTo string
+}
