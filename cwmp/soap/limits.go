@@ -27,3 +27,22 @@ type Limits struct {
 	// MaxValue is the longest single value in bytes; default 1 MiB.
 	MaxValue int
 }
+
+func (l Limits) withDefaults() Limits {
+	if l.MaxBytes <= 0 {
+		l.MaxBytes = 32 << 20
+	}
+	if l.MaxDepth <= 0 {
+		l.MaxDepth = 32
+	}
+	if l.MaxParams <= 0 {
+		l.MaxParams = 200_000
+	}
+	if l.MaxName <= 0 {
+		l.MaxName = 1024
+	}
+	if l.MaxValue <= 0 {
+		l.MaxValue = 1 << 20
+	}
+	return l
+}
