@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package acs
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/cwmp/soap"
+)
+
+// Causes with which Session.Close is called after an irregular end.
+var (
+	// ErrTimeout: the CPE did not send its next POST in time, or the Session
+	// took longer than the CPE can be kept waiting.
+	ErrTimeout = errors.New("acs: session timeout")
+	// ErrVanished: the CPE closed its connection in the middle of the session
+	// and did not come back.
+	ErrVanished = errors.New("acs: the CPE vanished")
+	// ErrReplaced: the same CPE opened a newer session [quirk 40].
+	ErrReplaced = errors.New("acs: replaced by a newer session of the same CPE")
+	// ErrShutdown: the Server stopped before the session was over.
+	ErrShutdown = errors.New("acs: shutting down")
+	// ErrProtocol: the CPE sent something that no tolerant reader can go on
+	// with.
+	ErrProtocol = errors.New("acs: protocol error of the CPE")
+	// ErrLost: the CPE left a request of the ACS unanswered twice.
+	ErrLost = errors.New("acs: request left unanswered")
+)
+
+// Options configures a Server. The zero value of a field means its default.
+type Options struct {
+	// Name labels the log lines; default "cwmp".
+	Name string
+	// Addr is the TCP address to bind, host:port; default ":7547".
+	Addr string
+	// Listener, if not nil, is used instead of binding Addr; the Server closes
+	// it.
+	Listener net.Listener
+	// TLS, if not nil, makes the listener speak TLS.
+	TLS *tls.Config
+	// Handler decides what sessions are about; required.
+	Handler Handler
+	// Auth authenticates the CPE at the Inform; nil lets everybody in.
+	Auth Authenticator
+
+	// MaxConns is the greatest number of TCP connections; one above it is
+	// closed at once. Default 20,000.
+	MaxConns int
+	// MaxSessions is the greatest number of sessions that are open at a time;
+	// above it an Inform gets 503 with Retry-After before it is parsed.
+	// Default 10,000. A CPE has one session: its newest.
+	MaxSessions int
+	// MaxInformBytes is the greatest body that is read from a CPE without a
+	// session; default 1 MiB.
+	MaxInformBytes int64
+	// MaxInflatedBytes is the greatest body after gzip or deflate; default
+	// 16 MiB [quirk 47].
+	MaxInflatedBytes int64
+	// MaxHeaderBytes bounds the HTTP header of a request; default 16 KiB.
+	MaxHeaderBytes int
+	// Limits bounds the envelopes; Limits.MaxBytes is also the greatest body
+	// of a CPE with a session.
+	Limits soap.Limits
+
+	// SessionTimeout is how long the ACS waits for the next POST; default 60 s.
+	// A SessionTimeout header of the CPE replaces it.
+	SessionTimeout time.Duration
+	// MaxSessionTimeout caps the SessionTimeout header; default 300 s.
+	MaxSessionTimeout time.Duration
+	// ReplyTimeout is how long a CPE is kept waiting for the answer to a POST,
+	// and so bounds Session.Next; default 25 s, as many CPE give up at 30.
+	ReplyTimeout time.Duration
+	// VanishGrace is how long a session outlives a keep-alive connection that
+	// the CPE has closed; default 30 s, never more than the session timeout.
+	// A CPE that uses a connection for each POST always gets the whole session
+	// timeout [quirk 39].
+	VanishGrace time.Duration
+	// EndGrace is how long after the end one more empty POST is answered like
+	// the last; default 5 s [quirk 35].
+	EndGrace time.Duration
+	// ReadHeaderTimeout bounds the HTTP header; default 10 s.
+	ReadHeaderTimeout time.Duration
+	// BodyTimeout bounds the pause between two pieces of a body; default 15 s.
+	BodyTimeout time.Duration
+	// MaxBodyTime bounds the time for a whole body; default 120 s.
+	MaxBodyTime time.Duration
+	// IdleTimeout closes connections without a request; default is
+	// MaxSessionTimeout plus 5 s.
+	IdleTimeout time.Duration
+	// DrainTimeout is how long open sessions may go on when Run is told to
+	// end; default 10 s.
+	DrainTimeout time.Duration
+	// RetryAfter is the mean of the Retry-After header of a 503, which is
+	// spread over half to one and a half of it; default 60 s.
+	RetryAfter time.Duration
+
+	// Methods answers a GetRPCMethods of the CPE; default Inform,
+	// GetRPCMethods, TransferComplete.
+	Methods []string
+	// EndWith200 tells which CPE want their session ended with 200 and an
+	// empty body instead of 204; nil is none [quirk 36]. Safe for concurrent
+	// use.
+	EndWith200 func(cwmp.DeviceID) bool
+
+	// Log takes the log lines; nil is none.
+	Log *zap.Logger
+	// Metrics registers the metrics; nil is none. Servers may share one.
+	Metrics prometheus.Registerer
+}

@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package connreq
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// Outcomes of a Wake other than success.
+var (
+	// ErrInSession: the CPE answered 503, it is in a session or too busy.
+	ErrInSession = errors.New("connreq: CPE busy")
+	// ErrCredentials: the CPE refused the credentials, or wants some and there
+	// are none.
+	ErrCredentials = errors.New("connreq: credentials refused")
+	// ErrForbidden: the address is not one that may be called.
+	ErrForbidden = errors.New("connreq: address not allowed")
+	// ErrUnreachable: no connection, or no answer.
+	ErrUnreachable = errors.New("connreq: CPE unreachable")
+	// ErrAnswer: the CPE answered something else.
+	ErrAnswer = errors.New("connreq: unexpected answer")
+)
+
+// Target is where and how a CPE takes Connection Requests.
+type Target struct {
+	URL      string
+	Username string
+	Password string
+	// Source is where the CPE's last session came from; the zero Addr if
+	// unknown. It is always allowed as destination, see Guard.
+	Source netip.Addr
+}
+
+// Guard says which addresses may be called. The CPE chooses the URL, so without
+// it every CPE could make the gateway send requests into the operator's net.
+// Checked on the address that is dialled, after name resolution. Multicast,
+// unspecified and link-local addresses (with those of cloud metadata services)
+// are never called, loopback only with AllowLoopback.
+type Guard struct {
+	// Networks are the allowed destinations besides Target.Source; empty is
+	// any.
+	Networks []netip.Prefix
+	// SourceOnly allows Target.Source and Networks only, even if Networks is
+	// empty.
+	SourceOnly bool
+	// AllowLoopback lets loopback addresses pass, for simulators.
+	AllowLoopback bool
+}
+
+// Options configures a Client. The zero value of a field means its default.
+type Options struct {
+	// Guard says which addresses may be called.
+	Guard Guard
+	// DialTimeout bounds one connect; default 3 s.
+	DialTimeout time.Duration
+	// Timeout bounds one attempt, both requests of it; default 10 s.
+	Timeout time.Duration
+	// Retries is how often an attempt that found the CPE unreachable is
+	// repeated; default 2, negative is never.
+	Retries int
+	// RetryWait is the pause before the first repetition, doubled for the
+	// next; default 1 s.
+	RetryWait time.Duration
+	// AllowBasic answers a Basic challenge; otherwise it is ErrCredentials.
+	AllowBasic bool
+	// Log takes the log lines; nil is none.
+	Log *zap.Logger
+	// Metrics registers the metrics; nil is none.
+	Metrics prometheus.Registerer
+}

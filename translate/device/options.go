@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/cwmp/connreq"
+)
+
+// Waker makes a CPE open a session; *connreq.Client is one. Safe for concurrent
+// use.
+type Waker interface {
+	Wake(ctx context.Context, t connreq.Target) error
+}
+
+// Observer is told what happens in the sessions of one Device: the Virtual
+// Agent on top. Its methods are called by one goroutine at a time, must not
+// block, and may call Device.Hold, but Device.Call only from another goroutine.
+// What they are given is theirs to read, not to change; strings may share the
+// memory of the whole envelope.
+type Observer interface {
+	// Inform is called inside the session, before the first RPC is taken from
+	// the queue.
+	Inform(in *cwmp.Inform)
+	// TransferComplete is called before it is answered.
+	TransferComplete(tc *cwmp.TransferComplete)
+	// SessionEnded is called once for each Inform, with nil after a regular
+	// end.
+	SessionEnded(cause error)
+}
+
+// Login is a user name with its password.
+type Login struct {
+	Username string
+	Password string
+}
+
+// Options configures a Fleet. The zero value of a field means its default.
+type Options struct {
+	// Waker wakes CPE; nil never does, and RPCs wait for the CPE to come.
+	Waker Waker
+	// Attach is called once for each Device, before its first Inform is
+	// reported; nil, or a nil Observer, observes nothing.
+	Attach func(*Device) Observer
+
+	// MaxDevices bounds the number of Devices; default 1,000,000. An Inform of
+	// one more is answered with Fault 8004.
+	MaxDevices int
+	// MaxQueue bounds the RPCs that wait for one Device; default 256.
+	MaxQueue int
+	// HoldTime is how long a session is kept open for the sake of a Hold
+	// without any RPC; default 5 s.
+	HoldTime time.Duration
+	// MaxWakes bounds how many CPE are being called at a time; default 256.
+	MaxWakes int
+	// WakeWait is how long a CPE that took a Connection Request may take to
+	// come, before it is called again; default 30 s [quirk 77].
+	WakeWait time.Duration
+	// WakeBackoff is the pause after the first failed wake, doubled each time
+	// up to WakeWait; default 2 s.
+	WakeBackoff time.Duration
+
+	// Login, unless empty, is the Connection Request login of all Devices.
+	// Otherwise each gets a random one of its own.
+	Login Login
+	// KeepLogin leaves the Connection Request login in the CPE as it is; Login
+	// is then what to try.
+	KeepLogin bool
+	// OtherLogins are tried in turn where the CPE refuses its own [quirk 79].
+	OtherLogins []Login
+
+	// Log takes the log lines; nil is none.
+	Log *zap.Logger
+	// Metrics registers the metrics; nil is none.
+	Metrics prometheus.Registerer
+}
