@@ -1,0 +1,57 @@
+# uspgate: make help lists the targets.
+
+GO          ?= go
+FUZZTIME    ?= 60s
+BIN         := bin/uspgate
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+LINT        := bin/golangci-lint
+LINT_VERSION := v2.7.0
+
+.DEFAULT_GOAL := help
+include scripts/test.mk
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/uspgate
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/uspgate
+
+.PHONY: demo
+demo: build ## the gateway with three simulated CPE and a Controller, end to end
+	$(BIN) demo
+
+.PHONY: generate
+generate: ## make the generated code anew
+	$(GO) generate ./...
+
+.PHONY: verify-generate
+verify-generate: generate ## fail if the generated code is not what is committed
+	git diff --exit-code -- '*.pb.go' cwmp/wsdl configs docs
+
+.PHONY: lint
+lint: $(LINT) ## golangci-lint and the house rules
+	$(LINT) run
+	$(LINT) fmt --diff
+
+$(LINT):
+	@mkdir -p bin
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+.PHONY: notices
+notices: ## the licences of what is linked into the binary
+	$(GO) run ./scripts/notices > NOTICES
+
+.PHONY: docs
+docs: ## the documents that are made from the code
+	$(GO) test ./internal/config -run TestReferenceFile -update
+
+.PHONY: ci
+ci: lint verify-generate test interop demo ## what CI runs
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin

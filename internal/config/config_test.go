@@ -1,0 +1,216 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/uspgate/uspgate/internal/config"
+)
+
+var update = flag.Bool("update", false, "rewrite configs/uspgate.yaml")
+
+func TestDefaultsAreValid(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Parse("", nil, nil)
+	if err != nil {
+		t.Fatalf("got %v, want no problem", err)
+	}
+	if got, want := cfg.MTP[0].Listen, "127.0.0.1:8080"; got != want {
+		t.Errorf("got listener %q, want %q", got, want)
+	}
+}
+
+func TestReferenceFileIsTheDefault(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join("..", "..", "configs", "uspgate.yaml")
+	cfg := config.Default()
+	want := "# Every key of uspgate with its default. Made by: uspgate config print\n" + config.Print(&cfg)
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("configs/uspgate.yaml is not what config print says; run go test ./internal/config -update")
+	}
+	parsed, err := config.Parse(file, got, nil)
+	if err != nil {
+		t.Fatalf("the reference file does not load: %v", err)
+	}
+	if again := config.Print(parsed); again != config.Print(&cfg) {
+		t.Errorf("loading the reference file changes it:\n%s", again)
+	}
+}
+
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ yaml, want string }{
+		"typo": {
+			"cwmp:\n  listne: :7547\n",
+			"f.yaml:2:3: cwmp.listne: unknown key; did you mean listen?",
+		},
+		"two at once": {
+			"log: {level: loud, colour: red}\n",
+			"f.yaml:1:20: log.colour: unknown key; known keys: level, format",
+		},
+		"not a duration": {
+			"translate:\n  freshness: soon\n",
+			`f.yaml:2:14: translate.freshness: "soon" is not a duration, write for example 30s or 5m`,
+		},
+		"twice": {
+			"log:\n  level: info\n  level: warn\n",
+			`f.yaml:3:3: mapping key "level" already defined at [2:3]`,
+		},
+		"enum": {
+			"log:\n  level: inof\n",
+			`f.yaml:2:3: log.level: "inof" is not known; did you mean info?`,
+		},
+		"exposed": {
+			"cwmp:\n  listen: :7547\n",
+			"f.yaml:2:3: cwmp.listen: :7547 is reachable from outside and asks nobody who they are; " +
+				"set auth.mode, listen on 127.0.0.1, or say insecure: true",
+		},
+		"list expected": {
+			"mtp: yes\n",
+			"f.yaml:1:6: mtp: want a list",
+		},
+		"endpoint": {
+			"controllers:\n  - endpoint_id: me\n",
+			`f.yaml:2:5: controllers[0].endpoint_id: "me": not an Endpoint ID: no colon, want scheme:authority:instance; ` +
+				"write for example self::controller",
+		},
+		"same address": {
+			"mtp:\n  - {name: a, type: websocket}\n  - {name: b, type: websocket}\n",
+			"f.yaml:3:5: mtp[1].listen: 127.0.0.1:8080 is taken by mtp[0].listen; choose another port",
+		},
+		"syntax": {
+			"cwmp: [\n",
+			"f.yaml:1:7: sequence end token ']' not found",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Parse("f.yaml", []byte(tc.yaml), nil)
+			var problems config.ProblemsError
+			if !errors.As(err, &problems) {
+				t.Fatalf("got %v, want problems", err)
+			}
+			for _, p := range problems {
+				if p.String() == tc.want {
+					return
+				}
+			}
+			t.Errorf("got\n%v\nwant\n%s", err, tc.want)
+		})
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := config.Parse("f.yaml", []byte("lgo: 1\ncwmp: {max_sessions: many}\nmetrics: {listn: x}\n"), nil)
+	if got := strings.Count(err.Error(), "\n") + 1; got != 3 {
+		t.Errorf("got %d problems, want 3:\n%v", got, err)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Parse("", nil, []string{
+		"USPGATE_CWMP__LISTEN=127.0.0.1:1", "USPGATE_MTP__WS__PATH=/x", "USPGATE_TRANSLATE__FRESHNESS=0s", "HOME=/",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.CWMP.Listen != "127.0.0.1:1" || cfg.MTP[0].Path != "/x" || cfg.Translate.Freshness != 0 {
+		t.Errorf("got %q %q %v, want the values of the environment",
+			cfg.CWMP.Listen, cfg.MTP[0].Path, cfg.Translate.Freshness)
+	}
+	_, err = config.Parse("", nil, []string{"USPGATE_CWMP__LISTNE=x"})
+	if err == nil || !strings.Contains(err.Error(), "USPGATE_CWMP__LISTNE: unknown key listne") {
+		t.Errorf("got %v, want a problem that names the variable", err)
+	}
+}
+
+func TestSecretsAreMasked(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("f.yaml", []byte(
+		"cwmp:\n  connection_request: {username: u, password_file: "+file+"}\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.CWMP.ConnectionRequest.Password.Reveal(); got != "hunter2" {
+		t.Errorf("got %q, want the text of the file", got)
+	}
+	if out := config.Print(cfg); strings.Contains(out, "hunter2") || !strings.Contains(out, "••••") {
+		t.Errorf("the secret is not masked:\n%s", out)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"30s": "30s", "5m": "5m", "90m": "1h30m", "24h": "24h", "0s": "0s", "0": "0s",
+	} {
+		var d config.Duration
+		if err := d.UnmarshalText([]byte(in)); err != nil {
+			t.Errorf("%s: %v", in, err)
+		}
+		if got := d.String(); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+	if err := new(config.Duration).UnmarshalText([]byte("-1s")); err == nil {
+		t.Error("a negative duration was accepted")
+	}
+	if got := time.Duration(config.Default().Translate.Deadline); got != 30*time.Second {
+		t.Errorf("got deadline %v, want 30s", got)
+	}
+}
+
+func TestSize(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"5MiB": "5MiB", "512 KiB": "512KiB", "1024": "1KiB", "1kB": "1000", "3B": "3", "0": "0",
+	} {
+		var s config.Size
+		if err := s.UnmarshalText([]byte(in)); err != nil {
+			t.Errorf("%s: %v", in, err)
+		}
+		if got := s.String(); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+	for _, bad := range []string{"", "MiB", "-1", "1XB", "9999999999999GiB"} {
+		if err := new(config.Size).UnmarshalText([]byte(bad)); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("cwmp: {listen: ':7547'}\nmtp:\n- name: a\n  type: mqtt\n"))
+	f.Add([]byte("log: &x {level: info}\n"))
+	f.Add([]byte("mtp: [[[]]]"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		cfg, err := config.Parse("f.yaml", text, nil)
+		if (cfg == nil) == (err == nil) {
+			t.Errorf("got %v and %v, want exactly one", cfg, err)
+		}
+	})
+}

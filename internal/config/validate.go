@@ -1,0 +1,206 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/uspgate/uspgate/usp"
+)
+
+// invalid adds a problem at the place of path, or of the nearest path above it
+// that the file has.
+func (d *decoder) invalid(path, text, hint string) {
+	p := Problem{File: d.file, Path: path, Text: text, Hint: hint}
+	for at := path; at != ""; at = parent(at) {
+		if pl, ok := d.at[at]; ok {
+			p.Line, p.Column = pl.line, pl.column
+			break
+		}
+	}
+	d.problems = append(d.problems, p)
+}
+
+func parent(path string) string {
+	i := strings.LastIndexAny(path, ".[")
+	if i < 0 {
+		return ""
+	}
+	return path[:i]
+}
+
+func (d *decoder) validate(cfg *Config) {
+	names := map[string]bool{}
+	addresses := map[string]string{}
+	for i := range cfg.MTP {
+		path := fmt.Sprintf("mtp[%d]", i)
+		d.mtp(path, &cfg.MTP[i])
+		if name := cfg.MTP[i].Name; names[name] {
+			d.invalid(path+".name", fmt.Sprintf("the name %q is taken", name), "give every binding its own")
+		} else {
+			names[name] = true
+		}
+		d.address(path+".listen", cfg.MTP[i].Listen, addresses)
+	}
+	d.cwmp(&cfg.CWMP)
+	d.address("cwmp.listen", cfg.CWMP.Listen, addresses)
+	if cfg.Metrics.Listen != "" {
+		d.address("metrics.listen", cfg.Metrics.Listen, addresses)
+	}
+	for i, c := range cfg.Controllers {
+		d.endpointID(fmt.Sprintf("controllers[%d].endpoint_id", i), c.EndpointID)
+	}
+	for i, r := range cfg.Routes {
+		d.endpointID(fmt.Sprintf("routes[%d].endpoint_id", i), r.EndpointID)
+		d.oneOf(fmt.Sprintf("routes[%d].role", i), r.Role, "agent", "controller")
+	}
+	d.oneOf("log.level", cfg.Log.Level, "debug", "info", "warn", "error")
+	d.oneOf("log.format", cfg.Log.Format, "console", "json")
+	d.positive("routing.window", cfg.Routing.Window)
+	d.positive("routing.queue_limit", cfg.Routing.QueueLimit)
+	d.positive("translate.max_devices", cfg.Translate.MaxDevices)
+	if cfg.Translate.Deadline == 0 {
+		d.invalid("translate.deadline", "0 would fail every request", "write for example 30s")
+	}
+}
+
+func (d *decoder) mtp(path string, m *MTP) {
+	if m.Name == "" {
+		d.invalid(path+".name", "the binding has no name", "name it, for example "+m.Type)
+	}
+	d.oneOf(path+".type", m.Type, "websocket", "mqtt")
+	d.oneOf(path+".role", m.Role, "unknown", "agent", "controller")
+	if m.Type == "websocket" && !strings.HasPrefix(m.Path, "/") {
+		d.invalid(path+".path", fmt.Sprintf("%q does not begin with /", m.Path), "write for example /usp")
+	}
+	if m.Type == "mqtt" {
+		d.topic(path+".topics.agent", m.Topics.Agent)
+		d.topic(path+".topics.controller", m.Topics.Controller)
+		if m.Topics.Agent == m.Topics.Controller {
+			d.invalid(path+".topics", "agent and controller have the same topic",
+				"make them differ: an Agent and a Controller may share an Endpoint ID")
+		}
+	}
+	d.positive(path+".max_connections", m.MaxConnections)
+	d.tls(path+".tls", &m.TLS)
+	d.auth(path+".auth", &m.Auth, "none", "password", "certificate")
+	if m.Auth.Mode == "certificate" && m.TLS.ClientCA == "" {
+		d.invalid(path+".auth.mode", "certificates need tls.client_ca", "name the file of the CA that signs them")
+	}
+	for i, u := range m.Auth.Users {
+		if u.EndpointID != "" {
+			d.endpointID(fmt.Sprintf("%s.auth.users[%d].endpoint_id", path, i), u.EndpointID)
+		}
+	}
+	d.exposed(path, m.Listen, m.Auth.Mode, m.Insecure)
+}
+
+func (d *decoder) cwmp(c *CWMP) {
+	d.tls("cwmp.tls", &c.TLS)
+	d.auth("cwmp.auth", &c.Auth, "none", "basic", "digest")
+	d.positive("cwmp.max_sessions", c.MaxSessions)
+	d.exposed("cwmp", c.Listen, c.Auth.Mode, c.Insecure)
+	for i, n := range c.ConnectionRequest.Networks {
+		if _, err := netip.ParsePrefix(n); err != nil {
+			d.invalid(fmt.Sprintf("cwmp.connection_request.networks[%d]", i),
+				fmt.Sprintf("%q is not a network", n), "write for example 10.0.0.0/8")
+		}
+	}
+	if (c.ConnectionRequest.Username == "") != (c.ConnectionRequest.Password == "") {
+		d.invalid("cwmp.connection_request", "user name and password go together", "set both or none")
+	}
+}
+
+func (d *decoder) auth(path string, a *Auth, modes ...string) {
+	d.oneOf(path+".mode", a.Mode, modes...)
+	needUsers := a.Mode == "password" || a.Mode == "basic" || a.Mode == "digest"
+	if needUsers && len(a.Users) == 0 {
+		d.invalid(path+".users", "nobody could log in", "add a user or set mode: none")
+	}
+	for i, u := range a.Users {
+		if u.Username == "" {
+			d.invalid(fmt.Sprintf("%s.users[%d].username", path, i), "the user has no name", "")
+		}
+	}
+}
+
+func (d *decoder) tls(path string, t *TLS) {
+	if (t.Cert == "") != (t.Key == "") {
+		d.invalid(path, "certificate and key go together", "set cert and key, or none of them")
+	}
+	if t.ClientCA != "" && t.Cert == "" {
+		d.invalid(path+".client_ca", "client certificates need TLS", "set cert and key")
+	}
+	d.oneOf(path+".min_version", t.MinVersion, "1.2", "1.3")
+}
+
+// exposed refuses a public listener that anybody may use.
+func (d *decoder) exposed(path, listen, mode string, insecure bool) {
+	if mode == "none" && !insecure && !loopback(listen) {
+		d.invalid(path+".listen", listen+" is reachable from outside and asks nobody who they are",
+			"set auth.mode, listen on 127.0.0.1, or say insecure: true")
+	}
+}
+
+func loopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return true // reported as an address
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func (d *decoder) address(path, listen string, taken map[string]string) {
+	_, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		d.invalid(path, fmt.Sprintf("%q is not host:port", listen), "write for example 127.0.0.1:8080 or :8080")
+		return
+	}
+	if other, ok := taken[listen]; ok && port != "0" {
+		d.invalid(path, listen+" is taken by "+other, "choose another port")
+		return
+	}
+	taken[listen] = path
+}
+
+func (d *decoder) endpointID(path, id string) {
+	if _, err := usp.ParseEndpointID(id); err != nil {
+		d.invalid(path, err.Error(), "write for example self::controller")
+	}
+}
+
+func (d *decoder) topic(path, topic string) {
+	switch {
+	case strings.Count(topic, "{endpoint_id}") != 1:
+		d.invalid(path, fmt.Sprintf("%q does not hold {endpoint_id} once", topic),
+			"write for example usp/v1/agent/{endpoint_id}")
+	case strings.ContainsAny(topic, "+#"):
+		d.invalid(path, fmt.Sprintf("%q is a filter", topic), "leave + and # out")
+	}
+}
+
+func (d *decoder) oneOf(path, value string, allowed ...string) {
+	if slices.Contains(allowed, value) {
+		return
+	}
+	hint := "write " + strings.Join(allowed, ", ")
+	if n := nearest(value, allowed); n != "" {
+		hint = "did you mean " + n + "?"
+	}
+	d.invalid(path, fmt.Sprintf("%q is not known", value), hint)
+}
+
+func (d *decoder) positive(path string, n int) {
+	if n <= 0 {
+		d.invalid(path, fmt.Sprintf("%d is not positive", n), "remove the key for the default")
+	}
+}
