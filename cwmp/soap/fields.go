@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package soap
+
+import "strings"
+
+// Each of the functions here reads the text of the innermost open element into
+// dst and closes the element.
+
+func (d *decoder) key(dst *string) (err error) {
+	*dst, err = d.text(trimPretty)
+	return err
+}
+
+func (d *decoder) word(dst *string) (err error) {
+	*dst, err = d.text(trimAll)
+	return err
+}
+
+// name reads the name of a parameter or an object. Dots in front of it stand
+// for a root that was left out [quirk 21].
+func (d *decoder) name(dst *string) error {
+	s, err := d.text(trimAll)
+	if err != nil {
+		return err
+	}
+	if len(s) > d.lim.MaxName {
+		return d.limit("name too long")
+	}
+	if s != "" && s[0] == '.' {
+		s = trimSpace(strings.TrimLeft(s, "."))
+	}
+	*dst = s
+	return nil
+}
+
+func (d *decoder) flag(dst *bool) error {
+	s, err := d.text(trimAll)
+	*dst = parseBool(s)
+	return err
+}
+
+func (d *decoder) code(dst *int) error {
+	s, err := d.text(trimAll)
+	*dst = parseCode(s)
+	return err
+}
+
+func (d *decoder) uint32(dst *uint32) error {
+	s, err := d.text(trimAll)
+	*dst = parseUint32(s)
+	return err
+}
+
+// entry counts an entry of a list.
+func (d *decoder) entry() error {
+	if d.params++; d.params > d.lim.MaxParams {
+		return d.limit("too many parameters")
+	}
+	return nil
+}
+
+// names reads the children of the innermost open element, whatever they are
+// called, as names of parameters.
+func (d *decoder) names(dst *[]string) error {
+	return d.each(func(string) error {
+		var s string
+		if err := d.entry(); err != nil {
+			return err
+		}
+		if err := d.name(&s); err != nil {
+			return err
+		}
+		*dst = append(*dst, s)
+		return nil
+	})
+}
+
+// words is names for words that are not names of parameters.
+func (d *decoder) words(dst *[]string) error {
+	return d.each(func(string) error {
+		var s string
+		if err := d.entry(); err != nil {
+			return err
+		}
+		if err := d.word(&s); err != nil {
+			return err
+		}
+		*dst = append(*dst, s)
+		return nil
+	})
+}

@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package soap
+
+import "github.com/uspgate/uspgate/cwmp"
+
+func (d *decoder) getParameterNames() (cwmp.Message, error) {
+	m := &cwmp.GetParameterNames{}
+	return m, d.each(func(name string) error {
+		switch name {
+		case "ParameterPath":
+			return d.name(&m.Path)
+		case "NextLevel":
+			return d.flag(&m.NextLevel)
+		default:
+			return nil
+		}
+	})
+}
+
+func (d *decoder) getParameterNamesResponse() (cwmp.Message, error) {
+	m := &cwmp.GetParameterNamesResponse{}
+	return m, d.each(func(name string) error {
+		if name == "ParameterList" {
+			return d.parameterInfos(&m.Params)
+		}
+		return nil
+	})
+}
+
+func (d *decoder) parameterInfos(list *[]cwmp.ParameterInfo) error {
+	for {
+		_, ok, err := d.child()
+		if err != nil || !ok {
+			return err
+		}
+		if err := d.entry(); err != nil {
+			return err
+		}
+		*list = append(*list, cwmp.ParameterInfo{})
+		if err := d.parameterInfo(&(*list)[len(*list)-1]); err != nil {
+			return err
+		}
+	}
+}
+
+func (d *decoder) parameterInfo(p *cwmp.ParameterInfo) error {
+	for {
+		name, ok, err := d.child()
+		if err != nil || !ok {
+			return err
+		}
+		switch name {
+		case "Name":
+			err = d.name(&p.Name)
+		case "Writable":
+			err = d.flag(&p.Writable)
+		default:
+			err = d.skip()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (w *writer) getParameterNames(m *cwmp.GetParameterNames) {
+	w.text("ParameterPath", m.Path)
+	w.bool("NextLevel", m.NextLevel)
+}
+
+func (w *writer) getParameterNamesResponse(m *cwmp.GetParameterNamesResponse) {
+	w.openArray("ParameterList", "cwmp:ParameterInfoStruct", len(m.Params))
+	for i := range m.Params {
+		w.open("ParameterInfoStruct")
+		w.text("Name", m.Params[i].Name)
+		w.bool("Writable", m.Params[i].Writable)
+		w.close("ParameterInfoStruct")
+	}
+	w.close("ParameterList")
+}

@@ -1,0 +1,335 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package soap
+
+import (
+	"fmt"
+	"strings"
+)
+
+// scanner walks the elements of one document without copying: names,
+// attributes and texts are substrings of s. It knows nothing of CWMP.
+//
+// The work is linear in len(s) and the memory bounded by maxDepth whatever s
+// holds.
+type scanner struct {
+	s        string
+	pos      int
+	maxDepth int
+	maxValue int
+	// open holds the names, as written, of the elements around pos.
+	open []string
+	// attrs is the attribute text of the start tag that was read last.
+	attrs string
+	// empty is true after the start tag of an empty element until its end has
+	// been reported.
+	empty bool
+}
+
+// mismatch is an end tag that does not close the innermost element.
+type mismatch struct {
+	name, open string
+	offset     int
+}
+
+func (m *mismatch) Error() string {
+	return fmt.Sprintf("%v: offset %d: </%.64s> closes <%.64s>", ErrMalformed, m.offset, m.name, m.open)
+}
+
+func (m *mismatch) Unwrap() error { return ErrMalformed }
+
+func (sc *scanner) malformed(what string) error {
+	return fmt.Errorf("%w: offset %d: %s", ErrMalformed, sc.pos, what)
+}
+
+func (sc *scanner) limit(what string) error {
+	return fmt.Errorf("%w: offset %d: %s", ErrLimit, sc.pos, what)
+}
+
+// root goes to the start tag of the document element and returns its local
+// name. Blanks, NUL bytes, comments and processing instructions may come
+// first [quirk 19].
+func (sc *scanner) root() (string, error) {
+	for {
+		for sc.pos < len(sc.s) && (isSpace(sc.s[sc.pos]) || sc.s[sc.pos] == 0) {
+			sc.pos++
+		}
+		if sc.pos >= len(sc.s) {
+			return "", sc.malformed("no element")
+		}
+		if sc.s[sc.pos] != '<' {
+			return "", sc.malformed("text before the first element")
+		}
+		switch sc.after() {
+		case '!', '?':
+			if _, err := sc.markup(); err != nil {
+				return "", err
+			}
+		default:
+			name, ok, err := sc.startTag()
+			if err == nil && !ok {
+				err = sc.malformed("no element")
+			}
+			return name, err
+		}
+	}
+}
+
+// child goes to the next child of the innermost open element and enters it. It
+// returns false when there is none left; the element is closed then.
+func (sc *scanner) child() (name string, ok bool, err error) {
+	if sc.empty {
+		sc.empty = false
+		sc.pop()
+		return "", false, nil
+	}
+	for {
+		i := strings.IndexByte(sc.s[sc.pos:], '<')
+		if i < 0 {
+			return "", false, sc.cut()
+		}
+		sc.pos += i
+		switch sc.after() {
+		case '/':
+			return "", false, sc.endTag()
+		case '!', '?':
+			if _, err := sc.markup(); err != nil {
+				return "", false, err
+			}
+		default:
+			name, ok, err := sc.startTag()
+			if ok || err != nil {
+				return name, ok, err
+			}
+			sc.pos++ // a bare '<' [quirk 18]
+		}
+	}
+}
+
+// skip closes the innermost open element with all that is in it.
+func (sc *scanner) skip() error {
+	for depth := len(sc.open); len(sc.open) >= depth; {
+		if _, _, err := sc.child(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each enters every child of the innermost open element, calls f with the
+// local name, and closes the child if f has not done so.
+func (sc *scanner) each(f func(name string) error) error {
+	for {
+		name, ok, err := sc.child()
+		if err != nil || !ok {
+			return err
+		}
+		depth := len(sc.open)
+		if err := f(name); err != nil {
+			return err
+		}
+		if len(sc.open) >= depth {
+			if err := sc.skip(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// after returns the byte behind the '<' at pos, 0 at the end.
+func (sc *scanner) after() byte {
+	if sc.pos+1 < len(sc.s) {
+		return sc.s[sc.pos+1]
+	}
+	return 0
+}
+
+// cut goes to the end and says that the document ends too early.
+func (sc *scanner) cut() error {
+	sc.pos = len(sc.s)
+	if len(sc.open) == 0 {
+		return sc.malformed("unexpected end")
+	}
+	return sc.malformed(fmt.Sprintf("unexpected end in <%.64s>", sc.open[len(sc.open)-1]))
+}
+
+func (sc *scanner) pop() { sc.open = sc.open[:len(sc.open)-1] }
+
+// startTag reads the start tag at pos. It returns false, and leaves pos, if
+// the '<' there does not begin one: no name follows, or another '<' comes
+// before the '>' that must close it.
+func (sc *scanner) startTag() (name string, ok bool, err error) {
+	s, i := sc.s, sc.pos+1
+	if i >= len(s) || !isNameStart(s[i]) {
+		return "", false, nil
+	}
+	colon := i
+	for i < len(s) && !endsName[s[i]] {
+		if s[i] == ':' {
+			colon = i + 1
+		}
+		i++
+	}
+	raw, local := s[sc.pos+1:i], s[colon:i]
+	end := tagEnd(s, i)
+	if end < 0 || local == "" {
+		return "", false, nil
+	}
+	if len(sc.open) >= sc.maxDepth {
+		return "", false, sc.limit("elements nested too deep")
+	}
+	sc.open = append(sc.open, raw)
+	sc.attrs, sc.pos = s[i:end], end+1
+	if end > i && s[end-1] == '/' {
+		sc.attrs, sc.empty = s[i:end-1], true
+	}
+	return local, true, nil
+}
+
+// tagEnd returns the index of the '>' that closes the tag whose attributes
+// begin at i, -1 if there is none before the next '<'.
+func tagEnd(s string, i int) int {
+	var quote byte
+	for ; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '<':
+			return -1
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '>':
+			return i
+		case c == '"' || c == '\'':
+			quote = c
+		}
+	}
+	return -1
+}
+
+// endTag reads the end tag at pos and closes the innermost open element.
+// Prefixes need not agree.
+func (sc *scanner) endTag() error {
+	rest, top := sc.s[sc.pos+2:], sc.open[len(sc.open)-1]
+	if len(rest) > len(top) && rest[len(top)] == '>' && rest[:len(top)] == top {
+		sc.pos += len(top) + 3
+		sc.pop()
+		return nil
+	}
+	i := strings.IndexByte(rest, '>')
+	if i < 0 {
+		return sc.cut()
+	}
+	name := trimSpace(rest[:i])
+	if name != top && localName(name) != localName(top) {
+		return &mismatch{name: name, open: top, offset: sc.pos}
+	}
+	sc.pos += i + 3
+	sc.pop()
+	return nil
+}
+
+// markup passes over the comment, CDATA section or processing instruction at
+// pos and returns the text of a CDATA section. Document type declarations are
+// refused: nothing in SOAP needs them, and they define entities.
+func (sc *scanner) markup() (cdata string, err error) {
+	const comment, section = "<!--", "<![CDATA["
+	begin, end := "<?", "?>"
+	rest := sc.s[sc.pos:]
+	switch {
+	case strings.HasPrefix(rest, comment):
+		begin, end = comment, "-->"
+	case strings.HasPrefix(rest, section):
+		begin, end = section, "]]>"
+	case sc.after() == '!':
+		return "", sc.malformed("document type declaration")
+	}
+	i := strings.Index(rest[len(begin):], end)
+	if i < 0 {
+		return "", sc.cut()
+	}
+	sc.pos += len(begin) + i + len(end)
+	if begin == section {
+		return rest[len(begin) : len(begin)+i], nil
+	}
+	return "", nil
+}
+
+// nextAttr splits the first attribute off attrs. The value is as written.
+func nextAttr(attrs string) (name, value, rest string, ok bool) {
+	i := 0
+	for i < len(attrs) && isSpace(attrs[i]) {
+		i++
+	}
+	attrs = attrs[i:]
+	i = 0
+	for i < len(attrs) && attrs[i] != '=' && !isSpace(attrs[i]) {
+		i++
+	}
+	if i == 0 && attrs == "" {
+		return "", "", "", false
+	}
+	name, rest = attrs[:i], trimLeft(attrs[i:])
+	if rest == "" || rest[0] != '=' {
+		return name, "", rest, true
+	}
+	rest = trimLeft(rest[1:])
+	if rest == "" {
+		return name, "", "", true
+	}
+	if q := rest[0]; q == '"' || q == '\'' {
+		rest = rest[1:]
+		if i = strings.IndexByte(rest, q); i < 0 {
+			return name, rest, "", true
+		}
+		return name, rest[:i], rest[i+1:], true
+	}
+	i = 0
+	for i < len(rest) && !isSpace(rest[i]) {
+		i++
+	}
+	return name, rest[:i], rest[i:], true
+}
+
+// attr returns the value of the attribute with this local name in the start
+// tag that was read last.
+func (sc *scanner) attr(local string) string {
+	for rest := sc.attrs; ; {
+		name, value, next, ok := nextAttr(rest)
+		if !ok {
+			return ""
+		}
+		if localName(name) == local {
+			return value
+		}
+		rest = next
+	}
+}
+
+func localName(name string) string { return name[strings.LastIndexByte(name, ':')+1:] }
+
+var endsName = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, '/': true, '>': true, '<': true, '"': true, '\'': true}
+
+func isNameStart(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c == ':' || c >= 0x80
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+func trimLeft(s string) string {
+	for s != "" && isSpace(s[0]) {
+		s = s[1:]
+	}
+	return s
+}
+
+func trimRight(s string) string {
+	for s != "" && isSpace(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// trimSpace removes the four blanks of XML at both ends, and no others.
+func trimSpace(s string) string { return trimRight(trimLeft(s)) }
