@@ -88,6 +88,8 @@ type Options struct {
 	EndGrace time.Duration
 	// ReadHeaderTimeout bounds the HTTP header; default 10 s.
 	ReadHeaderTimeout time.Duration
+	// WriteTimeout bounds the writing of an answer; default 60 s.
+	WriteTimeout time.Duration
 	// BodyTimeout bounds the pause between two pieces of a body; default 15 s.
 	BodyTimeout time.Duration
 	// MaxBodyTime bounds the time for a whole body; default 120 s.
@@ -114,4 +116,50 @@ type Options struct {
 	Log *zap.Logger
 	// Metrics registers the metrics; nil is none. Servers may share one.
 	Metrics prometheus.Registerer
+}
+
+const (
+	mib = 1 << 20
+	kib = 1 << 10
+)
+
+// orDefault sets *v to d if it is zero or negative.
+func orDefault[T int | int64 | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+func (o Options) withDefaults() Options {
+	if o.Name == "" {
+		o.Name = "cwmp"
+	}
+	if o.Addr == "" {
+		o.Addr = ":7547"
+	}
+	orDefault(&o.MaxConns, 20_000)
+	orDefault(&o.MaxSessions, 10_000)
+	orDefault(&o.MaxInformBytes, mib)
+	orDefault(&o.MaxInflatedBytes, 16*mib)
+	orDefault(&o.MaxHeaderBytes, 16*kib)
+	orDefault(&o.Limits.MaxBytes, 32*mib)
+	orDefault(&o.SessionTimeout, 60*time.Second)
+	orDefault(&o.MaxSessionTimeout, 300*time.Second)
+	orDefault(&o.ReplyTimeout, 25*time.Second)
+	orDefault(&o.VanishGrace, 30*time.Second)
+	orDefault(&o.EndGrace, 5*time.Second)
+	orDefault(&o.ReadHeaderTimeout, 10*time.Second)
+	orDefault(&o.WriteTimeout, 60*time.Second)
+	orDefault(&o.BodyTimeout, 15*time.Second)
+	orDefault(&o.MaxBodyTime, 120*time.Second)
+	orDefault(&o.IdleTimeout, o.MaxSessionTimeout+5*time.Second)
+	orDefault(&o.DrainTimeout, 10*time.Second)
+	orDefault(&o.RetryAfter, 60*time.Second)
+	if o.Methods == nil {
+		o.Methods = []string{"Inform", "GetRPCMethods", "TransferComplete"}
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	return o
 }

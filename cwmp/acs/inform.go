@@ -1,0 +1,182 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package acs
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+)
+
+// faultVersion answers an Inform whose SupportedCWMPVersions have none of ours.
+const faultVersion = 8006
+
+// open opens a session for the Inform; x holds a slot, which becomes the
+// session's.
+func (x *exchange) open(env *cwmp.Envelope, in *cwmp.Inform) {
+	ns, use, ok := negotiate(env)
+	if !ok {
+		x.fault(env, &cwmp.Fault{Code: faultVersion, Text: "ACS version incompatible with CPE"})
+		return
+	}
+	s := x.newSession(env, in, ns)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	prev := x.srv.table.put(s)
+	x.slot = false
+	if prev != nil {
+		prev.finish(ErrReplaced)
+	}
+	if old := x.c.sess.Swap(s); old != nil && old != prev {
+		old.finish(ErrReplaced)
+	}
+	h, err := x.srv.opts.Handler.Open(s.ctx, in, s.info)
+	if err != nil {
+		s.drop()
+		x.notOpened(env, err)
+		return
+	}
+	s.h = h
+	if err := s.ctx.Err(); err != nil {
+		s.end(context.Cause(s.ctx))
+		x.status(http.StatusServiceUnavailable, true)
+		return
+	}
+	s.setPhase(phaseCPE)
+	out := s.answer(env, &cwmp.InformResponse{MaxEnvelopes: 1})
+	out.UseVersion = use
+	s.useVersion = use
+	if !x.envelope(out, s.id) {
+		s.end(errors.New("acs: InformResponse not encoded"))
+		return
+	}
+	s.arm(s.timeout)
+}
+
+// notOpened answers an Inform for which the Handler did not open a session.
+func (x *exchange) notOpened(env *cwmp.Envelope, err error) {
+	var f *cwmp.Fault
+	if errors.As(err, &f) {
+		x.fault(env, f)
+		return
+	}
+	x.srv.log.Warn("session refused", zap.Stringer("remote", x.c.remote), zap.Error(err))
+	x.busy(rejectHandler)
+}
+
+// fault answers env with f where there is no session.
+func (x *exchange) fault(env *cwmp.Envelope, f *cwmp.Fault) {
+	x.srv.met.fault(f)
+	x.envelope(&cwmp.Envelope{Namespace: env.Namespace, ID: env.ID, NoID: env.NoID, Body: f}, "")
+}
+
+func (x *exchange) newSession(env *cwmp.Envelope, in *cwmp.Inform, ns string) *session {
+	s := &session{
+		srv:       x.srv,
+		id:        rand.Text(),
+		device:    in.DeviceID.Key(),
+		ns:        ns,
+		conn:      x.c,
+		keepAlive: x.keepAlive(),
+		events:    in.Events,
+		retry:     in.RetryCount,
+		fresh:     true,
+	}
+	s.timeout, s.reply = x.srv.timeouts(env.SessionTimeout)
+	s.info = Info{
+		Remote:         x.c.remote,
+		Username:       x.user,
+		Namespace:      ns,
+		SessionTimeout: s.timeout,
+	}
+	s.ctx, s.cancel = context.WithCancelCause(x.srv.base)
+	s.timer = time.AfterFunc(time.Hour, s.expired)
+	s.arm(s.reply)
+	return s
+}
+
+// timeouts returns how long the ACS waits for a POST and the CPE for an answer;
+// header is the SessionTimeout of the Inform in seconds, 0 for none.
+func (s *Server) timeouts(header uint32) (session, reply time.Duration) {
+	session, reply = s.opts.SessionTimeout, s.opts.ReplyTimeout
+	if header == 0 {
+		return session, reply
+	}
+	said := time.Duration(header) * time.Second
+	reply = min(reply, said)
+	// What the CPE says is how long it waits itself. Less than what is usual
+	// would only cut off slow answers.
+	session = max(min(said, s.opts.MaxSessionTimeout), min(session, minSessionTimeout))
+	return session, reply
+}
+
+// minSessionTimeout is the least that TR-069 recommends an ACS to wait.
+const minSessionTimeout = 30 * time.Second
+
+// retransmitted answers an Inform that is the same as the one which opened the
+// session, came on the same connection, and before anything else did.
+func (s *session) retransmitted(x *exchange, env *cwmp.Envelope, in *cwmp.Inform) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != phaseCPE || !s.fresh || s.conn != x.c || in.RetryCount != s.retry ||
+		in.DeviceID.Key() != s.device || !slices.Equal(in.Events, s.events) {
+		return false
+	}
+	out := s.answer(env, &cwmp.InformResponse{MaxEnvelopes: 1})
+	out.UseVersion = s.useVersion
+	x.envelope(out, s.id)
+	return true
+}
+
+// negotiate returns the namespace of the session, and the version to name in
+// UseCWMPVersion if the CPE has asked [TR-069 3.7.1.1]; ok is false if there is
+// no common one.
+func negotiate(env *cwmp.Envelope) (ns, use string, ok bool) {
+	ns = env.Namespace
+	if env.SupportedVersions == "" {
+		return ns, "", true
+	}
+	for v := range strings.SplitSeq(env.SupportedVersions, ",") {
+		switch v = strings.TrimSpace(v); v {
+		case "1.0", "1.1", "1.2", "1.3", "1.4":
+			use = max(use, v)
+		}
+	}
+	switch use {
+	case "":
+		return ns, "", false
+	case "1.0":
+		ns = cwmp.Namespace10
+	case "1.1":
+		ns = cwmp.Namespace11
+	}
+	return ns, use, true
+}
+
+// finish ends the session from outside: whoever works for it is interrupted.
+func (s *session) finish(cause error) {
+	s.cancel(cause)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(cause)
+}
+
+func (x *exchange) keepAlive() bool { return x.r.ProtoAtLeast(1, 1) && !x.r.Close }
+
+// failure makes the cause of Close from an error of the Handler.
+func (s *session) failure(op string, err error) error {
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	return fmt.Errorf("acs: %s: %w", op, err)
+}

@@ -1,0 +1,167 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package acs
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/uspgate/uspgate/cwmp"
+)
+
+// Reasons of uspgate_cwmp_rejected_total.
+const (
+	rejectConns     = "connections"
+	rejectSessions  = "sessions"
+	rejectDraining  = "draining"
+	rejectAuth      = "auth"
+	rejectBody      = "body"
+	rejectMalformed = "malformed"
+	rejectNoSession = "no_session"
+	rejectMethod    = "method"
+	rejectHandler   = "handler"
+	rejectParallel  = "parallel"
+)
+
+// metrics are the Server's collectors. All of them exist even if they are not
+// registered.
+type metrics struct {
+	sessions *prometheus.GaugeVec
+	ended    *prometheus.CounterVec
+	rpc      *prometheus.HistogramVec
+	faults   *prometheus.CounterVec
+	rejected *prometheus.CounterVec
+
+	cpeTurn, acsTurn prometheus.Gauge
+	regular          prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		sessions: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "uspgate_cwmp_sessions",
+			Help: "Open CWMP sessions by whose turn it is: cpe (may send requests), acs (owes an answer).",
+		}, []string{"state"}),
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "uspgate_cwmp_sessions_total",
+			Help: "CWMP sessions that have ended, by reason.",
+		}, []string{"end_reason"}),
+		rpc: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "uspgate_cwmp_rpc_duration_seconds",
+			Help:    "Time from sending an RPC to a CPE to its response.",
+			Buckets: []float64{.005, .02, .1, .5, 1, 5, 20, 60, 300},
+		}, []string{"rpc"}),
+		faults: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "uspgate_cwmp_faults_total",
+			Help: "CWMP faults sent (8xxx) and received (9xxx), by code.",
+		}, []string{"code"}),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "uspgate_cwmp_rejected_total",
+			Help: "Connections and POSTs of CPE that were turned away, by reason.",
+		}, []string{"reason"}),
+	}
+	if reg != nil {
+		err := errors.Join(register(reg, &m.sessions), register(reg, &m.ended), register(reg, &m.rpc),
+			register(reg, &m.faults), register(reg, &m.rejected))
+		if err != nil {
+			return nil, err
+		}
+	}
+	m.cpeTurn = m.sessions.WithLabelValues("cpe")
+	m.acsTurn = m.sessions.WithLabelValues("acs")
+	m.regular = m.ended.WithLabelValues("regular")
+	return m, nil
+}
+
+// register registers *c, or puts in its place what another Server has already
+// registered.
+func register[T prometheus.Collector](reg prometheus.Registerer, c *T) error {
+	err := reg.Register(*c)
+	var twice prometheus.AlreadyRegisteredError
+	if errors.As(err, &twice) {
+		if old, ok := twice.ExistingCollector.(T); ok {
+			*c = old
+			return nil
+		}
+	}
+	return err //nolint:wrapcheck // New wraps it
+}
+
+func (m *metrics) reject(reason string) { m.rejected.WithLabelValues(reason).Inc() }
+
+func (m *metrics) gauge(p phase) prometheus.Gauge {
+	switch p {
+	case phaseCPE:
+		return m.cpeTurn
+	case phaseACS:
+		return m.acsTurn
+	case phaseOpening, phaseEnded:
+		return nil
+	default:
+		return nil
+	}
+}
+
+// moved counts the change of a session's phase.
+func (m *metrics) moved(from, to phase) {
+	if g := m.gauge(from); g != nil {
+		g.Dec()
+	}
+	if g := m.gauge(to); g != nil {
+		g.Inc()
+	}
+}
+
+func (m *metrics) end(cause error) {
+	if cause == nil {
+		m.regular.Inc()
+		return
+	}
+	m.ended.WithLabelValues(endReason(cause)).Inc()
+}
+
+func endReason(cause error) string {
+	switch {
+	case errors.Is(cause, ErrTimeout):
+		return "timeout"
+	case errors.Is(cause, ErrVanished):
+		return "vanished"
+	case errors.Is(cause, ErrReplaced):
+		return "replaced"
+	case errors.Is(cause, ErrShutdown):
+		return "shutdown"
+	case errors.Is(cause, ErrProtocol), errors.Is(cause, io.ErrUnexpectedEOF):
+		return "protocol"
+	case errors.Is(cause, ErrLost):
+		return "lost"
+	default:
+		return "handler"
+	}
+}
+
+func (m *metrics) answered(rpc string, d time.Duration) {
+	switch rpc {
+	case "GetParameterValues", "SetParameterValues", "GetParameterNames", "GetParameterAttributes",
+		"SetParameterAttributes", "AddObject", "DeleteObject", "Download", "Upload", "Reboot", "FactoryReset",
+		"ScheduleInform", "GetRPCMethods":
+	default:
+		rpc = "other"
+	}
+	m.rpc.WithLabelValues(rpc).Observe(d.Seconds())
+}
+
+func (m *metrics) fault(f *cwmp.Fault) {
+	label := "other"
+	switch {
+	case f.Code >= 8000 && f.Code <= 8006, f.Code >= 9000 && f.Code <= 9032:
+		label = strconv.Itoa(f.Code)
+	case f.Code >= 8800 && f.Code <= 8899, f.Code >= 9800 && f.Code <= 9899:
+		label = "vendor"
+	}
+	m.faults.WithLabelValues(label).Inc()
+}

@@ -1,0 +1,328 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package acs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+)
+
+// phase is where a session stands [TR-069 3.7.1].
+type phase uint8
+
+const (
+	phaseOpening phase = iota // the Handler looks at the Inform
+	phaseCPE                  // the CPE may send requests
+	phaseACS                  // the CPE owes the response to a request of ours
+	phaseEnded
+)
+
+// session is one CWMP session. mu is held while a POST is answered, so that the
+// Handler's Session has one caller at a time; cancel interrupts the holder.
+type session struct {
+	srv     *Server
+	id      string // value of the cookie
+	device  cwmp.DeviceID
+	info    Info
+	timeout time.Duration   // between our answer and the next POST
+	reply   time.Duration   // between a POST and our answer
+	ctx     context.Context //nolint:containedctx // the session's own: it lives from POST to POST
+	cancel  context.CancelCauseFunc
+
+	over      atomic.Bool // ended; the rest is for lookups without mu
+	regular   atomic.Bool // ended by 204
+	vanishing atomic.Bool // the deadline is that of a lost connection
+	posts     atomic.Int32
+	deadline  atomic.Int64 // on the Server's clock
+	timer     *time.Timer
+
+	mu         sync.Mutex
+	h          Session
+	phase      phase
+	ns         string
+	useVersion string
+	events     []cwmp.Event // of the Inform
+	retry      uint32
+	fresh      bool  // nothing has come after the Inform
+	conn       *conn // of the latest POST
+	keepAlive  bool  // conn was meant to stay after the latest answer
+	manyConns  bool  // the CPE has used more than one
+	lastID     uint64
+	out        outstanding
+}
+
+// outstanding is the request that the CPE owes a response to.
+type outstanding struct {
+	req    cwmp.Request // nil is none
+	id     string
+	since  time.Time
+	resent bool
+}
+
+// maxPosts is how many POSTs of one session are read at a time: the one that is
+// answered, and a repetition of it on a new connection.
+const maxPosts = 2
+
+// arrive notes that a POST of the session is coming in; depart must follow
+// unless it returns false.
+func (s *session) arrive() bool {
+	if s.posts.Add(1) > maxPosts {
+		s.posts.Add(-1)
+		return false
+	}
+	s.vanishing.Store(false)
+	s.arm(s.srv.opts.MaxBodyTime + s.reply)
+	return true
+}
+
+func (s *session) depart() {
+	if s.posts.Add(-1) == 0 && !s.over.Load() {
+		s.arm(s.timeout)
+	}
+}
+
+// arm sets the deadline of the session.
+func (s *session) arm(d time.Duration) {
+	s.deadline.Store(s.srv.now() + int64(d))
+	s.timer.Reset(d)
+}
+
+// expired runs when the timer does.
+func (s *session) expired() {
+	if left := s.deadline.Load() - s.srv.now(); left > 0 { // armed by two at a time
+		s.timer.Reset(time.Duration(left))
+		return
+	}
+	if !s.srv.table.enter() {
+		return
+	}
+	defer s.srv.table.leave()
+	switch {
+	case s.over.Load():
+		s.srv.table.forget(s)
+	case s.vanishing.Load():
+		s.finish(ErrVanished)
+	default:
+		s.finish(ErrTimeout)
+	}
+}
+
+// connClosed shortens the deadline if the CPE has left a connection that was to
+// stay. It must not wait: it is called while the connection is closed.
+func (s *session) connClosed(c *conn) {
+	if s.over.Load() || !s.mu.TryLock() {
+		return
+	}
+	defer s.mu.Unlock()
+	if s.conn != c || s.manyConns || !s.keepAlive || s.phase == phaseEnded || s.posts.Load() > 0 {
+		return
+	}
+	if grace := s.srv.opts.VanishGrace; grace < s.timeout {
+		s.vanishing.Store(true)
+		s.arm(grace)
+	}
+}
+
+func (s *session) setPhase(p phase) {
+	s.srv.met.moved(s.phase, p)
+	s.phase = p
+}
+
+// end closes the Handler's Session, once; s.mu is held.
+func (s *session) end(cause error) {
+	if s.phase == phaseEnded {
+		return
+	}
+	s.setPhase(phaseEnded)
+	s.regular.Store(cause == nil)
+	s.over.Store(true)
+	s.out.req = nil
+	s.events = nil
+	s.cancel(cause)
+	if s.h != nil {
+		s.h.Close(cause)
+		s.h = nil
+	}
+	s.srv.met.end(cause)
+	s.srv.table.end(s, cause == nil)
+	if cause == nil {
+		s.arm(s.srv.opts.EndGrace)
+		return
+	}
+	s.timer.Stop()
+	s.srv.log.Info("session broken", zap.Stringer("device", s.device), zap.Stringer("remote", s.info.Remote),
+		zap.Error(cause))
+}
+
+// drop ends a session that the Handler did not open.
+func (s *session) drop() {
+	s.setPhase(phaseEnded)
+	s.over.Store(true)
+	s.cancel(nil)
+	s.timer.Stop()
+	s.srv.table.end(s, false)
+}
+
+// post answers a POST of the session that is not an Inform. env is nil for an
+// empty one.
+func (s *session) post(x *exchange, env *cwmp.Envelope) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == phaseEnded { // while the body was read
+		x.refuse(rejectNoSession, http.StatusBadRequest)
+		return
+	}
+	s.arm(s.reply)
+	s.fresh = false
+	s.manyConns = s.manyConns || s.conn != x.c
+	s.conn = x.c
+	s.keepAlive = x.keepAlive()
+	x.c.sess.Store(s)
+	if env == nil || env.Body == nil {
+		s.empty(x)
+		return
+	}
+	switch m := env.Body.(type) {
+	case *cwmp.Unknown:
+		if s.phase == phaseACS && strings.HasSuffix(m.Name, "Response") {
+			s.response(x, env, m)
+			return
+		}
+		s.respond(x, env, &cwmp.Fault{Code: cwmp.FaultACSMethodNotSupported, Text: "Method not supported"}) // [quirk 75]
+	case *cwmp.GetRPCMethods:
+		s.respond(x, env, &cwmp.GetRPCMethodsResponse{Methods: s.srv.opts.Methods})
+	case cwmp.Request:
+		s.request(x, env, m)
+	case cwmp.Response:
+		s.response(x, env, m)
+	default:
+		s.end(ErrProtocol)
+		x.refuse(rejectMalformed, http.StatusBadRequest)
+	}
+}
+
+// empty is the turn of the ACS, or a sign that the CPE has not seen our request.
+func (s *session) empty(x *exchange) {
+	if s.phase != phaseACS {
+		s.turn(x, nil)
+		return
+	}
+	if s.out.resent || !repeatable(s.out.req) {
+		// The CPE has done its part of the session: to it, this is a good end.
+		s.end(ErrLost)
+		x.over(s.device)
+		return
+	}
+	s.out.resent = true
+	s.send(x)
+}
+
+// repeatable reports whether executing req twice is the same as once, seen from
+// the outcome as well.
+func repeatable(req cwmp.Request) bool {
+	switch req.(type) {
+	case *cwmp.GetParameterValues, *cwmp.GetParameterNames, *cwmp.GetParameterAttributes, *cwmp.GetRPCMethods,
+		*cwmp.SetParameterValues, *cwmp.SetParameterAttributes, *cwmp.Reboot, *cwmp.FactoryReset:
+		return true
+	default:
+		return false
+	}
+}
+
+// request has the Handler answer a method that the CPE called. A response that
+// the CPE owes stays owed.
+func (s *session) request(x *exchange, env *cwmp.Envelope, req cwmp.Request) {
+	resp, err := s.h.Request(s.ctx, req)
+	if err == nil && s.ctx.Err() != nil {
+		err = s.ctx.Err()
+	}
+	if err != nil {
+		s.end(s.failure(req.Method(), err))
+		x.busy(rejectHandler)
+		return
+	}
+	if resp == nil {
+		resp = &cwmp.Fault{Code: cwmp.FaultACSInternalError, Text: "Internal error"}
+	}
+	s.respond(x, env, resp)
+}
+
+func (s *session) respond(x *exchange, env *cwmp.Envelope, resp cwmp.Response) {
+	if f, ok := resp.(*cwmp.Fault); ok {
+		s.srv.met.fault(f)
+	}
+	if !x.envelope(s.answer(env, resp), "") {
+		s.end(errors.New("acs: response not encoded"))
+	}
+}
+
+// answer makes the envelope of a response, with the ID as the CPE sent it.
+func (s *session) answer(env *cwmp.Envelope, resp cwmp.Response) *cwmp.Envelope {
+	return &cwmp.Envelope{Namespace: s.ns, ID: env.ID, NoID: env.NoID, Body: resp}
+}
+
+// response takes the CPE's response to our request. One that nobody asked for
+// is what an empty POST is: the CPE has nothing more to say.
+func (s *session) response(x *exchange, env *cwmp.Envelope, resp cwmp.Response) {
+	if f, ok := resp.(*cwmp.Fault); ok {
+		s.srv.met.fault(f)
+	}
+	if s.phase != phaseACS {
+		s.srv.log.Info("response without a request", zap.Stringer("device", s.device),
+			zap.String("method", resp.Method()))
+		s.turn(x, nil)
+		return
+	}
+	if !env.NoID && env.ID != s.out.id {
+		// One request is outstanding, so the turn tells what is meant [quirk 5].
+		s.srv.log.Debug("response with another ID", zap.Stringer("device", s.device),
+			zap.String("method", resp.Method()))
+	}
+	s.srv.met.answered(s.out.req.Method(), time.Since(s.out.since))
+	s.out.req = nil
+	s.setPhase(phaseCPE)
+	s.turn(x, resp)
+}
+
+// turn asks the Handler for the next request.
+func (s *session) turn(x *exchange, last cwmp.Response) {
+	if s.keepAlive {
+		// Nobody is there to take the request if the CPE closes while we wait.
+		// From HTTP/1.0 it may be half a close that awaits the answer.
+		stop := context.AfterFunc(x.r.Context(), func() { s.cancel(ErrVanished) })
+		defer stop()
+	}
+	req, err := s.h.Next(s.ctx, last)
+	switch {
+	case errors.Is(err, io.EOF):
+		s.end(nil)
+		x.over(s.device)
+	case err != nil:
+		s.end(s.failure("next request", err))
+		x.busy(rejectHandler)
+	default:
+		s.lastID++
+		s.out = outstanding{req: req, id: strconv.FormatUint(s.lastID, 10), since: time.Now()}
+		s.setPhase(phaseACS)
+		s.send(x)
+	}
+}
+
+// send sends the outstanding request.
+func (s *session) send(x *exchange) {
+	if !x.envelope(&cwmp.Envelope{Namespace: s.ns, ID: s.out.id, Body: s.out.req}, "") {
+		s.end(errors.New("acs: request not encoded"))
+	}
+}
