@@ -104,7 +104,7 @@ func Comparable(t Type, op Op, want string) error {
 	case base == TypeDateTime && isUnknownTime(want):
 		return misfit(op.String() + " is not for the Unknown Time")
 	}
-	if !lexical(base, want) && !(t.IsList() && op != Contains) {
+	if !lexical(base, want) && (!t.IsList() || op == Contains) {
 		return misfit("\"" + want + "\" is not a value of type " + base.String())
 	}
 	return nil

@@ -125,7 +125,11 @@ func TestValid(t *testing.T) {
 			[]string{"0001-01-01T00:00:00Z", "2024-02-29T23:59:59.123456Z", "2024-01-01T00:00:00", "2024-01-01T00:00:00+02:00"},
 			[]string{"", "2024-02-30T00:00:00Z", "2024-01-01", "2024-01-01 00:00:00Z", "2024-01-01T00:00:00,5Z", "now"},
 		},
-		{path.TypeBase64, []string{"", "QQ==", "QUI=", "QUJD", "+/+/"}, []string{"Q", "QQ=", "QQ==\n", "Q===", "QU_D", "=QQ="}},
+		{
+			path.TypeBase64,
+			[]string{"", "QQ==", "QUI=", "QUJD", "+/+/"},
+			[]string{"Q", "QQ=", "QQ==\n", "Q===", "QU_D", "=QQ="},
+		},
 		{path.TypeHexBinary, []string{"", "0aF9"}, []string{"0", "0g", "0x"}},
 		{path.TypeUnsignedInt | path.List, []string{"", "1", "1, 2 ,3"}, []string{",", "1,", "1,x", "1 2"}},
 	} {

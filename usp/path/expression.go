@@ -39,7 +39,6 @@ func (x *parser) expression() (segment, error) {
 		x.i += 2
 		x.space()
 	}
-	//nolint:gosec // G115: at most MaxComparisons
 	return segment{kind: segExpression, lo: uint8(lo), hi: uint8(len(x.p.comps))}, nil
 }
 

@@ -126,7 +126,8 @@ func (r *resolver) matches(seg *segment) (bool, error) {
 	n := len(r.buf)
 	for i := int(seg.lo); i < int(seg.hi); i++ {
 		c := &r.p.comps[i]
-		ok, err := false, error(nil)
+		var ok bool
+		var err error
 		if c.plain {
 			ok, err = r.compare(string(append(r.buf[:n], c.rel...)), r.types[i], c)
 			r.buf = r.buf[:n]

@@ -92,7 +92,7 @@ func (x *parser) dot() error {
 		return x.fail("want a dot")
 	}
 	if !x.p.search && !x.sawAny {
-		x.p.static = uint16(x.i) //nolint:gosec // G115: at most MaxLength
+		x.p.static = uint16(x.i)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func TestParse(t *testing.T) {
 		{"Device._x.Y_2", "", "Device._x.", "Device._x.Y_2", "Y_2", path.Parameter, false},
 		{"Device.Reboot()", "", "Device.", "Device.Reboot()", "Reboot", path.Command, false},
 		{"Device.Boot!", "", "Device.", "Device.Boot!", "Boot", path.Event, false},
-		{"Device.IP.Interface.3.Reset()", "", "Device.IP.Interface.3.", "Device.IP.Interface.{i}.Reset()", "Reset", path.Command, false},
+		{"Device.IP.Port.3.Reset()", "", "Device.IP.Port.3.", "Device.IP.Port.{i}.Reset()", "Reset", path.Command, false},
 		{"Device.WiFi.SSID.*.SSID", "", "Device.WiFi.SSID.", "Device.WiFi.SSID.{i}.SSID", "SSID", path.Parameter, true},
 		{"Device.WiFi.SSID.*.", "", "Device.WiFi.SSID.", "Device.WiFi.SSID.{i}.", "", path.Instance, true},
 		{
@@ -47,7 +47,7 @@ func TestParse(t *testing.T) {
 		{"Device.A.[N==-08].", "", "Device.A.", "Device.A.{i}.", "", path.Instance, true},
 		{"Device.A.[B.C#1+.D!=true].", "Device.A.[B.C+.D!=true].", "Device.A.", "Device.A.{i}.", "", path.Instance, true},
 		{"Device.A.1.Ref+.Name", "", "Device.A.1.", "Device.A.{i}.Ref+.Name", "Name", path.Parameter, true},
-		{"Device.A.1.Ref#1+.Name", "Device.A.1.Ref+.Name", "Device.A.1.", "Device.A.{i}.Ref+.Name", "Name", path.Parameter, true},
+		{"Device.A.1.R#1+.Name", "Device.A.1.R+.Name", "Device.A.1.", "Device.A.{i}.R+.Name", "Name", path.Parameter, true},
 		{"Device.A.1.Ref#12+.B.", "", "Device.A.1.", "Device.A.{i}.Ref#12+.B.", "", path.Object, true},
 		{"Device.A.*.Ref#*+.", "", "Device.A.", "Device.A.{i}.Ref#*+.", "", path.Instance, true},
 	} {
@@ -265,7 +265,10 @@ func FuzzParse(f *testing.F) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	for _, s := range []string{"Device.WiFi.SSID.3.Stats.BytesSent", `Device.WiFi.SSID.[Enable==true&&SSID=="home"].SSID`} {
+	for _, s := range []string{
+		"Device.WiFi.SSID.3.Stats.BytesSent",
+		`Device.WiFi.SSID.[Enable==true&&SSID=="home"].SSID`,
+	} {
 		b.Run(s, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
