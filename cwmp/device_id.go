@@ -3,11 +3,7 @@
 
 package cwmp
 
-import (
-	"strings"
-
-	"github.com/uspgate/uspgate/usp"
-)
+import "strings"
 
 // DeviceID is the DeviceIdStruct of an Inform [TR-069 A.3.3.1]. OUI,
 // ProductClass and SerialNumber are the identity of a CPE, Manufacturer is not.
@@ -29,12 +25,27 @@ func (d DeviceID) Key() DeviceID {
 }
 
 // String joins the identity as OUI-ProductClass-SerialNumber, or
-// OUI-SerialNumber where the product class is empty, percent-encoded
-// [TR-069 3.4.4].
+// OUI-SerialNumber where the product class is empty. Every byte of the parts
+// that is not alphanumeric or an underscore is percent-encoded [TR-069 3.4.4],
+// the hyphen too, so different identities have different strings.
 func (d DeviceID) String() string {
 	k := d.Key()
-	if k.ProductClass == "" {
-		return usp.EscapeInstance(k.OUI) + "-" + usp.EscapeInstance(k.SerialNumber)
+	b := appendPart(nil, k.OUI)
+	if k.ProductClass != "" {
+		b = appendPart(append(b, '-'), k.ProductClass)
 	}
-	return usp.EscapeInstance(k.OUI) + "-" + usp.EscapeInstance(k.ProductClass) + "-" + usp.EscapeInstance(k.SerialNumber)
+	return string(appendPart(append(b, '-'), k.SerialNumber))
+}
+
+func appendPart(b []byte, s string) []byte {
+	const hex = "0123456789ABCDEF"
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
+			b = append(b, c)
+		default:
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return b
 }

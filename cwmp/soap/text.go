@@ -150,7 +150,18 @@ var special = func() (t [256]bool) {
 	return t
 }()
 
+// isPlain reports whether s has no special bytes.
 func isPlain(s string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		// Eight bytes at a time; a tab or line feed may be reported too.
+		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		amp, ef := x^(ones*'&'), x^(ones*0xEF)
+		if ((x-ones*0x20)&^x|(amp-ones)&^amp|(ef-ones)&^ef)&highs != 0 {
+			break
+		}
+	}
 	for i := range len(s) {
 		if special[s[i]] {
 			return false
