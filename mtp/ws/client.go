@@ -5,19 +5,44 @@ package ws
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/gorilla/websocket"
+	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/usp"
 )
 
-// Client is the client role: an mtp.Transport that keeps one connection.
-type Client struct{ opts ClientOptions }
+// Client is the client role: an mtp.Transport that keeps one connection to one
+// server and connects again when it ends [R-WS.5, R-WS.19].
+type Client struct {
+	opts    ClientOptions
+	metrics *mtp.KindMetrics
+	buffers buffers
+	target  string // URL with the own Endpoint ID
+}
 
 // NewClient checks o and allocates.
 func NewClient(o ClientOptions) (*Client, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	return &Client{opts: o}, nil
+	metrics, err := mtp.NewMetrics(o.Metrics, mtp.WebSocket)
+	if err != nil {
+		return nil, fmt.Errorf("ws: %w", err)
+	}
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("ws: URL: %w", err)
+	}
+	return &Client{opts: o, metrics: metrics, target: withEndpoint(*u, o.Endpoint)}, nil
 }
 
 // Name implements mtp.Transport.
@@ -29,8 +54,166 @@ func (c *Client) Listen(context.Context) error { return nil }
 // Addr implements mtp.Transport.
 func (c *Client) Addr() string { return c.opts.URL }
 
-// Run implements mtp.Transport.
-func (c *Client) Run(ctx context.Context, _ mtp.Handler) error {
-	<-ctx.Done()
-	return nil
+// Run implements mtp.Transport. When ctx ends it closes the Link with
+// mtp.ErrDraining, which takes at most twice CloseTimeout.
+func (c *Client) Run(ctx context.Context, h mtp.Handler) error {
+	o := mtp.SuperviseOptions{Retry: c.opts.Retry, Hold: c.opts.Hold, Log: c.opts.Log}
+	return mtp.Supervise(ctx, o, func(ctx context.Context, up func()) error {
+		return c.attempt(ctx, h, up)
+	})
+}
+
+// attempt is one connection, from dialling to its end.
+func (c *Client) attempt(ctx context.Context, h mtp.Handler, up func()) error {
+	conn, w, answer, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	peer, err := c.peer(conn, w, answer)
+	if err != nil {
+		w.kill()
+		return err
+	}
+	l := newLink(conn, w, &c.opts.LinkOptions, c.metrics)
+	defer keep(l, interval(c.opts.KeepAlive))()
+	stop := context.AfterFunc(ctx, func() { l.Close(mtp.ErrDraining) })
+	defer stop()
+	return l.run(h, peer, func() {
+		l.log(&peer).Info("link up", zap.String("url", c.opts.URL))
+		up()
+	})
+}
+
+// dial connects and shakes hands, all within the handshake timeout.
+func (c *Client) dial(ctx context.Context) (*websocket.Conn, *wire, http.Header, error) {
+	var w *wire
+	// The library does not watch ctx once it is connected: the wire does.
+	stop := func() bool { return true }
+	defer func() { stop() }()
+	wrap := func(conn net.Conn) net.Conn {
+		w = &wire{Conn: conn, buffers: &c.buffers, masked: true}
+		stop = context.AfterFunc(ctx, w.kill)
+		return w
+	}
+	d := websocket.Dialer{
+		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return wrap(conn), nil
+		},
+		NetDialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := c.dialTLS(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return wrap(conn), nil
+		},
+		HandshakeTimeout: c.opts.HandshakeTimeout,
+		ReadBufferSize:   readBufferSize,
+		WriteBufferSize:  writeBufferSize, WriteBufferPool: &sync.Pool{},
+		Subprotocols: []string{Subprotocol}, // [R-WS.9]
+	}
+	conn, resp, err := d.DialContext(ctx, c.target, c.header())
+	if resp != nil {
+		_ = resp.Body.Close() // the library has replaced it by a copy in memory
+	}
+	if err != nil {
+		return nil, nil, nil, dialError(err, resp)
+	}
+	return conn, w, resp.Header, nil
+}
+
+func (c *Client) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("address: %w", err)
+	}
+	conf := c.opts.TLS.Clone()
+	if conf.ServerName == "" {
+		conf.ServerName = host
+	}
+	d := tls.Dialer{Config: conf}
+	return d.DialContext(ctx, network, addr)
+}
+
+func (c *Client) header() http.Header {
+	h := c.opts.Header.Clone()
+	if h == nil {
+		h = make(http.Header)
+	}
+	if c.opts.LegacyExtension { // [R-WS.10a]
+		h[extensionHeader] = []string{extensionValue(c.opts.Endpoint)}
+	}
+	return h
+}
+
+// dialError says what the server answered, if it did.
+func dialError(err error, resp *http.Response) error {
+	if errors.Is(err, websocket.ErrBadHandshake) && resp != nil {
+		return fmt.Errorf("ws: dial: the server answered %s: %w", resp.Status, err)
+	}
+	return fmt.Errorf("ws: dial: %w", err)
+}
+
+var (
+	errNoSubprotocol = errors.New("ws: the server's answer lacks the subprotocol " + Subprotocol)
+	errOtherEndpoint = errors.New("ws: the server is another Endpoint")
+)
+
+// peer checks the answer to the handshake and says who the server is.
+func (c *Client) peer(conn *websocket.Conn, w *wire, answer http.Header) (mtp.Peer, error) {
+	if conn.Subprotocol() != Subprotocol { // [R-WS.12]
+		return mtp.Peer{}, errNoSubprotocol
+	}
+	// Agents answer with the extension unasked [R-WS.11b]; one that makes no
+	// sense is as good as none.
+	told, _, err := extensionEndpoint(answer.Values("Sec-Websocket-Extensions"))
+	if err != nil {
+		told = ""
+	}
+	if c.opts.Peer != "" && told != "" && told != c.opts.Peer {
+		return mtp.Peer{}, fmt.Errorf("%w: %q, want %q", errOtherEndpoint, told, c.opts.Peer)
+	}
+	p := mtp.Peer{
+		Kind: mtp.WebSocket, Listener: c.opts.Name, Remote: conn.RemoteAddr().String(),
+		Loopback: isLoopback(conn.LocalAddr()) && isLoopback(conn.RemoteAddr()),
+		Endpoint: c.opts.Peer, Role: c.opts.Role, Shared: c.opts.Shared,
+		NoConnectRecords: c.opts.NoConnectRecords,
+	}
+	if !c.opts.Carrier {
+		p.Presents = c.opts.Endpoint
+	}
+	if p.Endpoint == "" && !p.Shared {
+		p.Endpoint = told
+	}
+	p.Identity, err = c.identity(w, p)
+	return p, err
+}
+
+// identity is that of the server: TLS has checked its name against the URL
+// [R-MTP.4]; Endpoint IDs in its certificate are binding where there are any.
+func (c *Client) identity(w *wire, p mtp.Peer) (mtp.Identity, error) {
+	id := mtp.Identity{Method: "none", Any: p.Shared}
+	if p.Endpoint != "" {
+		id.Method = "handshake"
+		id.IDs = []usp.EndpointID{p.Endpoint}
+	}
+	conn, ok := w.Conn.(*tls.Conn)
+	if !ok {
+		return id, nil
+	}
+	id.Method = "certificate"
+	var named mtp.Identity
+	if certs := conn.ConnectionState().PeerCertificates; len(certs) > 0 {
+		named.IDs = mtp.CertificateURNs(certs[0]) // its DNS names name the host
+	}
+	if p.Endpoint != "" && !named.Allows(p.Endpoint) {
+		return mtp.Identity{}, fmt.Errorf("%w: its certificate does not name %q [R-SEC.0a]", errOtherEndpoint, p.Endpoint)
+	}
+	if p.Endpoint == "" && !p.Shared {
+		id.IDs = named.IDs
+	}
+	return id, nil
 }

@@ -33,6 +33,13 @@ const (
 	DefaultMaxHeader        = 8 << 10
 )
 
+// Of the library's buffers per connection: the read buffer must hold a control
+// frame, wire reads ahead where more is waiting; the write buffer is not used.
+const (
+	readBufferSize  = 512
+	writeBufferSize = 256
+)
+
 // LinkOptions are what both roles have in common.
 type LinkOptions struct {
 	// Name is the binding's name in the configuration; "": "ws".

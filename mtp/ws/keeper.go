@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ws
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+)
+
+// keeperSlots is over how many ticks per interval a keeper spreads its Links.
+const keeperSlots = 32
+
+// keeper visits every Link of a server once per keep-alive interval: one
+// ticker and one goroutine for all of them.
+type keeper struct {
+	mu    sync.Mutex
+	slots [keeperSlots]map[*link]struct{}
+	next  int
+}
+
+func (k *keeper) add(l *link) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.next = (k.next + 1) % keeperSlots
+	l.slot = k.next
+	if k.slots[l.slot] == nil {
+		k.slots[l.slot] = make(map[*link]struct{})
+	}
+	k.slots[l.slot][l] = struct{}{}
+}
+
+func (k *keeper) remove(l *link) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.slots[l.slot], l)
+}
+
+// each calls f for every Link of a slot; f must not block.
+func (k *keeper) each(slot int, f func(*link)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for l := range k.slots[slot] {
+		f(l)
+	}
+}
+
+func (k *keeper) all(f func(*link)) {
+	for slot := range keeperSlots {
+		k.each(slot, f)
+	}
+}
+
+// run ticks until ctx ends.
+func (k *keeper) run(ctx context.Context, interval time.Duration) {
+	ticker := time.NewTicker(max(interval/keeperSlots, time.Millisecond))
+	defer ticker.Stop()
+	for slot := 0; ; slot = (slot + 1) % keeperSlots {
+		select {
+		case <-ticker.C:
+			k.each(slot, (*link).tick)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// keep visits the one Link of a client until stop is called; it needs no
+// goroutine that stands.
+func keep(l *link, interval time.Duration) (stop func()) {
+	var mu sync.Mutex
+	stopped := false
+	var timer *time.Timer
+	timer = time.AfterFunc(math.MaxInt64, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !stopped {
+			l.tick()
+			timer.Reset(interval)
+		}
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	timer.Reset(interval)
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
+	}
+}

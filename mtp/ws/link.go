@@ -1,0 +1,289 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ws
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/usp"
+)
+
+var (
+	errSilent  = errors.New("ws: the peer has been silent for more than two keep-alive intervals")
+	errStalled = errors.New("ws: the peer takes nothing")
+	errPanic   = errors.New("ws: panic")
+)
+
+// What the reader is doing, for the keeper.
+const (
+	activityQuiet     uint32 = iota // nothing heard since the last visit
+	activityHeard                   // something heard
+	activityAccepting               // in Port.Accept: it is us who do not listen
+)
+
+// link is one connection in either role. Its reader, the goroutine in run, owns
+// it; what is written goes through the writer of box.
+type link struct {
+	opts    *LinkOptions
+	metrics *mtp.KindMetrics
+	conn    *websocket.Conn
+	wire    *wire
+	box     *mtp.Outbox
+	port    mtp.Port // set before the reader and the writer begin
+	token   mtp.Token
+
+	refused  atomic.Bool // a Record was refused in a way that ends the Link
+	activity atomic.Uint32
+	slot     int    // of the keeper
+	silent   int    // visits without a sign of life; keeper only
+	seq      uint32 // of the wire at the last visit; keeper only
+
+	peerEnd bool // the peer has sent a Close frame; reader only
+
+	mu       sync.Mutex
+	cause    error // why the Link ends, the first that was known
+	pings    bool  // a Ping is due
+	pongs    bool  // a Pong is due, with pong
+	pong     []byte
+	finished bool // finish has waited for the peer's Close frame
+}
+
+// newLink wraps a connection whose handshake is over.
+func newLink(conn *websocket.Conn, w *wire, o *LinkOptions, m *mtp.KindMetrics) *link {
+	l := &link{opts: o, metrics: m, conn: conn, wire: w}
+	w.opened()
+	l.box = mtp.NewOutbox(mtp.OutboxOptions{
+		MaxRecords: o.QueueRecords, MaxBytes: o.QueueBytes,
+		Write: l.write, Finish: l.finish, Abort: w.kill, Metrics: m,
+	})
+	conn.SetReadLimit(int64(o.MaxRecord))
+	conn.SetPingHandler(l.onPing)
+	conn.SetPongHandler(l.onPong)
+	conn.SetCloseHandler(l.onClose)
+	return l
+}
+
+// Enqueue implements mtp.Link. The Hint says nothing to WebSocket: a Link has
+// one destination.
+func (l *link) Enqueue(rec usp.Record, _ mtp.Hint, t mtp.Token) error {
+	return l.box.Enqueue(rec, mtp.Hint{}, t)
+}
+
+// Ack implements mtp.Link. WebSocket has no acknowledgement; what the peer may
+// not send ends the session, see replies.
+func (l *link) Ack(_ mtp.Token, err error) {
+	l.metrics.Received(err)
+	if err != nil && replyTo(err).ack {
+		l.fail(err)
+	}
+}
+
+// Close implements mtp.Link: what is queued is written, a Close frame follows,
+// and the reader ends with the peer's own or after the timeout [R-WS.8].
+func (l *link) Close(cause error) {
+	l.because(cause)
+	l.box.Close(l.opts.CloseTimeout)
+}
+
+// ConnectRecord implements mtp.Connector.
+func (l *link) ConnectRecord(from, to usp.EndpointID) usp.Record {
+	return usp.NewWebSocketConnect(from, to)
+}
+
+// because notes why the Link ends, unless that is known already.
+func (l *link) because(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cause == nil {
+		l.cause = err
+	}
+}
+
+// ended returns why the Link ends.
+func (l *link) ended() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cause
+}
+
+// fail ends the Link for a fault of the peer, from any goroutine: the reader
+// wakes up and says good-bye.
+func (l *link) fail(cause error) {
+	l.because(cause)
+	l.refused.Store(true)
+	l.box.Fail()
+	_ = l.conn.SetReadDeadline(time.Unix(1, 0)) // fails only if the connection is gone already
+}
+
+// run introduces the Link to the router, reads until the end and tears down.
+// When it returns Down has been called, the connection is closed and none of
+// its goroutines is alive. up is called once the router has taken the Link.
+func (l *link) run(h mtp.Handler, p mtp.Peer, up func()) error {
+	defer l.wire.kill()
+	if err := l.introduce(h, p); err != nil {
+		l.metrics.Rejected(mtp.RejectRouter)
+		l.because(err)
+		l.box.Discard()
+		<-l.box.Done()
+		l.goodbye()
+		return fmt.Errorf("ws: link refused: %w", err)
+	}
+	l.metrics.LinkUp()
+	defer l.metrics.LinkDown()
+	up()
+	l.because(guard(func() error { return l.serve(p) }))
+	l.box.Fail()
+	if isNetwork(l.ended()) {
+		l.wire.kill()
+	}
+	_ = l.wire.SetWriteDeadline(time.Now().Add(l.opts.CloseTimeout)) // fails only if the connection is gone
+	<-l.box.Done()
+	cause := l.ended()
+	l.port.Down(cause)
+	l.goodbye()
+	return cause
+}
+
+// introduce has the router take the Link.
+func (l *link) introduce(h mtp.Handler, p mtp.Peer) error {
+	return guard(func() error {
+		port, err := h.LinkUp(l, p)
+		if err != nil {
+			return err
+		}
+		l.port = port
+		l.box.Start(port)
+		return nil
+	})
+}
+
+// serve reads until the connection ends.
+func (l *link) serve(p mtp.Peer) error {
+	if err := l.bindShared(p); err != nil {
+		return err
+	}
+	return l.read()
+}
+
+// bindShared tells the router the one Endpoint that is known to be reachable
+// over a shared Link; on any other the Peer says it.
+func (l *link) bindShared(p mtp.Peer) error {
+	if !p.Shared || p.Endpoint == "" {
+		return nil
+	}
+	return l.port.Bind(usp.Address{ID: p.Endpoint, Role: p.Role}, mtp.Hint{})
+}
+
+// goodbye says why the Link ends, if the peer can still read it, and waits a
+// bounded while for the peer's own Close frame, because closing a socket with
+// unread input would destroy what was written [RFC 6455 7.1.1].
+func (l *link) goodbye() {
+	cause := l.ended()
+	if isNetwork(cause) && !l.wire.saidClose() {
+		return
+	}
+	r := replyTo(cause)
+	if code, ok := peerCode(cause); ok {
+		r.code, r.text = code, ""
+	}
+	err := l.wire.closeFrame(r.code, r.text, l.opts.CloseTimeout)
+	if err != nil && !errors.Is(err, errCloseSent) {
+		return
+	}
+	if !l.peerEnd && !l.waited() {
+		l.linger()
+	}
+}
+
+// waited reports whether finish has waited for the peer already.
+func (l *link) waited() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.finished
+}
+
+// write is the Outbox's: control frames that are due, then the Records.
+func (l *link) write(batch []mtp.Outgoing) error {
+	var due [2]control
+	err := l.wire.send(l.controls(due[:0]), batch)
+	if err != nil && !errors.Is(err, errCloseSent) {
+		l.because(&networkError{"write", err})
+		l.wire.kill() // the reader ends
+	}
+	return err
+}
+
+// finish is the Outbox's: all has been written, say good-bye and give the peer
+// a while to do the same.
+func (l *link) finish() {
+	l.mu.Lock()
+	r := replyTo(l.cause)
+	l.finished = true
+	l.mu.Unlock()
+	err := l.wire.closeFrame(r.code, r.text, l.opts.CloseTimeout)
+	if err == nil || errors.Is(err, errCloseSent) {
+		err = l.conn.SetReadDeadline(time.Now().Add(l.opts.CloseTimeout))
+	}
+	if err != nil {
+		l.wire.kill()
+	}
+}
+
+// controls takes what is due.
+func (l *link) controls(dst []control) []control {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pongs {
+		dst = append(dst, control{opPong, l.pong})
+		l.pongs, l.pong = false, nil
+	}
+	if l.pings {
+		dst = append(dst, control{opPing, nil})
+		l.pings = false
+	}
+	return dst
+}
+
+// tick is the keeper's visit, once per keep-alive interval [R-WS.17].
+func (l *link) tick() {
+	seq := l.wire.seq.Load()
+	if seq&1 == 1 && seq == l.seq {
+		l.expire(errStalled)
+		return
+	}
+	l.seq = seq
+	if l.opts.KeepAlive < 0 {
+		return
+	}
+	if l.activity.Load() == activityAccepting || l.activity.CompareAndSwap(activityHeard, activityQuiet) {
+		l.silent = 0
+	} else if l.silent++; l.silent > 2 {
+		l.expire(errSilent)
+		return
+	}
+	l.mu.Lock()
+	l.pings = true
+	l.mu.Unlock()
+	l.box.Poke()
+}
+
+// expire drops a peer that does not answer.
+func (l *link) expire(cause error) {
+	l.because(&networkError{"keep alive", cause})
+	l.wire.kill()
+}
+
+// log is made when needed: a logger per idle connection would cost more than
+// the connection.
+func (l *link) log(p *mtp.Peer) *zap.Logger {
+	return l.opts.Log.With(zap.String("remote", p.Remote), zap.String("endpoint_id", string(p.Endpoint)))
+}
