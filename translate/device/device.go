@@ -6,21 +6,45 @@ package device
 import (
 	"context"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/cwmp/acs"
 )
 
 // Device is one CPE as the gateway sees it: asleep most of the time, with a
 // queue of RPCs that wait for its next session. Safe for concurrent use.
 type Device struct {
-	id cwmp.DeviceID
+	fleet *Fleet
+	id    cwmp.DeviceID
+
+	told     sync.Mutex // one callback at a time
+	attached bool
+	obs      Observer
+
+	mu         sync.Mutex
+	known      Known
+	root       string // "Device." or "InternetGatewayDevice."
+	lastInform time.Time
+	events     []string
+	remote     netip.AddrPort
+	queue      []*call
+	sess       *session // nil while the CPE sleeps, or is being sent to sleep
+	holds      int
+	wake       *wake // nil if nobody calls the CPE
+	wakeAt     time.Time
+	wakePause  time.Duration
+	login      int // which of the logins to try
 }
 
 // Status is a snapshot of a Device.
 type Status struct {
 	Identity cwmp.DeviceID
-	// LastInform is when the last Inform came, by the gateway's clock.
+	// LastInform is when the last Inform came, by the gateway's clock; zero if
+	// none has since the start.
 	LastInform time.Time
 	Events     []string // of the last Inform
 	Remote     netip.AddrPort
@@ -33,42 +57,140 @@ type Status struct {
 	ParameterKey         string
 }
 
-// Identity returns the DeviceID of the first Inform.
+// Identity returns the DeviceID of the first Inform; OUI, ProductClass and
+// SerialNumber are as in cwmp.DeviceID.Key.
 func (d *Device) Identity() cwmp.DeviceID { return d.id }
 
-// Call has the CPE execute req and waits for the outcome: the response, or an
-// error that is a *cwmp.Fault (the CPE refused; also, with code 9002, where the
-// CPE answered with the response of another method) or wraps one of
-//
-//   - ErrNotSent: ctx ended, or the Fleet, before req left. It never will be
-//     sent.
-//   - ErrOutcomeUnknown: the session broke while req was on the wire.
-//   - ErrBusy: the queue is full.
-//
-// RPCs are executed one at a time, in the order of the calls. If the CPE has no
-// session it is woken, once for all who wait. When ctx ends while req is on the
-// wire, a read (Get…) returns ErrNotSent at once; a write waits for its outcome,
-// bounded by the session. A read is repeated in the next session when the
-// session breaks; a Reboot or FactoryReset counts as accepted [quirk 73].
-func (d *Device) Call(ctx context.Context, _ cwmp.Request) (cwmp.Response, error) {
-	<-ctx.Done()
-	return nil, ErrNotSent
+// Status returns a snapshot.
+func (d *Device) Status() Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := Status{
+		Identity:             d.id,
+		LastInform:           d.lastInform,
+		Events:               slices.Clone(d.events),
+		Remote:               d.remote,
+		InSession:            d.sess != nil,
+		Queue:                len(d.queue),
+		Waking:               d.wake != nil,
+		ConnectionRequestURL: d.known.ConnectionRequestURL,
+		ParameterKey:         d.known.ParameterKey,
+	}
+	if d.sess != nil && d.sess.wire != nil {
+		s.OnWire = d.sess.wire.req.Method()
+	}
+	return s
 }
 
 // Hold keeps an open session from ending between two Calls, for at most
 // Options.HoldTime after each RPC, until release is called. It does not wake the
 // CPE. Release may be called more than once.
-func (d *Device) Hold() (release func()) { return func() {} }
+func (d *Device) Hold() (release func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.holds++
+	return sync.OnceFunc(d.release)
+}
 
-// Status returns a snapshot.
-func (d *Device) Status() Status { return Status{Identity: d.id} }
+func (d *Device) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.holds--; d.holds == 0 && d.sess != nil {
+		d.sess.ring()
+	}
+}
 
 // OnWire returns a context that makes Call run f immediately before the request
 // leaves; the request is sent only if f returns nil, otherwise Call fails with
 // ErrNotSent and f's error. It is how a journal learns that an outcome may
-// become unknown before it can. f runs in the session and delays it.
+// become unknown before it can. f runs in the session and delays it; it may run
+// again if the session broke before the request had left, or for a read.
 func OnWire(ctx context.Context, f func() error) context.Context {
 	return context.WithValue(ctx, onWireKey{}, f)
 }
 
 type onWireKey struct{}
+
+// open begins a session with the CPE; what the last one left open is settled.
+func (d *Device) open(in *cwmp.Inform, info acs.Info) *session {
+	s := &session{d: d}
+	d.told.Lock()
+	defer d.told.Unlock()
+	d.mu.Lock()
+	old := d.sess
+	d.mu.Unlock()
+	if old != nil {
+		old.endTold(acs.ErrReplaced)
+	}
+	d.mu.Lock()
+	before := d.known
+	d.learn(in, info)
+	s.login = d.loginRPC(in)
+	known := d.known
+	d.sess = s
+	d.wakePause, d.wakeAt = 0, time.Time{}
+	d.wakeIfNeeded()
+	d.mu.Unlock()
+	if known != before {
+		d.fleet.save(known)
+	}
+	d.attachLocked()
+	if d.obs != nil {
+		d.obs.Inform(in)
+	}
+	return s
+}
+
+func (d *Device) attach() {
+	d.told.Lock()
+	defer d.told.Unlock()
+	d.attachLocked()
+}
+
+func (d *Device) attachLocked() {
+	if d.attached {
+		return
+	}
+	d.attached = true
+	if d.fleet.opts.Attach != nil {
+		d.obs = d.fleet.opts.Attach(d)
+	}
+}
+
+func (f *Fleet) save(k Known) {
+	if f.opts.Save != nil {
+		f.opts.Save(k)
+	}
+}
+
+// learn takes from an Inform what is needed to call the CPE; d.mu is held.
+func (d *Device) learn(in *cwmp.Inform, info acs.Info) {
+	d.lastInform = time.Now()
+	d.remote = info.Remote
+	d.events = slices.Grow(d.events[:0], len(in.Events))
+	for i := range in.Events {
+		d.events = append(d.events, strings.Clone(in.Events[i].Code))
+	}
+	for i := range in.Params {
+		root, leaf, _ := strings.Cut(in.Params[i].Name, ".")
+		if d.root == "" && (root == "Device" || root == "InternetGatewayDevice") {
+			d.root = strings.Clone(root) + "."
+		}
+		switch leaf {
+		case "ManagementServer.ConnectionRequestURL":
+			note(&d.known.ConnectionRequestURL, strings.TrimSpace(in.Params[i].Value))
+		case "ManagementServer.ParameterKey":
+			note(&d.known.ParameterKey, in.Params[i].Value)
+		}
+	}
+	if a := info.Remote.Addr(); a.IsValid() {
+		d.known.Source = a
+	}
+}
+
+// note keeps a copy of v in *to: v shares the memory of the whole envelope.
+func note(to *string, v string) {
+	if *to != v {
+		*to = strings.Clone(v)
+	}
+}

@@ -5,6 +5,7 @@ package device
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,21 @@ type Observer interface {
 	// SessionEnded is called once for each Inform, with nil after a regular
 	// end.
 	SessionEnded(cause error)
+}
+
+// Known is what a Device remembers about its CPE besides the queue: enough to
+// wake it after a restart.
+type Known struct {
+	Identity             cwmp.DeviceID
+	ConnectionRequestURL string
+	ParameterKey         string
+	// Login is the Connection Request login made for the Device; LoginSet tells
+	// that the CPE has taken it, LoginRefused that it does not want to.
+	Login        Login
+	LoginSet     bool
+	LoginRefused bool
+	// Source is where the last session came from.
+	Source netip.Addr
 }
 
 // Login is a user name with its password.
@@ -76,8 +92,31 @@ type Options struct {
 	// OtherLogins are tried in turn where the CPE refuses its own [quirk 79].
 	OtherLogins []Login
 
+	// Save is told what should outlive the process, each time it has changed;
+	// nil keeps nothing. It must not block. See Fleet.Restore.
+	Save func(Known)
+
 	// Log takes the log lines; nil is none.
 	Log *zap.Logger
 	// Metrics registers the metrics; nil is none.
 	Metrics prometheus.Registerer
+}
+
+func orDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+func (o Options) withDefaults() Options {
+	orDefault(&o.MaxDevices, 1_000_000)
+	orDefault(&o.MaxQueue, 256)
+	orDefault(&o.HoldTime, 5*time.Second)
+	orDefault(&o.MaxWakes, 256)
+	orDefault(&o.WakeWait, 30*time.Second)
+	orDefault(&o.WakeBackoff, 2*time.Second)
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	return o
 }

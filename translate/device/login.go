@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"crypto/rand"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+)
+
+// loginRPC returns the request that gives the CPE its Connection Request login,
+// or nil if it has one: on first contact and after 0 BOOTSTRAP, when the CPE has
+// forgotten it [TR-069 3.2.2]. It carries the ParameterKey that the CPE has, so
+// that nobody takes it for a new configuration. d.mu is held.
+func (d *Device) loginRPC(in *cwmp.Inform) *cwmp.SetParameterValues {
+	o := &d.fleet.opts
+	if o.KeepLogin || d.root == "" {
+		return nil
+	}
+	want := o.Login
+	if want == (Login{}) {
+		want = d.known.Login
+	}
+	if want == (Login{}) {
+		want = Login{Username: rand.Text()[:16], Password: rand.Text()}
+	}
+	if in.HasEvent(cwmp.EventBootstrap) || want != d.known.Login {
+		d.known.LoginSet, d.known.LoginRefused = false, false
+	}
+	if d.known.LoginSet || d.known.LoginRefused {
+		return nil
+	}
+	d.known.Login = want
+	d.login = 0
+	ms := d.root + "ManagementServer."
+	return &cwmp.SetParameterValues{
+		Params: []cwmp.ParameterValue{
+			{Name: ms + "ConnectionRequestUsername", Value: want.Username, Type: cwmp.TypeString},
+			{Name: ms + "ConnectionRequestPassword", Value: want.Password, Type: cwmp.TypeString},
+		},
+		ParameterKey: d.known.ParameterKey,
+	}
+}
+
+// loginAnswered takes the CPE's answer to that request. A CPE that refuses is
+// asked again after its next 0 BOOTSTRAP; d.mu is held.
+func (d *Device) loginAnswered(resp cwmp.Response) {
+	if _, ok := resp.(*cwmp.SetParameterValuesResponse); ok {
+		d.known.LoginSet = true
+		return
+	}
+	d.known.LoginRefused = true
+	fields := []zap.Field{zap.Stringer("device", d.id), zap.String("answer", resp.Method())}
+	if f, ok := resp.(*cwmp.Fault); ok {
+		fields = append(fields, zap.Error(f))
+	}
+	d.fleet.log.Warn("CPE refuses a Connection Request login", fields...)
+}
+
+// logins is what to try in turn in a Connection Request; d.mu is held.
+func (d *Device) logins() []Login {
+	own := d.known.Login
+	if d.fleet.opts.KeepLogin {
+		own = d.fleet.opts.Login
+	}
+	if own == (Login{}) && len(d.fleet.opts.OtherLogins) > 0 {
+		return d.fleet.opts.OtherLogins
+	}
+	if len(d.fleet.opts.OtherLogins) == 0 {
+		return []Login{own}
+	}
+	return append([]Login{own}, d.fleet.opts.OtherLogins...)
+}

@@ -1,0 +1,204 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/cwmp/acs"
+)
+
+// session is an open CWMP session of a Device: the acs.Session that serves the
+// queue. Its fields belong to Device.mu.
+type session struct {
+	d     *Device
+	login *cwmp.SetParameterValues // to be sent before all else, or nil
+	wire  *call                    // has no response yet
+	bell  chan struct{}            // rung when Next may have something to do
+	ended bool
+}
+
+var _ acs.Session = (*session)(nil)
+
+// ring wakes Next; Device.mu is held.
+func (s *session) ring() {
+	select {
+	case s.bell <- struct{}{}:
+	default: // also while nobody listens: bell is nil then
+	}
+}
+
+// Request implements acs.Session.
+func (s *session) Request(_ context.Context, req cwmp.Request) (cwmp.Response, error) {
+	tc, ok := req.(*cwmp.TransferComplete)
+	if !ok {
+		return &cwmp.Fault{Code: cwmp.FaultACSMethodNotSupported, Text: "Method not supported"}, nil
+	}
+	s.d.told.Lock()
+	defer s.d.told.Unlock()
+	if s.d.obs != nil {
+		s.d.obs.TransferComplete(tc)
+	}
+	return &cwmp.TransferCompleteResponse{}, nil
+}
+
+// Next implements acs.Session: it serves the queue, one RPC at a time, and
+// keeps the CPE waiting while somebody holds the session.
+func (s *session) Next(ctx context.Context, last cwmp.Response) (cwmp.Request, error) {
+	if last != nil {
+		s.answered(last)
+	}
+	var hold *time.Timer
+	spent := false
+	for {
+		req, err := s.take(ctx, spent)
+		if req != nil || err != nil {
+			return req, err
+		}
+		if hold == nil {
+			hold = time.NewTimer(s.d.fleet.opts.HoldTime)
+			defer hold.Stop()
+		}
+		select {
+		case <-s.bell:
+		case <-hold.C:
+			spent = true
+		case <-ctx.Done():
+		}
+	}
+}
+
+// take returns the next request, io.EOF if there is none and nobody (or for too
+// long somebody) holds the session, or nil if it is worth waiting for.
+func (s *session) take(ctx context.Context, spent bool) (cwmp.Request, error) {
+	for {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx) //nolint:wrapcheck // the cause that acs gave
+		}
+		c, err := s.pop(spent)
+		if c == nil {
+			return nil, err
+		}
+		sent, err := s.leave(ctx, c)
+		if sent || err != nil {
+			return c.req, err
+		}
+	}
+}
+
+// pop takes a call from the queue and makes it the one on the wire. Both results
+// are nil if there is none and the session is held.
+func (s *session) pop(spent bool) (*call, error) {
+	d := s.d
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sess != s {
+		return nil, acs.ErrReplaced
+	}
+	if s.login != nil {
+		s.wire = &call{ctx: context.Background(), req: s.login, onWire: true, abandoned: true}
+		return s.wire, nil
+	}
+	if c := d.shift(); c != nil {
+		s.wire = c
+		return c, nil
+	}
+	if d.holds == 0 || spent {
+		d.sess = nil // who calls from now on has to wake the CPE again
+		return nil, io.EOF
+	}
+	if s.bell == nil {
+		s.bell = make(chan struct{}, 1)
+	}
+	return nil, nil //nolint:nilnil // neither a call nor the end
+}
+
+// leave asks the caller's hook whether c may go, and reports whether it does. An
+// error ends the session.
+func (s *session) leave(ctx context.Context, c *call) (sent bool, err error) {
+	hook, ok := c.ctx.Value(onWireKey{}).(func() error)
+	if !ok {
+		return true, nil
+	}
+	err = hook()
+	d := s.d
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s.ended {
+		return false, acs.ErrReplaced // end has settled c
+	}
+	switch {
+	case err != nil:
+		s.wire = nil
+		c.finish(nil, notSent(err))
+		return false, nil
+	case c.abandoned:
+		s.wire = nil
+		return false, nil
+	case ctx.Err() != nil:
+		s.wire = nil
+		d.unshift(c)
+		return false, context.Cause(ctx) //nolint:wrapcheck // the cause that acs gave
+	default:
+		return true, nil
+	}
+}
+
+// answered settles the call on the wire.
+func (s *session) answered(resp cwmp.Response) {
+	d := s.d
+	d.mu.Lock()
+	c := s.wire
+	s.wire = nil
+	if c == nil {
+		d.mu.Unlock()
+		return
+	}
+	login := s.login != nil && c.req == cwmp.Request(s.login)
+	if login {
+		s.login = nil
+		d.loginAnswered(resp)
+	} else if !c.abandoned {
+		c.finish(settle(c.req, resp))
+	}
+	known := d.known
+	d.mu.Unlock()
+	if login {
+		d.fleet.save(known)
+	}
+}
+
+// Close implements acs.Session.
+func (s *session) Close(cause error) {
+	s.d.told.Lock()
+	defer s.d.told.Unlock()
+	s.endTold(cause)
+}
+
+// endTold settles what was on the wire and tells the Observer, once; d.told is
+// held.
+func (s *session) endTold(cause error) {
+	d := s.d
+	d.mu.Lock()
+	if s.ended {
+		d.mu.Unlock()
+		return
+	}
+	s.ended = true
+	if d.sess == s {
+		d.sess = nil
+	}
+	if s.wire != nil {
+		d.broken(s.wire, cause)
+		s.wire = nil
+	}
+	d.wakeIfNeeded()
+	d.mu.Unlock()
+	if d.obs != nil {
+		d.obs.SessionEnded(cause)
+	}
+}
