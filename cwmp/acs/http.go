@@ -53,7 +53,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer x.giveSlot()
 	x.buf = s.buffer()
 	defer s.release(x.buf)
-	x.run()
+	x.run() //nolint:contextcheck // the session has a context of its own, from POST to POST
 }
 
 // find returns the session of a POST: by cookie, else by connection

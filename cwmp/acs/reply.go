@@ -33,7 +33,7 @@ func (x *exchange) status(code int, closing bool) {
 func (x *exchange) busy(reason string) {
 	x.srv.met.reject(reason)
 	mean := x.srv.opts.RetryAfter
-	wait := mean/2 + rand.N(mean) //nolint:gosec // spreads load, guards nothing
+	wait := mean/2 + rand.N(mean)
 	x.w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait.Round(time.Second)/time.Second))))
 	x.status(http.StatusServiceUnavailable, true)
 }

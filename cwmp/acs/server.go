@@ -109,7 +109,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case err = <-failed:
 		err = fmt.Errorf("acs: serve: %w", err)
 	}
-	s.drain(srv)
+	s.drain(srv) //nolint:contextcheck // begins when ctx has ended
 	wg.Wait()
 	return err
 }

@@ -70,7 +70,7 @@ func (d *Device) call(ctx context.Context, req cwmp.Request) (cwmp.Response, err
 		return nil, notSent(context.Cause(ctx))
 	}
 	c := &call{ctx: ctx, req: req, done: make(chan result, 1)}
-	if err := d.enqueue(c); err != nil {
+	if err := d.enqueue(c); err != nil { //nolint:contextcheck // a wake is for all who wait, not for one
 		return nil, err
 	}
 	select {
@@ -78,7 +78,7 @@ func (d *Device) call(ctx context.Context, req cwmp.Request) (cwmp.Response, err
 		return r.resp, r.err
 	case <-ctx.Done():
 	}
-	if d.withdraw(c) {
+	if d.withdraw(c) { //nolint:contextcheck // as above
 		return nil, notSent(context.Cause(ctx))
 	}
 	r := <-c.done

@@ -68,7 +68,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	f.mu.Unlock()
 	f.stop()
 	for _, d := range f.all() {
-		d.failQueue(errClosed)
+		d.failQueue(errClosed) //nolint:contextcheck // ctx has ended
 	}
 	f.wakers.Wait()
 	return nil
@@ -80,7 +80,7 @@ func (f *Fleet) Open(_ context.Context, in *cwmp.Inform, info acs.Info) (acs.Ses
 	if err != nil {
 		return nil, err
 	}
-	return d.open(in, info), nil
+	return d.open(in, info), nil //nolint:contextcheck // a wake may outlive the session
 }
 
 // Restore makes a Device from what Options.Save was told, without a session.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrUnknownEntry: the Journal does not have the Key, or not in a state that
+// ErrUnknownEntry means that the Journal does not have the Key, or not in a state that
 // can be followed by the one asked for.
 var ErrUnknownEntry = errors.New("device: no such journal entry")
 

@@ -87,7 +87,7 @@ func (d *Device) keepWaking(ctx context.Context, w *wake) {
 		if err != nil {
 			d.fleet.log.Debug("wake failed", zap.Stringer("device", d.id), zap.Error(err))
 		}
-		elsewhere = !elsewhere && errors.Is(err, connreq.ErrUnreachable)
+		elsewhere = !elsewhere && (errors.Is(err, connreq.ErrUnreachable) || errors.Is(err, connreq.ErrForbidden))
 	}
 }
 
