@@ -6,6 +6,8 @@ package mtptest
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -98,6 +100,7 @@ type Port struct {
 	down     chan struct{}
 	window   chan struct{}
 
+	enqueue   sync.Mutex // keeps the order of tokens that of Enqueue
 	mu        sync.Mutex
 	cause     error
 	accepting bool
@@ -121,15 +124,33 @@ func (p *Port) Enqueue(raw []byte, hint mtp.Hint) (mtp.Token, error) {
 	if err != nil {
 		return 0, fmt.Errorf("mtptest: %w", err)
 	}
+	p.enqueue.Lock()
+	defer p.enqueue.Unlock()
 	p.mu.Lock()
-	defer p.mu.Unlock() // so that the order of tokens is that of Enqueue
 	p.next++
-	p.order = append(p.order, p.next)
-	if err := p.Link.Enqueue(rec, hint, p.next); err != nil {
-		p.order = p.order[:len(p.order)-1]
+	t := p.next
+	p.order = append(p.order, t) // before, for it may be settled within Enqueue
+	p.mu.Unlock()
+	if err := p.Link.Enqueue(rec, hint, t); err != nil {
+		p.forget(t)
+		p.mu.Lock()
+		p.next--
+		p.mu.Unlock()
 		return 0, err
 	}
-	return p.next, nil
+	return t, nil
+}
+
+// forget removes a token that is not outstanding any more and returns the
+// place it had, -1 if none.
+func (p *Port) forget(t mtp.Token) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := slices.Index(p.order, t)
+	if at >= 0 {
+		p.order = slices.Delete(p.order, at, at+1)
+	}
+	return at
 }
 
 // Send is Enqueue that waits for room.
@@ -184,6 +205,19 @@ func (p *Port) Release(n int, err error) {
 	}
 }
 
+// releaseNewest acknowledges the n newest held Records, newest first.
+func (p *Port) releaseNewest(n int) {
+	p.mu.Lock()
+	newest := slices.Clone(p.held[len(p.held)-n:])
+	p.held = p.held[:len(p.held)-n]
+	p.mu.Unlock()
+	slices.Reverse(newest)
+	for _, t := range newest {
+		p.Link.Ack(t, nil)
+		<-p.window
+	}
+}
+
 // Held is how many Records wait for Release.
 func (p *Port) Held() int {
 	p.mu.Lock()
@@ -195,11 +229,7 @@ func (p *Port) Held() int {
 func (p *Port) Bound() map[usp.Address]mtp.Hint {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	bound := make(map[usp.Address]mtp.Hint, len(p.bound))
-	for a, h := range p.bound {
-		bound[a] = h
-	}
-	return bound
+	return maps.Clone(p.bound)
 }
 
 // WaitDown waits for Down and returns its cause.
@@ -259,27 +289,15 @@ func (p *Port) Accept(rec usp.Record, hint mtp.Hint, t mtp.Token) {
 
 // Settled implements mtp.Port.
 func (p *Port) Settled(t mtp.Token, err error) {
-	// A writer may settle before Enqueue has returned: p.mu is held then, and
-	// so this waits until the token is known.
 	p.mu.Lock()
 	p.live("Settled")
-	at := -1
-	for i, o := range p.order {
-		if o == t {
-			at = i
-			break
-		}
-	}
-	switch {
+	p.mu.Unlock()
+	switch at := p.forget(t); {
 	case at < 0:
 		p.recorder.t.Errorf("Settled(%d): not outstanding", t)
 	case at > 0 && errors.Is(err, mtp.ErrLinkDown):
-		p.recorder.t.Errorf("Settled(%d, ErrLinkDown) before token %d, which was enqueued earlier", t, p.order[0])
-		fallthrough
-	default:
-		p.order = append(p.order[:at], p.order[at+1:]...)
+		p.recorder.t.Errorf("Settled(%d, ErrLinkDown) while %d tokens enqueued before it are outstanding", t, at)
 	}
-	p.mu.Unlock()
 	p.settled.put(Settlement{Token: t, Err: err})
 }
 
