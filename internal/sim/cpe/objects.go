@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cpe
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/uspgate/uspgate/cwmp"
+)
+
+// maxParameterKey is the length of a ParameterKey or CommandKey.
+const maxParameterKey = 32
+
+// addObject makes a row with default values and the next instance number,
+// which is never given twice [TR-069 A.3.2.6].
+func (c *CPE) addObject(m *cwmp.AddObject) cwmp.Response {
+	if len(m.ParameterKey) > maxParameterKey {
+		return fault(cwmp.FaultInvalidArguments)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	table := c.root.find(m.ObjectName)
+	if table == nil || !strings.HasSuffix(m.ObjectName, ".") || !table.isTable(c.model, m.ObjectName) {
+		return fault(cwmp.FaultInvalidParameterName)
+	}
+	if !table.writable {
+		return fault(cwmp.FaultNonWritable)
+	}
+	if table.rows() >= c.opts.MaxRows {
+		return fault(cwmp.FaultResourcesExceeded)
+	}
+	number := table.last + 1
+	root := c.root.edit(m.ObjectName[:len(m.ObjectName)-1], func(t *node) *node {
+		row := *c.model.template(m.ObjectName)
+		row.name, row.row, row.last = strconv.FormatUint(uint64(number), 10), nil, 0
+		t.insert(&row)
+		return t
+	})
+	c.root = c.withKey(recount(root, m.ObjectName), m.ParameterKey)
+	return &cwmp.AddObjectResponse{InstanceNumber: number}
+}
+
+// deleteObject removes a row with everything below it [TR-069 A.3.2.7].
+func (c *CPE) deleteObject(m *cwmp.DeleteObject) cwmp.Response {
+	if len(m.ParameterKey) > maxParameterKey {
+		return fault(cwmp.FaultInvalidArguments)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	row := c.root.find(m.ObjectName)
+	if row == nil || !row.object || !strings.HasSuffix(m.ObjectName, ".") || !isInstance(row.name) {
+		return fault(cwmp.FaultInvalidParameterName)
+	}
+	if !row.writable {
+		return fault(cwmp.FaultNonWritable)
+	}
+	root := c.root.edit(m.ObjectName[:len(m.ObjectName)-1], func(*node) *node { return nil })
+	table, _ := splitObject(m.ObjectName)
+	for path := range c.changed {
+		if strings.HasPrefix(path, m.ObjectName) {
+			delete(c.changed, path)
+		}
+	}
+	c.root = c.withKey(recount(root, table), m.ParameterKey)
+	return &cwmp.DeleteObjectResponse{}
+}
