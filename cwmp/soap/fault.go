@@ -10,6 +10,9 @@ import (
 	"github.com/uspgate/uspgate/cwmp"
 )
 
+// boilerplate is the faultstring of every SOAP Fault of CWMP [TR-069 3.5].
+const boilerplate = "CWMP fault"
+
 // faultParts is what a SOAP Fault has said so far, wherever it was said.
 type faultParts struct {
 	fault       *cwmp.Fault
@@ -26,7 +29,7 @@ func (d *decoder) fault() (cwmp.Message, error) {
 		return nil, err
 	}
 	f := p.fault
-	if f.Text == "" {
+	if f.Text == "" && !strings.EqualFold(p.faultstring, boilerplate) {
 		f.Text = p.faultstring
 	}
 	for _, s := range []string{f.Text, p.faultstring, p.faultcode} {
@@ -117,7 +120,7 @@ func findCode(s string) int {
 func (w *writer) fault(f *cwmp.Fault) {
 	w.raw("<soap-env:Fault>")
 	w.text("faultcode", cwmp.SOAPCode(f.Code))
-	w.text("faultstring", "CWMP fault")
+	w.text("faultstring", boilerplate)
 	w.raw("<detail><cwmp:Fault>")
 	w.int("FaultCode", f.Code)
 	w.text("FaultString", f.Text)

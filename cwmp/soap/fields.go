@@ -29,7 +29,7 @@ func (d *decoder) name(dst *string) error {
 		return d.limit("name too long")
 	}
 	if s != "" && s[0] == '.' {
-		s = trimSpace(strings.TrimLeft(s, "."))
+		s = strings.TrimLeft(s, ". \t\r\n")
 	}
 	*dst = s
 	return nil
