@@ -60,6 +60,9 @@ func checkAuthority(scheme, authority string) error {
 		if len(authority) > 6 || !allUnreserved(authority) {
 			return errors.New("the authority-id has at most 6 unreserved characters")
 		}
+		if scheme == "proto" && strings.Contains(authority, ".") {
+			return errors.New("the authority-id of proto has no dot")
+		}
 	case "os", "ops", "uuid", "imei", "fqdn":
 		if authority != "" {
 			return fmt.Errorf("the authority-id of %s is empty", scheme)

@@ -106,8 +106,7 @@ func (h *MsgHeader) body(b []byte) error {
 		}
 		b = b[n:]
 		if v != nil && num >= fieldBodyRequest && num <= fieldBodyError {
-			h.IsRequest, h.IsResponse, h.IsError =
-				num == fieldBodyRequest, num == fieldBodyReply, num == fieldBodyError
+			h.IsRequest, h.IsResponse, h.IsError = num == fieldBodyRequest, num == fieldBodyReply, num == fieldBodyError
 		}
 	}
 	return nil
