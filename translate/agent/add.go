@@ -1,0 +1,433 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/path"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// creation is one CreateObject of an Add: a table, or several where its path
+// searches, each of which gets a row.
+type creation struct {
+	query
+	rows []*newRow
+}
+
+// newRow is one row to be made.
+type newRow struct {
+	table    string
+	settings []*assignment
+	remote   bool
+	path     string // once it is made
+	cpe      string // the CPE's name of it
+	err      *usp.Error
+}
+
+func (n *newRow) failure() *usp.Error {
+	if n.err != nil {
+		return n.err
+	}
+	if s := failedParam(n.settings); s != nil {
+		return &usp.Error{Code: s.err.Code, Path: s.full(), Text: s.full() + ": " + s.err.Text}
+	}
+	return nil
+}
+
+// add answers Add. With allow_partial=false all rows are made or none [R-ADD.1,
+// R-ADD.2a]: what was made before a failure is removed again.
+func (a *Agent) add(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
+	req := r.req.GetAdd()
+	creations := a.planCreations(ctx, r, req.GetCreateObjs())
+	if !req.GetAllowPartial() {
+		if e := a.createAll(ctx, r, creations); e != nil {
+			return nil, e
+		}
+	} else {
+		for _, c := range creations {
+			for _, n := range c.rows {
+				a.create(ctx, r, n)
+			}
+		}
+	}
+	a.lock()
+	defer a.unlock()
+	resp := &uspmsg.AddResp{}
+	for _, c := range creations {
+		resp.CreatedObjResults = append(resp.CreatedObjResults, a.creationResults(c)...)
+	}
+	return &uspmsg.Response{RespType: &uspmsg.Response_AddResp{AddResp: resp}}, nil
+}
+
+// planCreations resolves the tables and checks what can be checked before
+// anything is made.
+func (a *Agent) planCreations(ctx context.Context, r *request, reqs []*uspmsg.Add_CreateObject) []*creation {
+	texts := make([]string, len(reqs))
+	for i, req := range reqs {
+		texts[i] = req.GetObjPath()
+	}
+	queries := a.resolveForWrite(ctx, r, texts, isObject)
+	a.lock()
+	defer a.unlock()
+	creations := make([]*creation, len(reqs))
+	for i, req := range reqs {
+		c := &creation{query: queries[i]}
+		creations[i] = c
+		if c.err == nil {
+			c.err = a.isCreatable(c.path)
+		}
+		if c.err != nil {
+			continue
+		}
+		for _, table := range c.found {
+			c.rows = append(c.rows, a.planRow(r, table, req.GetParamSettings()))
+		}
+	}
+	return creations
+}
+
+// isCreatable refuses what is no table, or one that takes no rows.
+func (a *Agent) isCreatable(p path.Path) *usp.Error {
+	if err := a.isTable(p); err != nil {
+		return err
+	}
+	if o := a.supportedObjectAt(p.Supported() + "{i}."); o == nil || !o.Add {
+		return invalid(usp.CodeNonCreatable, "", "rows of this table cannot be made")
+	}
+	return nil
+}
+
+func (a *Agent) supportedObjectAt(generic string) *model.SupportedObject {
+	if !isLocal(generic) && a.view != nil {
+		if o := a.view.Supported().Object(generic); o != nil {
+			return o
+		}
+	}
+	if o := a.local.schema.byPath[generic]; o != nil {
+		return &o.SupportedObject
+	}
+	return nil
+}
+
+func (a *Agent) planRow(r *request, table string, reqs []*uspmsg.Add_CreateParamSetting) *newRow {
+	n := &newRow{table: table, remote: !isLocal(table), err: a.authorise(r.from, actAdd, table)}
+	for _, p := range reqs {
+		s := &assignment{object: table + "{i}.", rel: p.GetParam(), value: p.GetValue(), required: p.GetRequired(), remote: n.remote}
+		if s.err = a.authorise(r.from, actWrite, s.full()); s.err == nil && n.remote {
+			s.err = a.checkNew(table, s)
+		}
+		n.settings = append(n.settings, s)
+	}
+	a.requireKeys(n)
+	if n.remote && n.failure() == nil {
+		n.err = a.duplicate(n)
+	}
+	return n
+}
+
+// checkNew checks a setting of a row of the CPE that is not there yet.
+func (a *Agent) checkNew(table string, s *assignment) *usp.Error {
+	p, ok := a.supportedParam(path.Generic(table) + "{i}." + s.rel)
+	switch {
+	case !ok:
+		return invalid(usp.CodeUnsupportedParameter, s.full(), "no such parameter")
+	case p.Access == model.ReadOnly:
+		return invalid(usp.CodeNonWriteable, s.full(), "read-only")
+	case !path.Valid(p.Type, s.value):
+		return invalid(usp.CodeInvalidType, s.full(), "not of type "+p.Type.String())
+	}
+	return nil
+}
+
+// requireKeys makes the settings of unique keys required: a row cannot have
+// another key than the one it was asked for [R-ADD.3].
+func (a *Agent) requireKeys(n *newRow) {
+	o := a.supportedObjectAt(path.Generic(n.table) + "{i}.")
+	if o == nil {
+		return
+	}
+	for _, set := range o.Keys {
+		for _, s := range n.settings {
+			s.required = s.required || slices.Contains(set, s.rel)
+		}
+	}
+}
+
+// duplicate refuses a row whose unique key another row of the CPE has.
+func (a *Agent) duplicate(n *newRow) *usp.Error {
+	o := a.supportedObjectAt(path.Generic(n.table) + "{i}.")
+	values := make(map[string]string, len(n.settings))
+	for _, s := range n.settings {
+		values[s.rel] = s.value
+	}
+	for _, set := range o.Keys {
+		complete := !slices.ContainsFunc(set, func(k string) bool { _, ok := values[k]; return !ok })
+		if !complete {
+			continue
+		}
+		for _, num := range (tree{a}).Instances(n.table) {
+			row := n.table + number(int(num)) + "."
+			same := !slices.ContainsFunc(set, func(k string) bool { v, ok := a.value(row + k); return !ok || v != values[k] })
+			if same {
+				return invalid(usp.CodeDuplicateUniqueKey, n.table+"{i}."+set[0], "the same key as "+row)
+			}
+		}
+	}
+	return nil
+}
+
+// create makes one row with its settings. If it fails the row is not there, or
+// the error says that it is.
+func (a *Agent) create(ctx context.Context, r *request, n *newRow) {
+	if n.failure() != nil {
+		return
+	}
+	if !n.remote {
+		a.lock()
+		defer a.unlock()
+		t := a.local.begin()
+		t.create(r, n)
+		if n.failure() != nil {
+			t.rollback()
+		}
+		t.commit()
+		return
+	}
+	a.createRemote(ctx, r, n)
+	if n.failure() == nil {
+		a.announce(n)
+	}
+}
+
+// create makes a row of the local tree.
+func (t *tx) create(r *request, n *newRow) {
+	mark := t.mark()
+	n.path = t.add(n.table, r.from)
+	for _, s := range n.settings {
+		s.object = n.path
+	}
+	t.assign(n.path, n.settings, true)
+	if n.err = t.l.checkRow(n.path); n.failure() != nil {
+		t.back(mark)
+		return
+	}
+	// What the settings changed belongs to the creation of the row.
+	t.changes = slices.DeleteFunc(t.changes, func(c change) bool {
+		object, _ := splitParam(c.path)
+		return c.kind == changedValue && object == n.path
+	})
+}
+
+// createRemote makes a row of the CPE: AddObject, then SetParameterValues, and
+// DeleteObject again if that fails.
+func (a *Agent) createRemote(ctx context.Context, r *request, n *newRow) {
+	a.lock()
+	settings := make([]model.Setting, 0, len(n.settings))
+	for _, s := range n.settings {
+		settings = append(settings, model.Setting{Path: s.rel, Value: s.value})
+	}
+	plan, err := a.view.PlanAdd(n.table, settings)
+	a.unlock()
+	if err != nil {
+		n.err = uspError(err)
+		return
+	}
+	resp, err := r.write(ctx, &cwmp.AddObject{ObjectName: plan.ObjectName, ParameterKey: parameterKey})
+	if err != nil {
+		n.err = a.addFailed(n, err)
+		return
+	}
+	added, ok := resp.(*cwmp.AddObjectResponse)
+	if !ok || added.InstanceNumber == 0 {
+		n.err = invalid(usp.CodeObjectNotCreated, n.table, "the CPE gave no instance number")
+		return
+	}
+	n.cpe = plan.ObjectName + number(int(added.InstanceNumber)) + "."
+	a.lock()
+	n.path, err = a.view.Added(plan, added.InstanceNumber)
+	for i, s := range n.settings {
+		s.object = n.path
+		if err == nil && s.err == nil && !slices.Contains(plan.Consumed, i) {
+			a.plan(r, s)
+		}
+	}
+	a.unlock()
+	if err != nil {
+		n.err = uspError(err)
+	} else if n.failure() == nil {
+		n.err = a.assign(ctx, r, n.settings)
+	}
+	if n.failure() != nil {
+		a.removeAgain(ctx, r, n)
+		return
+	}
+	a.lock()
+	sources := a.view.Sources(n.path)
+	a.unlock()
+	if err := a.read(ctx, r.call, sources); err != nil { // defaults and keys of the row
+		a.log.Debug("a new row was not read")
+	}
+}
+
+// addFailed turns the failure of AddObject into the error of the row.
+func (a *Agent) addFailed(n *newRow, err error) *usp.Error {
+	e := cpeError(err, n.table)
+	if errors.Is(err, device.ErrOutcomeUnknown) {
+		a.lock()
+		defer a.unlock()
+		a.doubt(n.table)
+	} else if isFault(err) && e.Code != usp.CodeResourcesExceeded && e.Code != usp.CodeRequestDenied {
+		e.Code = usp.CodeObjectNotCreated
+	}
+	return e
+}
+
+// removeAgain removes a row that was made and shall not be. Where that fails
+// the error of the row becomes 7800 and says so.
+func (a *Agent) removeAgain(ctx context.Context, r *request, n *newRow) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.host.opts.deadline(r.from))
+	defer cancel()
+	_, err := r.write(ctx, &cwmp.DeleteObject{ObjectName: n.cpe, ParameterKey: parameterKey})
+	a.lock()
+	defer a.unlock()
+	if err == nil || isFault(err, cwmp.FaultInvalidParameterName) { // or it is gone already
+		a.view.SetNames(n.cpe, nil)
+		n.path = ""
+		return
+	}
+	why := "not all was done"
+	if e := n.failure(); e != nil {
+		why = e.Text
+	}
+	n.err = &usp.Error{
+		Code: usp.CodeOutcomeUnknown, Path: n.path,
+		Text: why + "; and removing the row again failed: " + cpeError(err, "").Text + "; " + n.path + " is left",
+	}
+	a.doubt(n.table)
+	a.emit([]change{{kind: createdRow, path: n.path, keys: a.keys(n.path)}})
+}
+
+// announce tells the subscribers of a new row.
+func (a *Agent) announce(n *newRow) {
+	a.lock()
+	defer a.unlock()
+	a.emit([]change{{kind: createdRow, path: n.path, keys: a.keys(n.path)}})
+	a.reconcileAttributes()
+	a.changed()
+}
+
+// createAll makes all rows or none. The local tree comes first: it can be undone
+// without asking.
+func (a *Agent) createAll(ctx context.Context, r *request, creations []*creation) *uspmsg.Error {
+	var local, remote []*newRow
+	for _, c := range creations {
+		for _, n := range c.rows {
+			if n.remote {
+				remote = append(remote, n)
+			} else {
+				local = append(local, n)
+			}
+		}
+	}
+	if e := creationErrors(creations); e != nil {
+		return e
+	}
+	a.lock()
+	t := a.local.begin()
+	for _, n := range local {
+		t.create(r, n)
+	}
+	a.unlock()
+	made := 0
+	for creationErrors(creations) == nil && made < len(remote) {
+		a.createRemote(ctx, r, remote[made])
+		made++
+	}
+	failed := creationErrors(creations) != nil
+	a.lock()
+	if failed {
+		t.rollback()
+	} else {
+		t.commit()
+	}
+	a.unlock()
+	for _, n := range slices.Backward(remote[:made]) {
+		if !failed {
+			a.announce(n)
+		} else if n.failure() == nil {
+			a.removeAgain(ctx, r, n)
+		}
+	}
+	return creationErrors(creations)
+}
+
+// creationErrors is the Error of an Add with allow_partial=false, nil if nothing
+// failed.
+func creationErrors(creations []*creation) *uspmsg.Error {
+	var list errorList
+	for _, c := range creations {
+		list.add(c.text, c.err)
+		for _, n := range c.rows {
+			list.add(n.table, n.err)
+			for _, s := range n.settings {
+				if s.required && n.err == nil {
+					list.add(s.full(), s.err)
+				}
+			}
+		}
+	}
+	return list.message()
+}
+
+// creationResults makes the results of one CreateObject, one for each row. The
+// lock is held.
+func (a *Agent) creationResults(c *creation) []*uspmsg.AddResp_CreatedObjectResult {
+	type (
+		status  = uspmsg.AddResp_CreatedObjectResult_OperationStatus
+		failure = uspmsg.AddResp_CreatedObjectResult_OperationStatus_OperationFailure
+		success = uspmsg.AddResp_CreatedObjectResult_OperationStatus_OperationSuccess
+	)
+	result := func(s *status) *uspmsg.AddResp_CreatedObjectResult {
+		return &uspmsg.AddResp_CreatedObjectResult{RequestedPath: c.text, OperStatus: s}
+	}
+	fail := func(err *usp.Error) *status {
+		return &status{OperStatus: &uspmsg.AddResp_CreatedObjectResult_OperationStatus_OperFailure{
+			OperFailure: &failure{ErrCode: uint32(err.Code), ErrMsg: err.Text},
+		}}
+	}
+	succeed := func(s *success) *status {
+		return &status{OperStatus: &uspmsg.AddResp_CreatedObjectResult_OperationStatus_OperSuccess{OperSuccess: s}}
+	}
+	switch {
+	case c.err != nil:
+		return []*uspmsg.AddResp_CreatedObjectResult{result(fail(c.err))}
+	case len(c.rows) == 0: // [R-MSG.4a] the search matched nothing
+		return []*uspmsg.AddResp_CreatedObjectResult{result(succeed(&success{}))}
+	}
+	var results []*uspmsg.AddResp_CreatedObjectResult
+	for _, n := range c.rows {
+		if err := n.failure(); err != nil {
+			results = append(results, result(fail(err)))
+			continue
+		}
+		ok := &success{InstantiatedPath: n.path, UniqueKeys: a.keys(n.path)}
+		for _, s := range n.settings {
+			if s.err != nil {
+				ok.ParamErrs = append(ok.ParamErrs, &uspmsg.AddResp_ParameterError{
+					Param: s.rel, ErrCode: uint32(s.err.Code), ErrMsg: s.err.Text,
+				})
+			}
+		}
+		results = append(results, result(succeed(ok)))
+	}
+	return results
+}

@@ -1,0 +1,226 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/model"
+)
+
+// discovery is what is known of the CPE's shape.
+type discovery struct {
+	known   bool          // discovered at least once
+	running bool          // a discovery is under way
+	quiet   bool          // what it finds notifies nobody
+	done    chan struct{} // closed when the one under way ends
+	err     error         // of the last one
+}
+
+func (d *discovery) init() { d.quiet = true }
+
+// errNoRoot: the CPE shows neither of the two data models.
+var errNoRoot = errors.New("agent: the CPE has neither Device. nor InternetGatewayDevice.")
+
+// discover starts a discovery in the background, unless one is under way. The
+// lock is held. The CPE is woken if it sleeps.
+func (a *Agent) discover() {
+	if a.disc.running {
+		return
+	}
+	done := make(chan struct{})
+	a.disc.running, a.disc.done = true, done
+	dev := a.dev
+	release := dev.Hold()
+	ok := a.host.spawn(func(ctx context.Context) {
+		defer release()
+		began := time.Now()
+		err := a.discoverAll(ctx, dev.Call)
+		a.lock()
+		defer a.unlock()
+		a.discovered(err, time.Since(began))
+		close(done)
+	})
+	if !ok {
+		release()
+		a.discovered(errors.New("agent: closed"), 0)
+		close(done)
+	}
+}
+
+// discovered notes the end of a discovery. The lock is held.
+func (a *Agent) discovered(err error, took time.Duration) {
+	a.disc.running, a.disc.err = false, err
+	if err != nil {
+		a.log.Info("discovery of a CPE failed; it is repeated in its next session", zap.Error(err))
+		return
+	}
+	a.disc.known, a.disc.quiet = true, false
+	a.log.Info("CPE discovered", zap.Duration("took", took), zap.Int("objects", len(a.view.Supported().Objects)))
+	a.subs.remember(a)
+	a.reconcileAttributes()
+	a.changed()
+}
+
+// discoverAll reads the CPE's names and then all values.
+func (a *Agent) discoverAll(ctx context.Context, call caller) error {
+	root, err := a.findRoot(ctx, call)
+	if err != nil {
+		return err
+	}
+	infos, err := a.readNames(ctx, call, root)
+	if err != nil {
+		return err
+	}
+	a.lock()
+	a.fresh.forget()
+	clear(a.fresh.refused)
+	if a.view == nil || a.view.Root() != root {
+		a.view = model.NewView(a.host.opts.Rules, root, a.inst)
+	}
+	a.publish(a.view.SetNames("", infos))
+	a.unlock()
+	return a.readAll(ctx, call, root, infos)
+}
+
+// readAll reads all values, by the objects directly below the root.
+func (a *Agent) readAll(ctx context.Context, call caller, root model.Root, infos []cwmp.ParameterInfo) error {
+	var names []string
+	for _, info := range infos {
+		rest, ok := strings.CutPrefix(info.Name, root.Prefix())
+		if !ok || rest == "" {
+			continue
+		}
+		if dot := strings.IndexByte(rest, '.'); dot >= 0 {
+			rest = rest[:dot+1]
+		}
+		names = append(names, root.Prefix()+rest)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if err := a.read(ctx, call, names); err != nil {
+		return err
+	}
+	a.lock()
+	defer a.unlock()
+	a.fresh.note(root.Prefix(), time.Now())
+	return nil
+}
+
+// findRoot returns the CPE's root: of the view, or asked for.
+func (a *Agent) findRoot(ctx context.Context, call caller) (model.Root, error) {
+	a.lock()
+	v := a.view
+	a.unlock()
+	if v != nil {
+		return v.Root(), nil
+	}
+	for _, ask := range []string{"", model.TR098.Prefix(), model.TR181.Prefix()} { // [quirk 48]
+		resp, err := call(ctx, &cwmp.GetParameterNames{Path: ask, NextLevel: true})
+		if err != nil && !isFault(err) {
+			return 0, err
+		}
+		if got, ok := resp.(*cwmp.GetParameterNamesResponse); ok && err == nil {
+			for _, info := range got.Params {
+				if root, ok := model.RootOf(info.Name); ok {
+					return root, nil
+				}
+			}
+		}
+	}
+	return 0, errNoRoot
+}
+
+// readNames reads all names of the CPE. A CPE that refuses "" is asked for its
+// root object [quirk 48]; one that does not give all of it at once is walked
+// object by object.
+func (a *Agent) readNames(ctx context.Context, call caller, root model.Root) ([]cwmp.ParameterInfo, error) {
+	var last error
+	for _, ask := range []string{root.Prefix(), ""} {
+		resp, err := call(ctx, &cwmp.GetParameterNames{Path: ask, NextLevel: false})
+		if err != nil {
+			if !isFault(err) {
+				return nil, err
+			}
+			last = err
+			continue
+		}
+		if got, ok := resp.(*cwmp.GetParameterNamesResponse); ok && len(got.Params) > 1 {
+			return got.Params, nil
+		}
+	}
+	infos, err := a.walkNames(ctx, call, root)
+	if err == nil && len(infos) == 0 {
+		err = errors.Join(errNoRoot, last)
+	}
+	return infos, err
+}
+
+// walkNames asks level by level, and takes only what is on the level: some CPE
+// give the whole tree, or the object itself [quirk 50, quirk 52].
+func (a *Agent) walkNames(ctx context.Context, call caller, root model.Root) ([]cwmp.ParameterInfo, error) {
+	const maxObjects = 2000
+	var infos []cwmp.ParameterInfo
+	queue := []string{root.Prefix()}
+	for n := 0; len(queue) > 0 && n < maxObjects; n++ {
+		object := queue[0]
+		queue = queue[1:]
+		resp, err := call(ctx, &cwmp.GetParameterNames{Path: object, NextLevel: true})
+		if isFault(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		got, ok := resp.(*cwmp.GetParameterNamesResponse)
+		if !ok {
+			continue
+		}
+		for _, info := range got.Params {
+			rest, below := strings.CutPrefix(info.Name, object)
+			if !below || rest == "" || strings.Contains(strings.TrimSuffix(rest, "."), ".") {
+				continue
+			}
+			infos = append(infos, info)
+			if cwmp.IsPartialPath(info.Name) {
+				queue = append(queue, info.Name)
+			}
+		}
+	}
+	return infos, nil
+}
+
+// awaitDiscovery waits until the CPE's data model is known, starting a
+// discovery if none is under way and wakes is true. It reports whether the data
+// model is known.
+func (a *Agent) awaitDiscovery(ctx context.Context, r *request, wakes bool) bool {
+	a.lock()
+	if a.disc.known {
+		a.unlock()
+		return true
+	}
+	if wakes {
+		a.discover()
+	}
+	running, done := a.disc.running, a.disc.done
+	r.release()
+	a.unlock()
+	if !running {
+		return false
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	a.lock()
+	defer a.unlock()
+	return a.disc.known
+}

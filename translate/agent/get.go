@@ -1,0 +1,220 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/path"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// query is one path of a request on its way to being resolved.
+type query struct {
+	text  string
+	path  path.Path
+	found []string // resolved
+	err   *usp.Error
+}
+
+// get answers Get. What the CPE has is read where it is not fresh enough, all
+// paths together; a path that needs the CPE and does not get it in time has
+// 7003, the others have their results.
+func (a *Agent) get(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
+	req := r.req.GetGet()
+	queries := a.resolveFresh(ctx, r, req.GetParamPaths(), isReadable)
+	a.lock()
+	defer a.unlock()
+	resp := &uspmsg.GetResp{}
+	for i := range queries {
+		q := &queries[i]
+		result := &uspmsg.GetResp_RequestedPathResult{RequestedPath: q.text}
+		if q.err == nil {
+			q.err = a.getPath(r, q, int(req.GetMaxDepth()), result)
+		}
+		if q.err != nil {
+			code := q.err.Code
+			if code == usp.CodeObjectDoesNotExist { // not in the instantiated data model [R-GET.0]
+				code = usp.CodeInvalidPath
+			}
+			result.ErrCode, result.ErrMsg, result.ResolvedPathResults = uint32(code), q.err.Text, nil
+		}
+		resp.ReqPathResults = append(resp.ReqPathResults, result)
+	}
+	return &uspmsg.Response{RespType: &uspmsg.Response_GetResp{GetResp: resp}}, nil
+}
+
+func isReadable(p path.Path) *usp.Error {
+	if k := p.Kind(); k == path.Command || k == path.Event {
+		return invalid(usp.CodeInvalidArguments, "", "a command or event has no value")
+	}
+	return nil
+}
+
+// getPath fills in the result of one resolved path [R-GET.2, R-GET.3].
+func (a *Agent) getPath(r *request, q *query, depth int, result *uspmsg.GetResp_RequestedPathResult) *usp.Error {
+	var last *uspmsg.GetResp_ResolvedPathResult
+	in := func(object string) *uspmsg.GetResp_ResolvedPathResult {
+		if last == nil || last.GetResolvedPath() != object {
+			last = &uspmsg.GetResp_ResolvedPathResult{ResolvedPath: object, ResultParams: map[string]string{}}
+			result.ResolvedPathResults = append(result.ResolvedPathResults, last)
+		}
+		return last
+	}
+	for _, p := range q.found {
+		if a.authorise(r.from, actRead, p) != nil {
+			continue // [R-GET.1]
+		}
+		if q.path.Kind() == path.Parameter {
+			object, leaf := splitParam(p)
+			if v, ok := a.value(p); ok {
+				in(object).ResultParams[leaf] = v
+			}
+			continue
+		}
+		for _, f := range a.walk(p, depth) {
+			if len(result.ResolvedPathResults) >= a.host.opts.Paths {
+				return invalid(usp.CodeResourcesExceeded, "", "more than "+number(a.host.opts.Paths)+" objects")
+			}
+			for i := range f.params {
+				in(f.object).ResultParams[strings.TrimPrefix(f.params[i].Path, f.object)] = f.params[i].Value
+			}
+		}
+	}
+	if len(q.found) > 0 && len(result.ResolvedPathResults) == 0 && q.path.Kind() == path.Parameter && !q.path.IsSearch() {
+		return invalid(usp.CodeInvalidPath, q.text, "no such parameter") // [R-GET.0]
+	}
+	return nil
+}
+
+// resolveFresh parses the paths, reads from the CPE what is stale of them, and
+// resolves them. Check, unless nil, may refuse a path.
+func (a *Agent) resolveFresh(ctx context.Context, r *request, texts []string,
+	check func(path.Path) *usp.Error,
+) []query {
+	queries := make([]query, len(texts))
+	remote := false
+	for i, text := range texts {
+		q := &queries[i]
+		q.text = text
+		p, err := path.Parse(text)
+		if q.path = p; err != nil {
+			q.err = uspError(err)
+		} else if check != nil {
+			q.err = check(p)
+		}
+		remote = remote || q.err == nil && !isLocal(p.Object())
+	}
+	if remote {
+		a.refresh(ctx, r, queries)
+	}
+	a.lock()
+	defer a.unlock()
+	for i := range queries {
+		if q := &queries[i]; q.err == nil {
+			a.resolve(q)
+		}
+	}
+	return queries
+}
+
+// resolve resolves a query in the tree as it is.
+func (a *Agent) resolve(q *query) {
+	found, err := path.Resolve(q.path, tree{a}, a.host.opts.Paths)
+	if q.err = uspError(err); q.err == nil {
+		q.found = found
+		return
+	}
+	if q.err.Code == usp.CodeInvalidPath && !isLocal(q.path.Object()) {
+		a.host.metrics.unmapped.Inc()
+	}
+}
+
+// refresh reads what is stale of the queries. A query whose sources could not
+// be read gets the error. A path that the data model cannot have is not asked
+// for.
+func (a *Agent) refresh(ctx context.Context, r *request, queries []query) {
+	known := a.awaitDiscovery(ctx, r, true)
+	a.lock()
+	sources := make([][]string, len(queries))
+	var all []string
+	for i := range queries {
+		q := &queries[i]
+		if q.err != nil || isLocal(q.path.Object()) {
+			continue
+		}
+		if !known {
+			q.err = a.notDiscovered(q)
+			continue
+		}
+		if a.mayExist(q.path) {
+			sources[i] = a.stale(a.sources(q.path))
+			all = append(all, sources[i]...)
+		}
+	}
+	a.unlock()
+	all = withoutCovered(all)
+	if len(all) == 0 {
+		return
+	}
+	err := a.read(ctx, r.call, all)
+	if err == nil {
+		return
+	}
+	for i := range queries {
+		if len(sources[i]) > 0 {
+			queries[i].err = cpeError(err, "")
+		}
+	}
+}
+
+// notDiscovered says what becomes of a query while the CPE's data model is not
+// known: what the local tree has can be answered.
+func (a *Agent) notDiscovered(q *query) *usp.Error {
+	if _, err := path.Resolve(q.path, tree{a}, a.host.opts.Paths); err == nil && q.path.Kind() == path.Parameter {
+		return nil
+	}
+	return unreachable("")
+}
+
+// sources returns the CPE names to read for everything that p can mean. Where
+// its object is not there yet, the nearest one above it is read.
+func (a *Agent) sources(p path.Path) []string {
+	at := p.Object()
+	if p.Kind() == path.Parameter && !p.IsSearch() {
+		if _, ok := a.view.Param(p.String()); ok {
+			return a.view.Sources(p.String())
+		}
+	}
+	for strings.Count(at, ".") > 1 {
+		if _, ok := a.view.Object(at); ok {
+			break
+		}
+		at = parentOf(at)
+	}
+	return a.view.Sources(at)
+}
+
+// parentOf cuts the last segment off an object path.
+func parentOf(object string) string {
+	o := strings.TrimSuffix(object, ".")
+	return o[:strings.LastIndexByte(o, '.')+1]
+}
+
+// withoutCovered sorts names and drops those that a partial path among them
+// covers.
+func withoutCovered(names []string) []string {
+	slices.Sort(names)
+	var out []string
+	for _, n := range names {
+		if k := len(out); k > 0 && (out[k-1] == n || strings.HasSuffix(out[k-1], ".") && strings.HasPrefix(n, out[k-1])) {
+			continue
+		}
+		out = append(out, n)
+	}
+	return out
+}

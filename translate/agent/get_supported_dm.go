@@ -1,0 +1,257 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/path"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// modelURI is the data model that the Agent shows.
+const modelURI = "urn:broadband-forum-org:tr-181-2-19-1"
+
+// getSupportedDM answers GetSupportedDM. It never wakes the CPE: before the
+// first discovery it waits for one that is under way, and then answers what is
+// known.
+func (a *Agent) getSupportedDM(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
+	a.awaitDiscovery(ctx, r, false)
+	req := r.req.GetGetSupportedDm()
+	a.lock()
+	defer a.unlock()
+	resp := &uspmsg.GetSupportedDMResp{}
+	for _, p := range req.GetObjPaths() {
+		result := &uspmsg.GetSupportedDMResp_RequestedObjectResult{ReqObjPath: p}
+		if err := a.supportedBelow(r, req, p, result); err != nil {
+			result.ErrCode, result.ErrMsg = uint32(err.Code), err.Text
+		} else {
+			result.DataModelInstUri = modelURI
+		}
+		resp.ReqObjResults = append(resp.ReqObjResults, result)
+	}
+	return &uspmsg.Response{RespType: &uspmsg.Response_GetSupportedDmResp{GetSupportedDmResp: resp}}, nil
+}
+
+// supportedBelow fills in the result of one path.
+func (a *Agent) supportedBelow(r *request, req *uspmsg.GetSupportedDM, text string,
+	result *uspmsg.GetSupportedDMResp_RequestedObjectResult,
+) *usp.Error {
+	p, err := path.ParseSupported(text)
+	if err != nil {
+		return uspError(err)
+	}
+	generic := p.Supported()
+	if p.Kind() != path.Object && p.Kind() != path.Instance {
+		return a.supportedElement(p, generic, result)
+	}
+	all := a.supported()
+	at := slices.IndexFunc(all, func(o *model.SupportedObject) bool { return o.Path == generic || o.Path == generic+"{i}." })
+	if at < 0 {
+		a.host.metrics.unmapped.Inc()
+		return invalid(usp.CodeInvalidPath, "", "not in the supported data model")
+	}
+	root := all[at].Path
+	for _, o := range all {
+		if !strings.HasPrefix(o.Path, root) || a.authorise(r.from, actRead, o.Path) != nil {
+			continue
+		}
+		child := o.Path != root
+		if req.GetFirstLevelOnly() && child && parentObject(o.Path) != root {
+			continue
+		}
+		result.SupportedObjs = append(result.SupportedObjs, a.supportedObject(o, req, child && req.GetFirstLevelOnly()))
+	}
+	return nil
+}
+
+// supportedElement answers for one parameter, command or event; the flags do not
+// count [R-GSP.0].
+func (a *Agent) supportedElement(p path.Path, generic string,
+	result *uspmsg.GetSupportedDMResp_RequestedObjectResult,
+) *usp.Error {
+	object, leaf := splitParam(generic)
+	out := &uspmsg.GetSupportedDMResp_SupportedObjectResult{SupportedObjPath: object}
+	all := a.supported()
+	at := slices.IndexFunc(all, func(o *model.SupportedObject) bool { return o.Path == object })
+	if at < 0 {
+		return invalid(usp.CodeInvalidPath, "", "not in the supported data model")
+	}
+	out.Access, out.IsMultiInstance = objectAccess(all[at]), all[at].Multi
+	switch p.Kind() {
+	case path.Command:
+		if c := a.command(object, leaf); c != nil {
+			out.SupportedCommands = append(out.SupportedCommands, c.supported())
+		}
+	case path.Event:
+		for _, e := range a.local.schema.byPath[object].eventList() {
+			if e.name == leaf {
+				out.SupportedEvents = append(out.SupportedEvents, e.supported())
+			}
+		}
+	default:
+		if sp, ok := a.supportedParam(generic); ok {
+			out.SupportedParams = append(out.SupportedParams, a.supportedParamResult(object, sp))
+		}
+	}
+	if len(out.GetSupportedCommands())+len(out.GetSupportedEvents())+len(out.GetSupportedParams()) == 0 {
+		return invalid(usp.CodeInvalidPath, "", "not in the supported data model")
+	}
+	result.SupportedObjs = append(result.SupportedObjs, out)
+	return nil
+}
+
+// supported returns the whole supported data model, sorted, parents first.
+func (a *Agent) supported() []*model.SupportedObject {
+	var all []*model.SupportedObject
+	if a.view != nil {
+		for _, o := range a.view.Supported().Objects {
+			if !isLocal(o.Path) {
+				all = append(all, o)
+			}
+		}
+	}
+	index := make(map[string]int, len(all))
+	for i, o := range all {
+		index[o.Path] = i
+	}
+	for _, o := range a.local.schema.objects {
+		if i, ok := index[o.Path]; ok {
+			all[i] = mergeObjects(all[i], o)
+		} else {
+			all = append(all, &o.SupportedObject)
+		}
+	}
+	slices.SortFunc(all, func(x, y *model.SupportedObject) int { return strings.Compare(x.Path, y.Path) })
+	return all
+}
+
+// mergeObjects adds to what the CPE has what the local tree has besides.
+func mergeObjects(o *model.SupportedObject, add *localObject) *model.SupportedObject {
+	merged := *o
+	merged.Params = slices.Clone(o.Params)
+	for _, p := range add.Params {
+		if _, ok := o.Param(p.Name); !ok {
+			merged.Params = append(merged.Params, p)
+		}
+	}
+	slices.SortFunc(merged.Params, func(x, y model.SupportedParam) int { return strings.Compare(x.Name, y.Name) })
+	return &merged
+}
+
+// supportedObject makes the result of one object; bare leaves its members out.
+func (a *Agent) supportedObject(o *model.SupportedObject, req *uspmsg.GetSupportedDM, bare bool,
+) *uspmsg.GetSupportedDMResp_SupportedObjectResult {
+	out := &uspmsg.GetSupportedDMResp_SupportedObjectResult{
+		SupportedObjPath: o.Path, Access: objectAccess(o), IsMultiInstance: o.Multi,
+	}
+	if req.GetReturnUniqueKeySets() {
+		for _, set := range o.Keys {
+			out.UniqueKeySets = append(out.UniqueKeySets, &uspmsg.GetSupportedDMResp_SupportedUniqueKeySet{KeyNames: set})
+		}
+	}
+	if bare {
+		return out
+	}
+	if req.GetReturnParams() {
+		for _, p := range o.Params {
+			out.SupportedParams = append(out.SupportedParams, a.supportedParamResult(o.Path, p))
+		}
+	}
+	own := a.local.schema.byPath[o.Path]
+	if own == nil {
+		return out
+	}
+	if req.GetReturnCommands() {
+		for _, c := range own.commands {
+			out.SupportedCommands = append(out.SupportedCommands, c.supported())
+		}
+	}
+	if req.GetReturnEvents() {
+		for _, e := range own.events {
+			out.SupportedEvents = append(out.SupportedEvents, e.supported())
+		}
+	}
+	return out
+}
+
+func objectAccess(o *model.SupportedObject) uspmsg.GetSupportedDMResp_ObjAccessType {
+	switch {
+	case o.Add && o.Delete:
+		return uspmsg.GetSupportedDMResp_OBJ_ADD_DELETE
+	case o.Add:
+		return uspmsg.GetSupportedDMResp_OBJ_ADD_ONLY
+	case o.Delete:
+		return uspmsg.GetSupportedDMResp_OBJ_DELETE_ONLY
+	default:
+		return uspmsg.GetSupportedDMResp_OBJ_READ_ONLY
+	}
+}
+
+func (a *Agent) supportedParamResult(object string, p model.SupportedParam,
+) *uspmsg.GetSupportedDMResp_SupportedParamResult {
+	out := &uspmsg.GetSupportedDMResp_SupportedParamResult{
+		ParamName: p.Name, ValueType: valueType(p.Type), ValueChange: uspmsg.GetSupportedDMResp_VALUE_CHANGE_ALLOWED,
+	}
+	if p.Access != model.ReadOnly { // writeOnceReadOnly counts as read-write
+		out.Access = uspmsg.GetSupportedDMResp_PARAM_READ_WRITE
+	}
+	if own := a.local.schema.byPath[object]; own != nil && isLocal(object) && own.columns[p.Name].still {
+		out.ValueChange = uspmsg.GetSupportedDMResp_VALUE_CHANGE_WILL_IGNORE
+	}
+	return out
+}
+
+func valueType(t path.Type) uspmsg.GetSupportedDMResp_ParamValueType {
+	if t.IsList() { // a list is a string on the wire
+		return uspmsg.GetSupportedDMResp_PARAM_STRING
+	}
+	switch t.Base() {
+	case path.TypeBoolean:
+		return uspmsg.GetSupportedDMResp_PARAM_BOOLEAN
+	case path.TypeInt:
+		return uspmsg.GetSupportedDMResp_PARAM_INT
+	case path.TypeUnsignedInt:
+		return uspmsg.GetSupportedDMResp_PARAM_UNSIGNED_INT
+	case path.TypeLong:
+		return uspmsg.GetSupportedDMResp_PARAM_LONG
+	case path.TypeUnsignedLong:
+		return uspmsg.GetSupportedDMResp_PARAM_UNSIGNED_LONG
+	case path.TypeDateTime:
+		return uspmsg.GetSupportedDMResp_PARAM_DATE_TIME
+	case path.TypeBase64:
+		return uspmsg.GetSupportedDMResp_PARAM_BASE_64
+	case path.TypeHexBinary:
+		return uspmsg.GetSupportedDMResp_PARAM_HEX_BINARY
+	case path.TypeDecimal:
+		return uspmsg.GetSupportedDMResp_PARAM_DECIMAL
+	default:
+		return uspmsg.GetSupportedDMResp_PARAM_STRING
+	}
+}
+
+func (c *command) supported() *uspmsg.GetSupportedDMResp_SupportedCommandResult {
+	out := &uspmsg.GetSupportedDMResp_SupportedCommandResult{
+		CommandName: c.name, InputArgNames: c.in, OutputArgNames: c.out, CommandType: uspmsg.GetSupportedDMResp_CMD_SYNC,
+	}
+	if c.async {
+		out.CommandType = uspmsg.GetSupportedDMResp_CMD_ASYNC
+	}
+	return out
+}
+
+func (e event) supported() *uspmsg.GetSupportedDMResp_SupportedEventResult {
+	return &uspmsg.GetSupportedDMResp_SupportedEventResult{EventName: e.name, ArgNames: e.args}
+}
+
+func (o *localObject) eventList() []event {
+	if o == nil {
+		return nil
+	}
+	return o.events
+}

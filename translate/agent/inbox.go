@@ -1,0 +1,253 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// request is one Request in hand.
+type request struct {
+	agent   *Agent
+	from    usp.EndpointID
+	id      string
+	version string
+	req     *uspmsg.Request
+	handler handler
+	bad     *usp.Error // a Message or Record that is answered with this alone
+	done    func(error)
+
+	holding bool   // the lane
+	settled bool   // done was called
+	unhold  func() // lets the session of the CPE end
+}
+
+type requestKey struct {
+	from usp.EndpointID
+	id   string
+}
+
+// lanes is the order of work of one Agent. Requests start in the order in which
+// they came, one at a time; a request that has to wait for the CPE leaves the
+// lane for the next. Writes do not overtake each other: while one is under way
+// the next waits, and reads pass it.
+type lanes struct {
+	inbox    []*request
+	inFlight map[requestKey]bool
+	taken    bool // somebody holds the lane
+	writing  bool // a write is under way
+}
+
+func (l *lanes) init() { l.inFlight = make(map[requestKey]bool) }
+
+// next takes the first request that may start.
+func (l *lanes) next() *request {
+	if l.taken {
+		return nil
+	}
+	for i, r := range l.inbox {
+		if r.handler.write && l.writing {
+			continue
+		}
+		l.inbox = append(l.inbox[:i:i], l.inbox[i+1:]...)
+		l.taken, r.holding = true, true
+		l.writing = l.writing || r.handler.write
+		return r
+	}
+	return nil
+}
+
+// accept puts a request into the inbox. One that is in hand already is ignored
+// [R-MSG.4].
+func (a *Agent) accept(r *request) error {
+	a.lock()
+	defer a.unlock()
+	key := requestKey{r.from, r.id}
+	if a.lanes.inFlight[key] {
+		r.done(nil)
+		return nil
+	}
+	if len(a.lanes.inFlight) >= a.host.opts.Inbox {
+		return ErrInboxFull
+	}
+	if r.bad == nil {
+		r.handler = handlerFor(r.req)
+	}
+	a.versions[r.from] = r.version
+	a.lanes.inFlight[key] = true
+	a.lanes.inbox = append(a.lanes.inbox, r)
+	a.start()
+	return nil
+}
+
+// call sends an RPC that only reads. The next request may start meanwhile.
+// The session is held until the request is answered.
+func (r *request) call(ctx context.Context, rpc cwmp.Request) (cwmp.Response, error) {
+	r.leaveLane()
+	dev := r.agent.device()
+	if r.unhold == nil {
+		r.unhold = dev.Hold()
+	}
+	return dev.Call(ctx, rpc)
+}
+
+// write sends an RPC that changes something; the journal learns of it before it
+// leaves.
+func (r *request) write(ctx context.Context, rpc cwmp.Request) (cwmp.Response, error) {
+	return r.call(device.OnWire(ctx, r.noteOnWire), rpc)
+}
+
+func (r *request) noteOnWire() error {
+	return r.agent.host.opts.Journal.OnWire(r.journalKey())
+}
+
+func (r *request) journalKey() device.Key {
+	return device.Key{To: string(r.agent.id), From: string(r.from), MsgID: r.id}
+}
+
+// start runs what may be started. The lock is held.
+func (a *Agent) start() {
+	r := a.lanes.next()
+	if r == nil {
+		return
+	}
+	if !a.host.spawn(r.run) {
+		r.settle(ErrClosed)
+	}
+}
+
+// leaveLane lets the next request start while r waits for the CPE.
+func (r *request) leaveLane() {
+	a := r.agent
+	a.lock()
+	defer a.unlock()
+	r.release()
+}
+
+// release is leaveLane with the lock held.
+func (r *request) release() {
+	if r.holding {
+		r.holding = false
+		r.agent.lanes.taken = false
+		r.agent.start()
+	}
+}
+
+// settle calls done, once.
+func (r *request) settle(err error) {
+	if !r.settled {
+		r.settled = true
+		r.done(err)
+	}
+}
+
+// run executes the request and answers it.
+func (r *request) run(ctx context.Context) {
+	a := r.agent
+	ctx, cancel := context.WithTimeout(ctx, a.host.opts.deadline(r.from))
+	defer cancel()
+	began := time.Now()
+	reply, result := r.reply(ctx)
+	if r.unhold != nil {
+		r.unhold()
+	}
+	a.host.metrics.translated.WithLabelValues(r.handler.label(), result).Inc()
+	a.log.Debug("request answered", zap.String("from", string(r.from)), zap.String("msg_id", r.id),
+		zap.String("msg_type", r.handler.label()), zap.String("result", result), zap.Duration("took", time.Since(began)))
+	a.lock()
+	if reply != nil {
+		a.postPayload(r.from, reply)
+	}
+	delete(a.lanes.inFlight, requestKey{r.from, r.id})
+	if r.handler.write {
+		a.lanes.writing = false
+	}
+	r.release()
+	a.start()
+	a.unlock()
+	r.settle(nil)
+}
+
+// reply returns the encoded answer, nil for none, and its label in the metrics.
+// A writing request is executed once: a repeated one gets the journalled reply.
+func (r *request) reply(ctx context.Context) (payload []byte, result string) {
+	if !r.handler.write || r.bad != nil {
+		return r.execute(ctx)
+	}
+	key := r.journalKey()
+	entry, err := r.agent.host.opts.Journal.Begin(key)
+	switch {
+	case errors.Is(err, device.ErrBusy):
+		return r.encode(errorMsg(&usp.Error{Code: usp.CodeResourcesExceeded, Text: "too many requests in hand"})), "error"
+	case err != nil:
+		r.agent.log.Error("the journal does not take a request", zap.Error(err))
+		return r.encode(errorMsg(&usp.Error{Code: usp.CodeInternalError, Text: "the journal is not available"})), "error"
+	case entry.State == device.StateAnswered:
+		return entry.Reply, "repeated"
+	case entry.State == device.StateOnWire: // a previous process died over it
+		payload, result = r.encode(errorMsg(outcomeUnknown("", "the gateway restarted while it was being done"))), "unknown"
+	default: // new, or queued when a previous process died: nothing has left
+		payload, result = r.execute(ctx)
+	}
+	if err := r.agent.host.opts.Journal.Answer(key, payload); err != nil {
+		r.agent.log.Error("the journal does not take a reply", zap.Error(err))
+	}
+	return payload, result
+}
+
+// execute runs the handler.
+func (r *request) execute(ctx context.Context) (payload []byte, result string) {
+	bad := r.bad
+	if bad == nil {
+		bad = r.agent.admit(r.from)
+	}
+	if bad == nil && r.handler.serve == nil {
+		bad = &usp.Error{Code: usp.CodeMessageNotSupported, Text: "this Message is not for an Agent, or not known"}
+	}
+	if bad != nil {
+		return r.encode(errorMsg(bad)), "error"
+	}
+	resp, fail := r.handler.serve(r.agent, ctx, r)
+	switch {
+	case fail != nil:
+		return r.encode(&uspmsg.Body{MsgBody: &uspmsg.Body_Error{Error: fail}}), "error"
+	case resp == nil:
+		return nil, "ok"
+	default:
+		return r.encode(&uspmsg.Body{MsgBody: &uspmsg.Body_Response{Response: resp}}), "ok"
+	}
+}
+
+// encode makes the Message that answers r [R-MSG.9].
+func (r *request) encode(body *uspmsg.Body) []byte {
+	typ := uspmsg.Header_ERROR
+	if body.GetResponse() != nil {
+		typ = r.handler.answer
+	}
+	payload, err := marshal.Marshal(&uspmsg.Msg{Header: &uspmsg.Header{MsgId: r.id, MsgType: typ}, Body: body})
+	if err == nil {
+		return payload
+	}
+	// A CPE may send what is no UTF-8.
+	r.agent.log.Warn("an answer could not be encoded", zap.Error(err))
+	e := errorMsg(&usp.Error{Code: usp.CodeInternalError, Text: "the answer cannot be encoded"})
+	payload, err = marshal.Marshal(&uspmsg.Msg{Header: &uspmsg.Header{MsgId: r.id}, Body: e})
+	if err != nil {
+		return nil
+	}
+	return payload
+}
+
+func errorMsg(e *usp.Error) *uspmsg.Body {
+	return &uspmsg.Body{MsgBody: &uspmsg.Body_Error{Error: &uspmsg.Error{ErrCode: uint32(e.Code), ErrMsg: e.Text}}}
+}

@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/model"
+)
+
+// Inform implements device.Observer: the CPE has opened a session. It takes
+// what the Inform says, tells the subscribers, and starts in the background
+// what the session is to be used for.
+func (a *Agent) Inform(in *cwmp.Inform) {
+	a.lock()
+	defer a.unlock()
+	a.learnRoot(in)
+	boot := a.bootFrom(in)
+	if a.view != nil {
+		a.publish(a.view.Observe(cloneValues(in.Params)))
+	}
+	switch {
+	case boot != nil:
+		a.fresh.forget()
+		a.attrs.forget(in.HasEvent(cwmp.EventBootstrap))
+		a.discover()
+	case !a.disc.known:
+		a.discover()
+	case len(a.unsure) > 0:
+		a.readBack()
+	default:
+		a.reconcileAttributes()
+	}
+	if boot != nil {
+		// Told at once, before the CPE is read, which may take long [R-NOT.0a]:
+		// BootParameters are as last known, with what the Inform said.
+		a.emitBoot(boot)
+	}
+	if in.HasEvent(cwmp.EventBootstrap) {
+		a.onBoardAll()
+	}
+}
+
+// learnRoot makes the view at the first Inform that shows the root, and anew
+// when the CPE has come back with the other one.
+func (a *Agent) learnRoot(in *cwmp.Inform) {
+	for i := range in.Params {
+		root, ok := model.RootOf(in.Params[i].Name)
+		if !ok {
+			continue
+		}
+		if a.view != nil && a.view.Root() == root {
+			return
+		}
+		if a.view != nil {
+			a.log.Warn("the CPE has changed its data model", zap.Stringer("root", root))
+			a.inst = model.NewInstanceMap()
+			a.disc.known, a.disc.quiet = false, true
+		}
+		a.view = model.NewView(a.host.opts.Rules, root, a.inst)
+		return
+	}
+}
+
+// cutRoot splits a CPE name after its root.
+func cutRoot(name string) (root, rest string, ok bool) {
+	r, ok := model.RootOf(name)
+	if !ok {
+		return "", "", false
+	}
+	return r.Prefix(), strings.TrimPrefix(name, r.Prefix()), true
+}
+
+// cloneValues copies values out of the memory of their envelope.
+func cloneValues(vals []cwmp.ParameterValue) []cwmp.ParameterValue {
+	out := slices.Clone(vals)
+	for i := range out {
+		out[i].Name, out[i].Value = strings.Clone(out[i].Name), strings.Clone(out[i].Value)
+	}
+	return out
+}
+
+// TransferComplete implements device.Observer. No command of the Agent starts a
+// transfer; what others start changes the firmware, which the next Inform
+// tells.
+func (a *Agent) TransferComplete(tc *cwmp.TransferComplete) {
+	a.log.Info("the CPE reports a transfer", zap.String("command_key", tc.CommandKey), zap.Int("fault", tc.Fault.Code))
+}
+
+// SessionEnded implements device.Observer.
+func (a *Agent) SessionEnded(cause error) {
+	if cause != nil {
+		a.log.Debug("CWMP session ended early", zap.Error(cause))
+	}
+}
+
+// doubt notes objects that a write of unknown outcome may have changed; the
+// next session reads them, and their subscribers hear of what it finds. The
+// lock is held.
+func (a *Agent) doubt(objects ...string) {
+	for _, o := range objects {
+		a.unsure[o] = true
+	}
+}
+
+// readBack reads the objects in doubt in the session that is open. The lock is
+// held.
+func (a *Agent) readBack() {
+	objects := slices.Sorted(maps.Keys(a.unsure))
+	var names []string
+	for _, o := range objects {
+		names = append(names, a.view.Sources(o)...)
+	}
+	names = withoutCovered(names)
+	clear(a.unsure)
+	dev := a.dev
+	release := dev.Hold()
+	ok := a.host.spawn(func(ctx context.Context) {
+		defer release()
+		if err := a.read(ctx, dev.Call, names); err != nil {
+			a.log.Info("reading back after a write of unknown outcome failed; the next session tries again", zap.Error(err))
+			a.lock()
+			defer a.unlock()
+			a.doubt(objects...)
+		}
+	})
+	if !ok {
+		release()
+	}
+}

@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/path"
+)
+
+const mtpTable = localRoot + "MTP."
+
+// agentObjects is Device.LocalAgent. and its MTP table [TR-181 LocalAgent:1].
+// The Agent is reached through the gateway, so its MTPs are shown, not set.
+func agentObjects() []*localObject {
+	agent := obj(localRoot,
+		calc("EndpointID", path.TypeString, func(a *Agent, _ string) string { return string(a.id) }),
+		calc("SoftwareVersion", path.TypeString, func(a *Agent, _ string) string { return a.host.opts.SoftwareVersion }),
+		calc("UpTime", path.TypeUnsignedInt, func(a *Agent, _ string) string { return number(int(a.upTime().Seconds())) }),
+		calc("SupportedProtocols", path.TypeString|path.List, func(a *Agent, _ string) string {
+			return strings.Join(a.host.opts.Protocols, ",")
+		}),
+		ro("AdvertisedDeviceSubtypes", path.TypeString|path.List, ""),
+		calc("SupportedNumberOfSubscriptions", path.TypeInt, func(a *Agent, _ string) string {
+			return number(a.host.opts.Subscriptions)
+		}),
+		count("MTP"), count("Controller"), count("Subscription"), count("Request"),
+		ro("CertificateNumberOfEntries", path.TypeUnsignedInt, "0"),
+	)
+	agent.columns["UpTime"].still = true
+	agent.events = []event{{name: "Periodic!"}}
+	mtp := obj(mtpTable+"{i}.",
+		alias(),
+		ro("Enable", path.TypeBoolean, "true"),
+		ro("Status", path.TypeString, "Up"),
+		ro("Protocol", path.TypeString, ""),
+		ro("EnableMDNS", path.TypeBoolean, "false"),
+	).keyed([]string{"Alias"})
+	return []*localObject{agent, mtp}
+}
+
+// restore fills the local tree: from the stored state, and with what the
+// configuration says. The lock is held.
+func (a *Agent) restore(s *State) {
+	a.local.load(s)
+	if s != nil {
+		a.boot.firmware = s.Firmware
+		if err := json.Unmarshal(s.Instances, a.inst); len(s.Instances) > 0 && err != nil {
+			a.log.Error("the stored instance map is not readable; rows are numbered anew", zap.Error(err))
+		}
+	}
+	t := a.local.begin()
+	a.restoreMTPs(t)
+	a.restoreTrust(t)
+	for i := range a.host.opts.Controllers {
+		a.restoreController(t, &a.host.opts.Controllers[i])
+	}
+	if a.local.rows[firmwareTable] == nil {
+		t.add(firmwareTable, "")
+	}
+	t.undo, t.changes = nil, nil // nobody has subscribed yet
+	a.loadSubscriptions()
+	a.resumeTimers()
+}
+
+// restoreMTPs makes one row for each MTP of the configuration.
+func (a *Agent) restoreMTPs(t *tx) {
+	for _, row := range rowsOf(a.local, mtpTable) {
+		if !slices.Contains(a.host.opts.Protocols, a.local.get(row+"Protocol")) {
+			t.remove(row)
+		}
+	}
+	for _, p := range a.host.opts.Protocols {
+		if a.local.find(mtpTable, "Protocol", p) == "" {
+			t.set(t.add(mtpTable, "")+"Protocol", p)
+		}
+	}
+}
+
+func rowsOf(l *local, table string) []string {
+	var rows []string
+	l.each(table, func(row string) { rows = append(rows, row) })
+	return rows
+}
+
+// invalid is shorthand for the error of a check.
+func invalid(code usp.Code, p, text string) *usp.Error {
+	return &usp.Error{Code: code, Path: p, Text: text}
+}

@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"strings"
+	"time"
+
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/path"
+)
+
+const subscriptionTable = localRoot + "Subscription."
+
+// The values of NotifType.
+const (
+	notifValueChange       = "ValueChange"
+	notifObjectCreation    = "ObjectCreation"
+	notifObjectDeletion    = "ObjectDeletion"
+	notifOperationComplete = "OperationComplete"
+	notifEvent             = "Event"
+)
+
+// subscriptionObjects is Device.LocalAgent.Subscription. [TR-181
+// Subscriptions:1]. What a Subscription is about (ID, NotifType, ReferenceList)
+// is written once; TriggerAction knows Notify alone.
+func subscriptionObjects() []*localObject {
+	s := obj(subscriptionTable+"{i}.",
+		alias(),
+		rw("Enable", path.TypeBoolean, "false"),
+		ro("Recipient", path.TypeString, ""),
+		rw("TriggerAction", path.TypeString, "Notify", oneOf("Notify")),
+		rw("TriggerConfigSettings", path.TypeString|path.List, "", maxLen(0)),
+		once("ID", path.TypeString, maxLen(64)),
+		ro("CreationDate", path.TypeDateTime, unknownTime),
+		once("NotifType", path.TypeString, oneOf(notifValueChange, notifObjectCreation, notifObjectDeletion,
+			notifOperationComplete, notifEvent)),
+		once("ReferenceList", path.TypeString|path.List, checkReferences),
+		rw("Persistent", path.TypeBoolean, "false"),
+		rw("TimeToLive", path.TypeUnsignedInt, "0"),
+		rw("NotifRetry", path.TypeBoolean, "false"),
+		rw("NotifExpiration", path.TypeUnsignedInt, "0"),
+	).keyed([]string{"Recipient", "ID"}, []string{"Alias"}).rows()
+	s.added = func(t *tx, row string, by usp.EndpointID) {
+		t.set(row+"Recipient", strings.TrimSuffix(t.l.agent.controllerRow(by), "."))
+		t.set(row+"CreationDate", time.Now().UTC().Format(time.RFC3339))
+		t.set(row+"ID", t.l.get(row+"Alias")) // [R-ADD.5] unless the Add says another
+	}
+	s.check = checkSubscription
+	return []*localObject{s}
+}
+
+// references splits a ReferenceList; commas inside search expressions do not
+// separate.
+func references(list string) []string {
+	var refs []string
+	from, depth := 0, 0
+	for i := 0; i <= len(list); i++ {
+		switch {
+		case i == len(list) || list[i] == ',' && depth == 0:
+			if ref := strings.TrimSpace(list[from:i]); ref != "" {
+				refs = append(refs, ref)
+			}
+			from = i + 1
+		case list[i] == '[':
+			depth++
+		case list[i] == ']':
+			depth--
+		}
+	}
+	return refs
+}
+
+// maxReferences bounds a ReferenceList.
+const maxReferences = 64
+
+func checkReferences(list string) *usp.Error {
+	refs := references(list)
+	if len(refs) > maxReferences {
+		return &usp.Error{Code: usp.CodeResourcesExceeded, Text: "too many references"}
+	}
+	for _, ref := range refs {
+		if _, err := path.Parse(ref); err != nil {
+			return &usp.Error{Code: usp.CodeInvalidValue, Text: ref + ": " + uspError(err).Text}
+		}
+	}
+	return nil
+}
+
+// checkSubscription checks that every reference is of a kind that NotifType
+// can be about.
+func checkSubscription(l *local, row string) *usp.Error {
+	if n := len(l.rows[subscriptionTable]); n > l.agent.host.opts.Subscriptions {
+		return invalid(usp.CodeResourcesExceeded, row, "too many Subscriptions")
+	}
+	typ := l.get(row + "NotifType")
+	for _, ref := range references(l.get(row + "ReferenceList")) {
+		p, err := path.Parse(ref)
+		if err != nil || typ != "" && !canRefer(typ, p.Kind()) {
+			return invalid(usp.CodeInvalidValue, row+"ReferenceList", ref+" is nothing that "+typ+" can be about")
+		}
+		if !l.agent.mayExist(p) {
+			return invalid(usp.CodeInvalidValue, row+"ReferenceList", ref+" is not in the supported data model")
+		}
+	}
+	return nil
+}
+
+func canRefer(typ string, k path.Kind) bool {
+	switch typ {
+	case notifValueChange:
+		return k == path.Parameter || k == path.Object || k == path.Instance
+	case notifOperationComplete:
+		return k == path.Command || k == path.Object || k == path.Instance
+	case notifEvent:
+		return k == path.Event || k == path.Object || k == path.Instance
+	default:
+		return k == path.Object || k == path.Instance
+	}
+}
+
+// mayExist reports whether the supported data model has p, or may turn out to.
+func (a *Agent) mayExist(p path.Path) bool {
+	generic := p.Supported()
+	if !a.disc.known && !strings.HasPrefix(generic, localRoot) || strings.Contains(p.String(), "+") {
+		return true
+	}
+	t := tree{a}
+	switch p.Kind() {
+	case path.Parameter:
+		_, ok := t.SupportedParam(generic)
+		return ok
+	case path.Command:
+		object, name := splitParam(generic)
+		return a.command(object, name) != nil
+	case path.Event:
+		object, name := splitParam(generic)
+		return a.hasEvent(object, name)
+	default:
+		_, ok := t.SupportedObject(generic)
+		if !ok {
+			_, ok = t.SupportedObject(generic + "{i}.")
+		}
+		return ok
+	}
+}

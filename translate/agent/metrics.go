@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	translated *prometheus.CounterVec // msg_type, result
+	unmapped   prometheus.Counter
+	collisions prometheus.Counter
+	notifies   *prometheus.CounterVec // type
+	dropped    prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		translated: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "uspgate_translate_total", Help: "USP requests answered by Virtual Agents.",
+		}, []string{"msg_type", "result"}),
+		unmapped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "uspgate_unmapped_total", Help: "Requested paths that the data model of the CPE does not have.",
+		}),
+		collisions: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "uspgate_translate_endpoint_collisions_total",
+			Help: "CPE that were given a uuid because another one has their Endpoint ID.",
+		}),
+		notifies: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "uspgate_translate_notifies_total", Help: "Notifies sent by Virtual Agents, retries included.",
+		}, []string{"type"}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "uspgate_translate_notifies_dropped_total",
+			Help: "Notifies given up: expired, or too many waiting for their response.",
+		}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{m.translated, m.unmapped, m.collisions, m.notifies, m.dropped} {
+		errs = append(errs, r.Register(c))
+	}
+	return m, errors.Join(errs...)
+}

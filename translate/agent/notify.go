@@ -1,0 +1,159 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// outbound is the Notifies of one Agent that wait for their NotifyResp.
+type outbound struct {
+	count   uint64 // of msg_ids given
+	pending map[requestKey]*pending
+}
+
+// pending is one Notify with send_resp. It is sent again, the same bytes with
+// the same msg_id, until it is answered or expires [R-NOT.1].
+type pending struct {
+	key     requestKey
+	row     string // of the Subscription; empty for an OnBoardRequest
+	payload []byte
+	tries   int
+	expires time.Time // zero is never
+	timer   *timer
+}
+
+func (o *outbound) init() { o.pending = make(map[requestKey]*pending) }
+
+// notify sends a Notify for a subscription, in order, without waiting for
+// earlier ones to be answered. The lock is held.
+func (a *Agent) notify(s *subscription, n *uspmsg.Notify) {
+	if a.authorise(s.recipient, actNotify, s.row) != nil {
+		return
+	}
+	n.SubscriptionId, n.SendResp = s.id, s.retry // [R-NOT.7]
+	p := a.sendNotify(s.recipient, n)
+	if p == nil || !s.retry {
+		return
+	}
+	p.row = s.row
+	if s.expire > 0 {
+		p.expires = time.Now().Add(s.expire)
+	}
+	a.await(p)
+}
+
+// sendNotify posts a Notify and counts it. The lock is held.
+func (a *Agent) sendNotify(to usp.EndpointID, n *uspmsg.Notify) *pending {
+	a.notes.count++
+	id := "n" + strconv.FormatInt(a.host.started.UnixMilli(), 36) + "-" + strconv.FormatUint(a.notes.count, 10)
+	payload := a.postMsg(to, &uspmsg.Msg{
+		Header: &uspmsg.Header{MsgId: id, MsgType: uspmsg.Header_NOTIFY},
+		Body: &uspmsg.Body{MsgBody: &uspmsg.Body_Request{
+			Request: &uspmsg.Request{ReqType: &uspmsg.Request_Notify{Notify: n}},
+		}},
+	})
+	if payload == nil {
+		return nil
+	}
+	a.host.metrics.notifies.WithLabelValues(notifyLabel(n)).Inc()
+	return &pending{key: requestKey{to, id}, payload: payload}
+}
+
+func notifyLabel(n *uspmsg.Notify) string {
+	switch n.GetNotification().(type) {
+	case *uspmsg.Notify_Event_:
+		return "event"
+	case *uspmsg.Notify_ValueChange_:
+		return "value_change"
+	case *uspmsg.Notify_ObjCreation:
+		return "object_creation"
+	case *uspmsg.Notify_ObjDeletion:
+		return "object_deletion"
+	case *uspmsg.Notify_OperComplete:
+		return "operation_complete"
+	default:
+		return "on_board_request"
+	}
+}
+
+// await keeps a Notify until it is answered. Past the bound it was sent once
+// and is forgotten.
+func (a *Agent) await(p *pending) {
+	if len(a.notes.pending) >= a.host.opts.Pending {
+		a.host.metrics.dropped.Inc()
+		a.log.Warn("too many Notifies wait for their response; one more will not be repeated",
+			zap.String("to", string(p.key.from)))
+		return
+	}
+	a.notes.pending[p.key] = p
+	a.armRetry(p)
+}
+
+// armRetry waits for the time that USP-retry wants [R-NOT.2, R-NOT.3].
+func (a *Agent) armRetry(p *pending) {
+	p.tries++
+	wait := a.retryWait(p.key.from, p.tries)
+	if !p.expires.IsZero() {
+		wait = min(wait, time.Until(p.expires))
+	}
+	p.timer = a.host.after(wait, func() {
+		a.lock()
+		defer a.unlock()
+		if a.notes.pending[p.key] != p {
+			return
+		}
+		if !p.expires.IsZero() && !time.Now().Before(p.expires) {
+			a.host.metrics.dropped.Inc()
+			delete(a.notes.pending, p.key)
+			return
+		}
+		a.postPayload(p.key.from, p.payload)
+		a.armRetry(p)
+	})
+}
+
+// retryWait returns how long to wait after try n, at random between
+// m·(k/1000)^(n-1) and m·(k/1000)^n seconds, n at most 10.
+func (a *Agent) retryWait(to usp.EndpointID, n int) time.Duration {
+	m, k := 5.0, 2.0
+	if row := a.controllerRow(to); row != "" {
+		m = a.local.seconds(row + "USPNotifRetryMinimumWaitInterval").Seconds()
+		k = a.local.seconds(row+"USPNotifRetryIntervalMultiplier").Seconds() / 1000
+	}
+	low := m * math.Pow(k, float64(min(n, 10)-1))
+	wait := low + rand.Float64()*(low*k-low) //nolint:gosec // spreads load
+	return time.Duration(min(wait, 1e6) * float64(time.Second))
+}
+
+// notifyAnswered ends the retries of a Notify [R-NOT.9]. The lock is held.
+func (a *Agent) notifyAnswered(from usp.EndpointID, msgID string) {
+	p := a.notes.pending[requestKey{from, msgID}]
+	if p == nil {
+		return
+	}
+	delete(a.notes.pending, p.key)
+	a.host.timers.stop(p.timer)
+	if p.row == "" {
+		a.onBoardAnswered(from)
+	}
+}
+
+// dropOrphans forgets the Notifies of Subscriptions that are gone, or disabled.
+func (a *Agent) dropOrphans() {
+	for key, p := range a.notes.pending {
+		if p.row != "" && !a.local.isTrue(p.row+"Enable") {
+			delete(a.notes.pending, key)
+			a.host.timers.stop(p.timer)
+		}
+	}
+}

@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// rebootCommand is Device.Reboot(), a synchronous command of TR-181: the answer
+// is due before the CPE reboots. Boot! follows when it is back.
+func rebootCommand() *command {
+	return &command{name: "Reboot()", in: []string{"Cause", "Reason"}, run: (*Agent).operateReboot}
+}
+
+func (a *Agent) operateReboot(c *call) {
+	key := commandKey(c.key)
+	a.lock()
+	before := a.boot.ordered
+	a.boot.ordered = &bootOrder{cause: causeRemoteReboot, key: c.key, wireKey: key, reason: c.args["Reason"]}
+	a.unlock()
+	if _, err := c.send(&cwmp.Reboot{CommandKey: key}); err != nil {
+		c.err = commandError(err)
+		a.bootNotOrdered(c.err, before)
+	}
+}
+
+// bootNotOrdered takes an order back that the CPE has not taken; one of unknown
+// outcome stands.
+func (a *Agent) bootNotOrdered(err *usp.Error, before *bootOrder) {
+	if err.Code == usp.CodeOutcomeUnknown {
+		return
+	}
+	a.lock()
+	defer a.unlock()
+	a.boot.ordered = before
+}
+
+// commandKey shortens a command_key to what a CWMP CommandKey holds.
+func commandKey(key string) string {
+	const limit = 32
+	if len(key) > limit {
+		return key[:limit]
+	}
+	return key
+}

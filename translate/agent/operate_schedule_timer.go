@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/uspgate/uspgate/usp"
+)
+
+// scheduleTimerCommand is Device.ScheduleTimer(), asynchronous: it completes
+// after DelaySeconds. The gateway keeps the time, since the CPE has no part in
+// it.
+func scheduleTimerCommand() *command {
+	return &command{
+		name: "ScheduleTimer()", async: true, in: []string{"DelaySeconds"}, required: []string{"DelaySeconds"},
+		run: (*Agent).operateScheduleTimer,
+	}
+}
+
+func (a *Agent) operateScheduleTimer(c *call) {
+	seconds, err := strconv.ParseUint(c.args["DelaySeconds"], 10, 32)
+	if err != nil {
+		c.err = invalid(usp.CodeInvalidCommandArgs, "", "DelaySeconds is no unsignedInt")
+		return
+	}
+	row := c.row
+	a.lock()
+	defer a.unlock()
+	a.setRequest(row, requestActive)
+	a.local.values[row+hiddenDue] = strconv.FormatInt(time.Now().Unix()+int64(seconds), 10) //nolint:gosec // 32 bits
+	a.armScheduleTimer(row, time.Duration(seconds)*time.Second)                             //nolint:gosec // 32 bits
+}
+
+// hiddenDue is when a timer is due, in seconds of Unix time: stored with the
+// row, and no parameter of it.
+const hiddenDue = "+Due"
+
+func (a *Agent) armScheduleTimer(row string, wait time.Duration) {
+	a.host.after(wait, func() {
+		a.lock()
+		defer a.unlock()
+		if a.local.exists(row) && a.local.get(row+"Status") == requestActive {
+			a.closeRequest(row, map[string]string{}, nil)
+		}
+	})
+}
+
+// resumeTimers goes on with the timers of before the restart: ScheduleTimer()
+// persists. Requests of every other command end with the gateway.
+func (a *Agent) resumeTimers() {
+	a.local.each(requestTable, func(row string) {
+		due, err := strconv.ParseInt(a.local.values[row+hiddenDue], 10, 64)
+		if err != nil {
+			a.dropRequest(row)
+			return
+		}
+		a.armScheduleTimer(row, time.Until(time.Unix(due, 0)))
+	})
+}

@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// Defaults and bounds of Options.
+const (
+	// DefaultDeadline is how long a request may wait for its CPE.
+	DefaultDeadline = 30 * time.Second
+	// DefaultInbox is how many requests one Agent has in hand.
+	DefaultInbox = 64
+	// DefaultPaths is how many paths one path expression may resolve to.
+	DefaultPaths = 10_000
+	// DefaultSubscriptions is how many Subscription rows one Agent has.
+	DefaultSubscriptions = 256
+	// DefaultPending is how many Notifies of one Agent wait for their response.
+	DefaultPending = 256
+	// DefaultControllers is how many Controllers one Agent learns.
+	DefaultControllers = 16
+)
+
+// Options configure a Host. Send and Rules are required, the zero value of
+// everything else is a default.
+type Options struct {
+	// Send takes every Record of the Agents: answers and Notifies. It must not
+	// block for long, and may call Deliver. It is called by one goroutine at a
+	// time for each Agent, in order.
+	Send func(usp.Record)
+	// Rules is how CPE are shown as Device:2.
+	Rules *model.Rules
+	// Journal keeps writing requests and their replies; nil means one in memory.
+	Journal device.Journal
+	// Freshness is how old a value may be that is answered without asking the
+	// CPE; 0 means that every read asks it.
+	Freshness time.Duration
+	// Deadline is how long a request may wait for its CPE; 0 means
+	// DefaultDeadline. A Controller may have its own.
+	Deadline time.Duration
+	// Controllers may control the Agents, with the full role. None at all means
+	// that every Controller may that reaches them.
+	Controllers []Controller
+	// Protocols are the MTPs the Agents can be reached on, by the names of
+	// TR-181 (WebSocket, MQTT, STOMP, UDS). For Device.LocalAgent.MTP. only.
+	Protocols []string
+	// SoftwareVersion is that of the gateway, for Device.LocalAgent.
+	SoftwareVersion string
+	// StrictDelete answers Error to a Delete of a missing instance with
+	// allow_partial=false, as [R-DEL.1] says; the default follows TP-469 1.25
+	// and answers an empty success.
+	StrictDelete bool
+	// Restore returns what Agent.State gave before the restart, nil for none.
+	Restore func(usp.EndpointID) *State
+	// Changed is called when State of an Agent has changed in a way worth
+	// storing. It must not block, nor call the Agent.
+	Changed func(usp.EndpointID)
+
+	// Inbox, Paths, Subscriptions, Pending and LearnedControllers bound each
+	// Agent; 0 means the Default of the same name.
+	Inbox, Paths, Subscriptions, Pending, LearnedControllers int
+
+	Log     *zap.Logger           // nil logs nothing
+	Metrics prometheus.Registerer // nil counts nothing
+}
+
+// Controller is a USP Controller that may control the Agents.
+type Controller struct {
+	EndpointID usp.EndpointID
+	// Protocol is the MTP it is reached on, by its TR-181 name; may be empty.
+	Protocol string
+	// ProvisioningCode and PeriodicNotifInterval are the first values of the
+	// parameters of that name; 0 means a day.
+	ProvisioningCode      string
+	PeriodicNotifInterval time.Duration
+	// Deadline is how long a request of it may wait for a CPE; 0 means that of
+	// Options.
+	Deadline time.Duration
+}
+
+func (o *Options) fill() {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&o.Inbox, DefaultInbox)
+	def(&o.Paths, DefaultPaths)
+	def(&o.Subscriptions, DefaultSubscriptions)
+	def(&o.Pending, DefaultPending)
+	def(&o.LearnedControllers, DefaultControllers)
+	if o.Deadline <= 0 {
+		o.Deadline = DefaultDeadline
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	o.Log = o.Log.Named("translate.agent")
+}
+
+// deadline returns how long a request of c may wait for the CPE.
+func (o *Options) deadline(c usp.EndpointID) time.Duration {
+	for i := range o.Controllers {
+		if o.Controllers[i].EndpointID == c && o.Controllers[i].Deadline > 0 {
+			return o.Controllers[i].Deadline
+		}
+	}
+	return o.Deadline
+}

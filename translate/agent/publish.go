@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"maps"
+
+	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// publish tells the subscribers what changed on the side of the CPE. The lock
+// is held.
+func (a *Agent) publish(d model.Delta) {
+	if a.disc.quiet || d.Empty() {
+		return
+	}
+	changes := make([]change, 0, len(d.Changed)+len(d.Created)+len(d.Deleted))
+	for _, row := range d.Created {
+		changes = append(changes, change{kind: createdRow, path: row, keys: a.keys(row)})
+	}
+	for _, row := range d.Deleted {
+		changes = append(changes, change{kind: deletedRow, path: row})
+	}
+	for i := range d.Changed {
+		changes = append(changes, change{kind: changedValue, path: d.Changed[i].Path, value: d.Changed[i].Value})
+	}
+	a.emit(changes)
+	if len(d.Created)+len(d.Deleted) > 0 {
+		a.reconcileAttributes()
+		a.changed()
+	}
+}
+
+// emit sends a Notify for each change to each subscriber [R-NOT.0]. The lock is
+// held.
+func (a *Agent) emit(changes []change) {
+	for i := range changes {
+		c := &changes[i]
+		for _, s := range a.subs.list {
+			if s.typ == c.notifType() && a.local.isTrue(s.row+"Enable") && s.wants(a, c.path) {
+				a.notify(s, c.notify())
+			}
+		}
+	}
+	if len(changes) > 0 {
+		a.subs.remember(a)
+	}
+}
+
+func (c *change) notifType() string {
+	switch c.kind {
+	case createdRow:
+		return notifObjectCreation
+	case deletedRow:
+		return notifObjectDeletion
+	default:
+		return notifValueChange
+	}
+}
+
+func (c *change) notify() *uspmsg.Notify {
+	switch c.kind {
+	case createdRow:
+		return &uspmsg.Notify{Notification: &uspmsg.Notify_ObjCreation{
+			ObjCreation: &uspmsg.Notify_ObjectCreation{ObjPath: c.path, UniqueKeys: c.keys},
+		}}
+	case deletedRow:
+		return &uspmsg.Notify{Notification: &uspmsg.Notify_ObjDeletion{
+			ObjDeletion: &uspmsg.Notify_ObjectDeletion{ObjPath: c.path},
+		}}
+	default:
+		return &uspmsg.Notify{Notification: &uspmsg.Notify_ValueChange_{
+			ValueChange: &uspmsg.Notify_ValueChange{ParamPath: c.path, ParamValue: c.value},
+		}}
+	}
+}
+
+// emitEvent sends an event of the data model to its subscribers; only, unless
+// empty, names the one Controller it is for. More, unless nil, returns what the
+// event says to one recipient alone. The lock is held.
+func (a *Agent) emitEvent(object, name string, params map[string]string, only usp.EndpointID,
+	more func(to usp.EndpointID) map[string]string,
+) {
+	for _, s := range a.subs.list {
+		if s.typ != notifEvent || only != "" && s.recipient != only || !s.wants(a, object+name) {
+			continue
+		}
+		args := maps.Clone(params)
+		if more != nil {
+			maps.Copy(args, more(s.recipient))
+		}
+		a.notify(s, &uspmsg.Notify{Notification: &uspmsg.Notify_Event_{
+			Event: &uspmsg.Notify_Event{ObjPath: object, EventName: name, Params: args},
+		}})
+	}
+}
+
+// emitComplete sends the OperationComplete of an asynchronous command. The lock
+// is held.
+func (a *Agent) emitComplete(object, name, key string, output map[string]string, fail *usp.Error) {
+	for _, s := range a.subs.list {
+		if s.typ != notifOperationComplete || !s.wants(a, object+name) {
+			continue
+		}
+		oc := &uspmsg.Notify_OperationComplete{ObjPath: object, CommandName: name, CommandKey: key}
+		if fail != nil {
+			oc.OperationResp = &uspmsg.Notify_OperationComplete_CmdFailure{
+				CmdFailure: &uspmsg.Notify_OperationComplete_CommandFailure{ErrCode: uint32(fail.Code), ErrMsg: fail.Text},
+			}
+		} else {
+			oc.OperationResp = &uspmsg.Notify_OperationComplete_ReqOutputArgs{
+				ReqOutputArgs: &uspmsg.Notify_OperationComplete_OutputArgs{OutputArgs: output},
+			}
+		}
+		a.notify(s, &uspmsg.Notify{Notification: &uspmsg.Notify_OperComplete{OperComplete: oc}})
+	}
+}

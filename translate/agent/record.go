@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// supportedVersions is what GetSupportedProtocol answers; the last one is
+// usp.Version.
+const supportedVersions = "1.0,1.1,1.2,1.3,1.4"
+
+// receive takes one Record for this Agent. See Host.Deliver.
+func (a *Agent) receive(rec usp.Record, done func(error)) error {
+	hdr := rec.Header()
+	from := usp.EndpointID(strings.Clone(string(hdr.From)))
+	if _, err := usp.ParseEndpointID(string(from)); err != nil || from == a.id {
+		done(nil) // [R-MTP.5, R-ARC.2] not an Endpoint that may be answered
+		return nil
+	}
+	switch hdr.Type {
+	case usp.RecordNoSession:
+		return a.receiveMessage(hdr, from, done)
+	case usp.RecordSession:
+		a.refuseSession(from, hdr.Version)
+	default: // Connect and Disconnect Records are never answered.
+	}
+	done(nil)
+	return nil
+}
+
+// refuseSession answers a session-context Record with a DisconnectRecord
+// [R-E2E.6a].
+func (a *Agent) refuseSession(from usp.EndpointID, version string) {
+	a.lock()
+	defer a.unlock()
+	a.versions[from] = commonVersion(version)
+	a.post(usp.NewDisconnect(a.id, from, "session contexts are not supported", usp.CodeSessionContextNotAllowed))
+}
+
+// receiveMessage takes the Message out of a Record. What cannot be answered
+// because it has no msg_id is ignored [R-MTP.5].
+func (a *Agent) receiveMessage(hdr *usp.Header, from usp.EndpointID, done func(error)) error {
+	msg := &uspmsg.Msg{}
+	if err := proto.Unmarshal(hdr.Payload, msg); err != nil || msg.GetHeader().GetMsgId() == "" {
+		a.log.Debug("a Message that does not parse or has no msg_id was ignored", zap.String("from", string(from)))
+		done(nil)
+		return nil
+	}
+	r := &request{
+		agent: a, from: from, id: msg.GetHeader().GetMsgId(),
+		version: commonVersion(hdr.Version), done: done,
+	}
+	switch body := msg.GetBody().GetMsgBody().(type) {
+	case *uspmsg.Body_Request:
+		r.req = body.Request
+	case *uspmsg.Body_Response:
+		a.receiveResponse(from, r.id)
+		done(nil)
+		return nil
+	case *uspmsg.Body_Error:
+		done(nil)
+		return nil
+	default: // no body [R-MSG.7]: answered below
+	}
+	if hdr.PayloadSecurity != 0 { // no TLS outside a session context [R-E2E.41]
+		r.bad = &usp.Error{Code: usp.CodeSecureSessionNotSupported, Text: "secure message exchange is not supported"}
+	} else if r.req == nil || !oneBody(hdr.Payload) {
+		r.bad = &usp.Error{Code: usp.CodeInvalidArguments, Text: "the Message does not have exactly one body"} // [R-ENC.5]
+	}
+	return a.accept(r)
+}
+
+// receiveResponse matches a NotifyResp with its Notify.
+func (a *Agent) receiveResponse(from usp.EndpointID, msgID string) {
+	a.lock()
+	defer a.unlock()
+	a.notifyAnswered(from, msgID)
+}
+
+// postMsg posts a Message to a Controller. The lock is held.
+func (a *Agent) postMsg(to usp.EndpointID, m *uspmsg.Msg) []byte {
+	payload, err := marshal.Marshal(m)
+	if err != nil { // only for strings that are not UTF-8
+		a.log.Error("a Message could not be encoded", zap.Error(err))
+		return nil
+	}
+	a.postPayload(to, payload)
+	return payload
+}
+
+// postPayload posts an encoded Message in a Record without session context
+// [R-MSG.0a]. The lock is held.
+func (a *Agent) postPayload(to usp.EndpointID, payload []byte) {
+	a.post(usp.NewNoSession(a.id, to, a.versionFor(to), payload))
+}
+
+var marshal = proto.MarshalOptions{Deterministic: true}
+
+// versionFor returns the Record version for a Controller: the highest that both
+// sides speak, as far as it has shown its own.
+func (a *Agent) versionFor(to usp.EndpointID) string {
+	if v := a.versions[to]; v != "" {
+		return v
+	}
+	return usp.Version
+}
+
+// commonVersion returns the lower of peer and usp.Version; a version that is no
+// number is informative at best [R-MTP.4b], and ignored.
+func commonVersion(peer string) string {
+	major, minor, ok := strings.Cut(peer, ".")
+	if n, err := strconv.ParseUint(minor, 10, 8); ok && major == "1" && err == nil && n < 4 {
+		return "1." + strconv.FormatUint(n, 10)
+	}
+	return usp.Version
+}
+
+// oneBody reports whether a Message has exactly one body, and that one exactly
+// one request: the decoder lets the last of several win [R-MSG.6, R-ENC.5].
+func oneBody(msg []byte) bool {
+	bodies := fields(msg, func(n protowire.Number) bool { return n == 2 })
+	if len(bodies) != 1 {
+		return false
+	}
+	kinds := fields(bodies[0], func(n protowire.Number) bool { return n <= 3 })
+	if len(kinds) != 1 {
+		return false
+	}
+	return len(fields(kinds[0], func(protowire.Number) bool { return true })) <= 1
+}
+
+// fields returns the length-delimited fields of a message that want wants.
+func fields(b []byte, want func(protowire.Number) bool) [][]byte {
+	var found [][]byte
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return found
+		}
+		b = b[n:]
+		size := protowire.ConsumeFieldValue(num, typ, b)
+		if size < 0 {
+			return found
+		}
+		if typ == protowire.BytesType && want(num) {
+			v, _ := protowire.ConsumeBytes(b)
+			found = append(found, v)
+		}
+		b = b[size:]
+	}
+	return found
+}

@@ -1,0 +1,306 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"slices"
+
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/path"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// update is one UpdateObject of a Set: a path and the objects that it means.
+type update struct {
+	query
+	objects [][]*assignment // one list for each object of query.found
+}
+
+// all returns the assignments of all objects.
+func (u *update) all() []*assignment {
+	var all []*assignment
+	for _, o := range u.objects {
+		all = append(all, o...)
+	}
+	return all
+}
+
+// failure returns why the update as a whole fails, nil if it does not.
+func (u *update) failure() *usp.Error {
+	if u.err != nil {
+		return u.err
+	}
+	if s := failedParam(u.all()); s != nil {
+		return &usp.Error{Code: s.err.Code, Path: s.full(), Text: s.full() + ": " + s.err.Text}
+	}
+	return nil
+}
+
+// set answers Set. A path that means several objects is all or nothing whatever
+// allow_partial says [R-SET.2a]; with allow_partial=false the whole Message is
+// [R-SET.1].
+func (a *Agent) set(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
+	req := r.req.GetSet()
+	updates := a.planUpdates(ctx, r, req.GetUpdateObjs())
+	if !req.GetAllowPartial() {
+		a.applyUpdates(ctx, r, updates)
+		if e := updateErrors(updates); e != nil {
+			return nil, e
+		}
+	} else {
+		for i := range updates {
+			a.applyUpdates(ctx, r, updates[i:i+1])
+		}
+	}
+	a.lock()
+	defer a.unlock()
+	resp := &uspmsg.SetResp{}
+	for _, u := range updates {
+		resp.UpdatedObjResults = append(resp.UpdatedObjResults, a.updateResult(u))
+	}
+	return &uspmsg.Response{RespType: &uspmsg.Response_SetResp{SetResp: resp}}, nil
+}
+
+// planUpdates resolves the paths and checks every assignment.
+func (a *Agent) planUpdates(ctx context.Context, r *request, reqs []*uspmsg.Set_UpdateObject) []*update {
+	texts := make([]string, len(reqs))
+	for i, req := range reqs {
+		texts[i] = req.GetObjPath()
+	}
+	queries := a.resolveForWrite(ctx, r, texts, isSettable)
+	a.lock()
+	defer a.unlock()
+	updates := make([]*update, len(reqs))
+	for i, req := range reqs {
+		u := &update{query: queries[i]}
+		updates[i] = u
+		for _, object := range u.found {
+			var list []*assignment
+			for _, p := range req.GetParamSettings() {
+				s := &assignment{object: object, rel: p.GetParam(), value: p.GetValue(), required: p.GetRequired()}
+				a.plan(r, s)
+				list = append(list, s)
+			}
+			u.objects = append(u.objects, list)
+		}
+	}
+	return updates
+}
+
+// isSettable refuses what has no parameters of its own.
+func isSettable(p path.Path) *usp.Error {
+	if k := p.Kind(); k != path.Object && k != path.Instance {
+		return invalid(usp.CodeInvalidPath, "", "not the path of an object")
+	}
+	return nil
+}
+
+// resolveForWrite is resolveFresh for what is going to be changed: an object
+// that is known to be there needs no reading; a search, or an object that is
+// not known, does. A table is no object to change.
+func (a *Agent) resolveForWrite(ctx context.Context, r *request, texts []string,
+	check func(path.Path) *usp.Error,
+) []query {
+	queries := make([]query, len(texts))
+	var again []int
+	a.lock()
+	for i, text := range texts {
+		q := &queries[i]
+		q.text = text
+		p, err := path.Parse(text)
+		if q.path = p; err != nil {
+			q.err = uspError(err)
+			continue
+		}
+		if q.err = check(p); q.err != nil {
+			continue
+		}
+		if !p.IsSearch() && a.exists(text) || isLocal(p.Object()) {
+			a.resolve(q)
+		} else {
+			again = append(again, i)
+		}
+	}
+	a.unlock()
+	if len(again) == 0 {
+		return queries
+	}
+	need := make([]string, len(again))
+	for k, i := range again {
+		need[k] = texts[i]
+	}
+	for k, q := range a.resolveFresh(ctx, r, need, check) {
+		queries[again[k]] = q
+	}
+	return queries
+}
+
+// applyUpdates does the updates as one unit: the local tree first, because that
+// can be undone, then the CPE in one SetParameterValues.
+func (a *Agent) applyUpdates(ctx context.Context, r *request, unit []*update) {
+	if failedUpdate(unit) {
+		return
+	}
+	a.lock()
+	t := a.local.begin()
+	var all []*assignment
+	for _, u := range unit {
+		for i, list := range u.objects {
+			t.assign(u.found[i], list, false)
+		}
+		all = append(all, u.all()...)
+	}
+	a.unlock()
+	if !failedUpdate(unit) {
+		if err := a.assign(ctx, r, all); err != nil {
+			for _, u := range unit {
+				u.err = err
+			}
+		}
+	}
+	a.lock()
+	defer a.unlock()
+	if failedUpdate(unit) {
+		t.rollback()
+		return
+	}
+	t.commit()
+}
+
+func failedUpdate(unit []*update) bool {
+	for _, u := range unit {
+		if u.failure() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// assign sets the local assignments of one object. The order on the wire says
+// nothing, so they are looked at together, and again without one that makes
+// the object wrong as a whole.
+func (t *tx) assign(object string, list []*assignment, adding bool) {
+	for {
+		mark := t.mark()
+		var done []*assignment
+		for _, s := range list {
+			if s.remote || s.err != nil {
+				continue
+			}
+			if s.err = t.l.checkSet(object, s.rel, s.value, adding); s.err == nil {
+				t.set(s.full(), s.value)
+				done = append(done, s)
+			}
+		}
+		err := t.l.checkRow(object)
+		if err == nil || len(done) == 0 {
+			return
+		}
+		t.back(mark)
+		blamed := slices.IndexFunc(done, func(s *assignment) bool { return s.full() == err.Path })
+		for i, s := range done {
+			if blamed < 0 || blamed == i {
+				s.err = err
+			}
+		}
+	}
+}
+
+// updateErrors is the Error of a Set with allow_partial=false, nil if nothing
+// failed.
+func updateErrors(updates []*update) *uspmsg.Error {
+	var list errorList
+	for _, u := range updates {
+		list.add(u.text, u.err)
+		for _, s := range u.all() {
+			if s.required && u.err == nil {
+				list.add(s.full(), s.err)
+			}
+		}
+	}
+	return list.message()
+}
+
+// updateResult makes the result of one update. The lock is held.
+func (a *Agent) updateResult(u *update) *uspmsg.SetResp_UpdatedObjectResult {
+	status := &uspmsg.SetResp_UpdatedObjectResult_OperationStatus{}
+	if err := u.failure(); err != nil {
+		status.OperStatus = &uspmsg.SetResp_UpdatedObjectResult_OperationStatus_OperFailure{OperFailure: u.failureResult(err)}
+	} else {
+		ok := &uspmsg.SetResp_UpdatedObjectResult_OperationStatus_OperationSuccess{}
+		for i, list := range u.objects {
+			ok.UpdatedInstResults = append(ok.UpdatedInstResults, a.instanceResult(u.found[i], list))
+		}
+		status.OperStatus = &uspmsg.SetResp_UpdatedObjectResult_OperationStatus_OperSuccess{OperSuccess: ok}
+	}
+	return &uspmsg.SetResp_UpdatedObjectResult{RequestedPath: u.text, OperStatus: status}
+}
+
+func (u *update) failureResult(err *usp.Error) *uspmsg.SetResp_UpdatedObjectResult_OperationStatus_OperationFailure {
+	out := &uspmsg.SetResp_UpdatedObjectResult_OperationStatus_OperationFailure{
+		ErrCode: uint32(err.Code), ErrMsg: err.Text,
+	}
+	for i, list := range u.objects {
+		f := &uspmsg.SetResp_UpdatedInstanceFailure{AffectedPath: u.found[i]}
+		for _, s := range list {
+			if s.err != nil {
+				f.ParamErrs = append(f.ParamErrs, &uspmsg.SetResp_ParameterError{
+					Param: s.rel, ErrCode: uint32(s.err.Code), ErrMsg: s.err.Text,
+				})
+			}
+		}
+		if len(f.ParamErrs) > 0 {
+			out.UpdatedInstFailures = append(out.UpdatedInstFailures, f)
+		}
+	}
+	return out
+}
+
+func (a *Agent) instanceResult(object string, list []*assignment) *uspmsg.SetResp_UpdatedInstanceResult {
+	out := &uspmsg.SetResp_UpdatedInstanceResult{AffectedPath: object, UpdatedParams: map[string]string{}}
+	for _, s := range list {
+		if s.err != nil {
+			out.ParamErrs = append(out.ParamErrs, &uspmsg.SetResp_ParameterError{
+				Param: s.rel, ErrCode: uint32(s.err.Code), ErrMsg: s.err.Text,
+			})
+			continue
+		}
+		if v, ok := a.value(s.full()); ok {
+			out.UpdatedParams[s.rel] = v
+		}
+	}
+	return out
+}
+
+// errorList collects the param_errs of an Error.
+type errorList []*uspmsg.Error_ParamError
+
+func (l *errorList) add(p string, err *usp.Error) {
+	if err == nil {
+		return
+	}
+	if err.Path != "" {
+		p = err.Path
+	}
+	*l = append(*l, &uspmsg.Error_ParamError{ParamPath: p, ErrCode: uint32(err.Code), ErrMsg: err.Text})
+}
+
+// message returns the Error: 7800 where any part of it is of unknown outcome,
+// otherwise the code of the first.
+func (l errorList) message() *uspmsg.Error {
+	if len(l) == 0 {
+		return nil
+	}
+	main := l[0]
+	for _, e := range l {
+		if e.GetErrCode() == uint32(usp.CodeOutcomeUnknown) {
+			main = e
+			break
+		}
+	}
+	return &uspmsg.Error{
+		ErrCode: main.GetErrCode(), ErrMsg: main.GetParamPath() + ": " + main.GetErrMsg(), ParamErrs: l,
+	}
+}

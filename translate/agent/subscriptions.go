@@ -1,0 +1,198 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/path"
+)
+
+// subscription is an enabled row of the Subscription table, ready for matching.
+type subscription struct {
+	row       string
+	id        string
+	recipient usp.EndpointID
+	typ       string
+	refs      []path.Path
+	retry     bool
+	expire    time.Duration // of a retried Notify; 0 is never
+	// members are what the references with expressions meant last: a row that
+	// is gone cannot be searched any more.
+	members map[string]bool
+}
+
+// subscriptions is what follows from the Subscription table.
+type subscriptions struct {
+	list     []*subscription // in the order of the rows
+	ttl      map[string]*timer
+	periodic map[string]*periodic
+}
+
+func (s *subscriptions) init() {
+	s.ttl = make(map[string]*timer)
+	s.periodic = make(map[string]*periodic)
+}
+
+// localChanged brings what follows from the local tree up to date. The lock is
+// held.
+func (a *Agent) localChanged(changes []change) {
+	relevant := func(c change) bool {
+		return strings.HasPrefix(c.path, subscriptionTable) || strings.HasPrefix(c.path, controllerTable)
+	}
+	if slices.ContainsFunc(changes, relevant) {
+		a.loadSubscriptions()
+		a.reconcileAttributes()
+	}
+	a.changed()
+}
+
+// loadSubscriptions makes the list of enabled subscriptions, and the timers
+// that belong to it. The lock is held.
+func (a *Agent) loadSubscriptions() {
+	a.subs.list = a.subs.list[:0:0]
+	for _, tm := range a.subs.ttl {
+		a.host.timers.stop(tm)
+	}
+	clear(a.subs.ttl)
+	a.local.each(subscriptionTable, func(row string) {
+		a.armTimeToLive(row)
+		if s := a.loadSubscription(row); s != nil {
+			a.subs.list = append(a.subs.list, s)
+		}
+	})
+	a.subs.remember(a)
+	a.armPeriodic()
+	a.dropOrphans()
+}
+
+func (a *Agent) loadSubscription(row string) *subscription {
+	l := a.local
+	to := l.get(row + "Recipient")
+	if !l.isTrue(row+"Enable") || to == "" || !l.isTrue(to+".Enable") {
+		return nil
+	}
+	s := &subscription{
+		row: row, id: l.get(row + "ID"), typ: l.get(row + "NotifType"), recipient: a.controllerOf(to),
+		retry: l.isTrue(row + "NotifRetry"), expire: l.seconds(row + "NotifExpiration"),
+	}
+	for _, ref := range references(l.get(row + "ReferenceList")) {
+		if p, err := path.Parse(ref); err == nil {
+			s.refs = append(s.refs, p)
+		}
+	}
+	return s
+}
+
+// armTimeToLive removes the row when its time is over.
+func (a *Agent) armTimeToLive(row string) {
+	ttl := a.local.seconds(row + "TimeToLive")
+	if ttl == 0 {
+		return
+	}
+	made, err := time.Parse(time.RFC3339, a.local.get(row+"CreationDate"))
+	if err != nil {
+		return
+	}
+	a.subs.ttl[row] = a.host.after(time.Until(made.Add(ttl)), func() {
+		a.lock()
+		defer a.unlock()
+		if a.subs.ttl[row] == nil || !a.local.exists(row) {
+			return
+		}
+		t := a.local.begin()
+		t.remove(row)
+		t.commit()
+	})
+}
+
+// remember notes what the references with expressions mean now.
+func (s *subscriptions) remember(a *Agent) {
+	for _, sub := range s.list {
+		sub.members = nil
+		for _, ref := range sub.refs {
+			if sub.typ != notifObjectDeletion || !hasExpression(ref) {
+				continue
+			}
+			rows, err := path.Resolve(ref, tree{a}, a.host.opts.Paths)
+			if err != nil {
+				continue
+			}
+			if sub.members == nil {
+				sub.members = make(map[string]bool, len(rows))
+			}
+			for _, row := range rows {
+				sub.members[row] = true
+			}
+		}
+	}
+}
+
+// hasExpression reports whether a path needs more than comparing names.
+func hasExpression(p path.Path) bool { return strings.ContainsAny(p.String(), "[+#") }
+
+// wants reports whether the subscription is about target: a parameter, command
+// or event path, or the row that was made or removed.
+func (s *subscription) wants(a *Agent, target string) bool {
+	return slices.ContainsFunc(s.refs, func(ref path.Path) bool {
+		switch s.typ {
+		case notifObjectCreation:
+			return matches(a, ref, tableOf(target)) || ref.String() != tableOf(target) && wild(ref, target, false)
+		case notifObjectDeletion:
+			return s.members[target] || ref.String() == tableOf(target) || wild(ref, target, false)
+		default:
+			return matchesBelow(a, ref, target)
+		}
+	})
+}
+
+// wild compares names, * standing for any instance; with below an object also
+// matches what is in it.
+func wild(ref path.Path, target string, below bool) bool {
+	if hasExpression(ref) {
+		return false
+	}
+	p := ref.String()
+	for p != "" && target != "" {
+		pd, td := strings.IndexByte(p, '.'), strings.IndexByte(target, '.')
+		if pd < 0 || td < 0 {
+			return p == target
+		}
+		if seg := p[:pd]; seg != target[:td] && (seg != "*" || !isInstance(target[:td])) {
+			return false
+		}
+		p, target = p[pd+1:], target[td+1:]
+	}
+	return p == "" && (target == "" || below)
+}
+
+// matches reports whether ref means exactly target now.
+func matches(a *Agent, ref path.Path, target string) bool {
+	if !hasExpression(ref) {
+		return wild(ref, target, false)
+	}
+	return slices.Contains(a.meaning(ref), target)
+}
+
+// matchesBelow reports whether ref means target, or an object that it is in.
+func matchesBelow(a *Agent, ref path.Path, target string) bool {
+	if !hasExpression(ref) {
+		return wild(ref, target, strings.HasSuffix(ref.String(), "."))
+	}
+	return slices.ContainsFunc(a.meaning(ref), func(m string) bool {
+		return m == target || strings.HasSuffix(m, ".") && strings.HasPrefix(target, m)
+	})
+}
+
+// meaning resolves a reference; what cannot be resolved means nothing.
+func (a *Agent) meaning(ref path.Path) []string {
+	found, err := path.Resolve(ref, tree{a}, a.host.opts.Paths)
+	if err != nil {
+		return nil
+	}
+	return found
+}
