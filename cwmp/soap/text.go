@@ -46,13 +46,13 @@ func (sc *scanner) text(t trim) (string, error) {
 		raw = trimSpace(raw)
 	}
 	if !isPlain(raw) {
-		raw = string(appendText(nil, raw, true))
-		if t == trimAll {
-			raw = trimSpace(raw)
-		}
+		raw = string(sc.appendText(nil, raw, true))
 	}
 	if len(raw) > sc.maxValue {
 		return "", sc.limit("value too long")
+	}
+	if t == trimAll {
+		raw = trimSpace(raw) // blanks that were written as references
 	}
 	return raw, nil
 }
@@ -77,11 +77,11 @@ func (sc *scanner) mixedText(t trim) (string, error) {
 			seg = trimLeft(seg)
 		}
 		if body := trimRight(seg); body != "" {
-			b = appendText(b, body, true)
+			b = sc.appendText(b, body, true)
 			keep = len(b)
 			seg = seg[len(body):]
 		}
-		b = appendText(b, seg, true)
+		b = sc.appendText(b, seg, true)
 		sc.pos += i
 		cdata := strings.HasPrefix(sc.s[sc.pos:], "<!")
 		lit, end, err := sc.inText()
@@ -89,7 +89,7 @@ func (sc *scanner) mixedText(t trim) (string, error) {
 			return "", err
 		}
 		if lit != "" {
-			b = appendText(b, lit, !cdata)
+			b = sc.appendText(b, lit, !cdata)
 			keep = len(b)
 		}
 		if end {
@@ -99,14 +99,13 @@ func (sc *scanner) mixedText(t trim) (string, error) {
 	if trimmed {
 		b = b[:keep]
 	}
-	s := string(b)
-	if t == trimAll {
-		s = trimSpace(s)
-	}
-	if len(s) > sc.maxValue {
+	if len(b) > sc.maxValue {
 		return "", sc.limit("value too long")
 	}
-	return s, nil
+	if t == trimAll {
+		return trimSpace(string(b)), nil
+	}
+	return string(b), nil
 }
 
 // inText handles the '<' at pos inside a text. It returns what of it is
@@ -173,9 +172,9 @@ func isPlain(s string) bool {
 // appendText appends the characters that the XML text s stands for. Line ends
 // become \n; characters that XML cannot hold become U+FFFD [quirk 16]. With
 // refs, references are resolved; an ampersand that begins none is itself
-// [quirk 18].
-func appendText(b []byte, s string, refs bool) []byte {
-	for i := 0; i < len(s); {
+// [quirk 18]. It stops when b is longer than a value may be.
+func (sc *scanner) appendText(b []byte, s string, refs bool) []byte {
+	for i := 0; i < len(s) && len(b) <= sc.maxValue; {
 		c := s[i]
 		if !special[c] {
 			j := i + 1
