@@ -25,7 +25,7 @@ func TestBuilders(t *testing.T) {
 	t.Parallel()
 	rec := func(r *usprecord.Record) *usprecord.Record {
 		r.ToId, r.FromId = string(controller), string(agent)
-		if r.Version == "" {
+		if r.GetVersion() == "" {
 			r.Version = "1.4"
 		}
 		return r

@@ -54,25 +54,25 @@ func describe(h usp.Header, err error) string {
 	if err != nil {
 		return "error: " + err.Error()
 	}
-	s := fmt.Sprintf("version=%s to=%s from=%s type=%s", h.Version, h.To, h.From, h.Type)
-	if h.PayloadSecurity != 0 {
-		s += fmt.Sprintf(" tls=%d", h.PayloadSecurity)
-	}
-	if h.Signed {
-		s += " signed"
-	}
+	words := []string{fmt.Sprintf("version=%s to=%s from=%s type=%s", h.Version, h.To, h.From, h.Type)}
 	for _, f := range []struct {
 		name string
 		v    uint64
-	}{{"sar", uint64(h.SAR)}, {"session", h.SessionID}, {"seq", h.SequenceID}} {
+	}{
+		{"tls", uint64(h.PayloadSecurity)},
+		{"sar", uint64(h.SAR)}, {"session", h.SessionID}, {"seq", h.SequenceID},
+	} {
 		if f.v != 0 {
-			s += fmt.Sprintf(" %s=%d", f.name, f.v)
+			words = append(words, fmt.Sprintf("%s=%d", f.name, f.v))
 		}
 	}
-	if h.Payload != nil {
-		s += fmt.Sprintf(" payload=%x", h.Payload)
+	if h.Signed {
+		words = append(words, "signed")
 	}
-	return s
+	if h.Payload != nil {
+		words = append(words, fmt.Sprintf("payload=%x", h.Payload))
+	}
+	return strings.Join(words, " ")
 }
 
 // same reports that got is want, or an error that ends in what want says.
