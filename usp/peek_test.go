@@ -60,7 +60,9 @@ func describe(h usp.Header, err error) string {
 		v    uint64
 	}{
 		{"tls", uint64(h.PayloadSecurity)},
-		{"sar", uint64(h.SAR)}, {"session", h.SessionID}, {"seq", h.SequenceID},
+		{"sar", uint64(h.SAR)},
+		{"session", h.SessionID},
+		{"seq", h.SequenceID},
 	} {
 		if f.v != 0 {
 			words = append(words, fmt.Sprintf("%s=%d", f.name, f.v))

@@ -96,7 +96,7 @@ func settings[S setting](p *printer, object string, list []S) {
 		p.line(maskPath(object))
 		p.in(func() {
 			for _, s := range list {
-				p.line(s.GetParam() + " = " + value(s.GetParam(), s.GetValue()) + flag("(required)", s.GetRequired()))
+				p.line(quote(s.GetParam()) + " = " + value(s.GetParam(), s.GetValue()) + flag("(required)", s.GetRequired()))
 			}
 		})
 	})

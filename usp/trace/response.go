@@ -115,27 +115,36 @@ func (p *printer) supportedObject(o *uspmsg.GetSupportedDMResp_SupportedObjectRe
 	p.line(quote(o.GetSupportedObjPath()) + " " + access + flag("table", o.GetIsMultiInstance()))
 	p.in(func() {
 		for _, k := range o.GetUniqueKeySets() {
-			p.line("unique key: " + strings.Join(k.GetKeyNames(), ", "))
+			p.line("unique key: " + names(k.GetKeyNames()))
 		}
 		for _, c := range o.GetSupportedParams() {
 			notify := ""
 			if c.GetValueChange() == uspmsg.GetSupportedDMResp_VALUE_CHANGE_WILL_IGNORE {
 				notify = " no_value_change"
 			}
-			p.line(c.GetParamName() + " " + strings.ToLower(strings.TrimPrefix(c.GetValueType().String(), "PARAM_")) +
+			p.line(quote(c.GetParamName()) + " " + strings.ToLower(strings.TrimPrefix(c.GetValueType().String(), "PARAM_")) +
 				" " + strings.ToLower(strings.TrimPrefix(c.GetAccess().String(), "PARAM_")) + notify)
 		}
 		for _, c := range o.GetSupportedCommands() {
-			p.line(c.GetCommandName() + " " + strings.ToLower(strings.TrimPrefix(c.GetCommandType().String(), "CMD_")) +
-				" (" + strings.Join(c.GetInputArgNames(), ", ") + ") → (" + strings.Join(c.GetOutputArgNames(), ", ") + ")")
+			p.line(quote(c.GetCommandName()) + " " + strings.ToLower(strings.TrimPrefix(c.GetCommandType().String(), "CMD_")) +
+				" (" + names(c.GetInputArgNames()) + ") → (" + names(c.GetOutputArgNames()) + ")")
 		}
 		for _, e := range o.GetSupportedEvents() {
-			p.line(e.GetEventName() + " (" + strings.Join(e.GetArgNames(), ", ") + ")")
+			p.line(quote(e.GetEventName()) + " (" + names(e.GetArgNames()) + ")")
 		}
 		for _, d := range o.GetDivergentPaths() {
 			p.line("divergent: " + quote(d))
 		}
 	})
+}
+
+// names prints a list of names.
+func names(list []string) string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = quote(s)
+	}
+	return strings.Join(out, ", ")
 }
 
 func (p *printer) setResp(r *uspmsg.SetResp) {

@@ -178,7 +178,7 @@ func (p *printer) in(f func()) {
 // values prints a map, sorted, each name after prefix.
 func (p *printer) values(prefix string, m map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		p.line(prefix + name + " = " + value(name, m[name]))
+		p.line(quote(prefix+name) + " = " + value(name, m[name]))
 	}
 }
 
@@ -216,7 +216,7 @@ func orNone(s string) string {
 	if s == "" {
 		return "(nobody)"
 	}
-	return s
+	return word(s)
 }
 
 // quote returns s as it is if that is clear, else as a Go string.

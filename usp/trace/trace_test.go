@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // golden runs the blocks of a file: a Message or Record in protobuf's text
 // format, a line of ----, and its trace, up to an empty line.
-func golden(t *testing.T, file string, print func(t *testing.T, text string) string) {
+func golden(t *testing.T, file string, show func(t *testing.T, text string) string) {
 	t.Helper()
 	name := filepath.Join("testdata", file)
 	b, err := os.ReadFile(name)
@@ -33,7 +33,7 @@ func golden(t *testing.T, file string, print func(t *testing.T, text string) str
 	var out []string
 	for block := range strings.SplitSeq(strings.TrimSpace(string(b)), "\n\n") {
 		in, want, _ := strings.Cut(block+"\n", "----\n")
-		got := print(t, in)
+		got := show(t, in)
 		out = append(out, in+"----\n"+got+"\n")
 		if !*update && got != strings.TrimSuffix(want, "\n") {
 			t.Errorf("%s\ngot\n%s\nwant\n%s", in, got, want)
