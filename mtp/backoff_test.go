@@ -20,21 +20,28 @@ func TestBackoffRanges_R_WS_19(t *testing.T) {
 		low, high []time.Duration
 	}{
 		{
-			"defaults", mtp.BackoffOptions{},
+			"defaults",
+			mtp.BackoffOptions{},
 			[]time.Duration{5e9, 10e9, 20e9, 40e9, 80e9, 160e9, 320e9, 640e9, 1280e9, 2560e9, 2560e9, 2560e9},
 			[]time.Duration{10e9, 20e9, 40e9, 80e9, 160e9, 320e9, 640e9, 1280e9, 2560e9, 5120e9, 5120e9, 5120e9},
 		},
 		{
-			"own parameters", mtp.BackoffOptions{Interval: 100 * ms, Multiplier: 1500},
-			[]time.Duration{100 * ms, 150 * ms, 225 * ms}, []time.Duration{150 * ms, 225 * ms, 337500 * time.Microsecond},
+			"own parameters",
+			mtp.BackoffOptions{Interval: 100 * ms, Multiplier: 1500},
+			[]time.Duration{100 * ms, 150 * ms, 225 * ms},
+			[]time.Duration{150 * ms, 225 * ms, 337500 * time.Microsecond},
 		},
 		{
-			"multiplier below one", mtp.BackoffOptions{Interval: ms, Multiplier: 1},
-			[]time.Duration{ms, ms, ms}, []time.Duration{ms, ms, ms},
+			"multiplier below one",
+			mtp.BackoffOptions{Interval: ms, Multiplier: 1},
+			[]time.Duration{ms, ms, ms},
+			[]time.Duration{ms, ms, ms},
 		},
 		{
-			"bounded", mtp.BackoffOptions{Interval: ms, Max: 3 * ms},
-			[]time.Duration{ms, 2 * ms, 3 * ms, 3 * ms}, []time.Duration{2 * ms, 3 * ms, 3 * ms, 3 * ms},
+			"bounded",
+			mtp.BackoffOptions{Interval: ms, Max: 3 * ms},
+			[]time.Duration{ms, 2 * ms, 3 * ms, 3 * ms},
+			[]time.Duration{2 * ms, 3 * ms, 3 * ms, 3 * ms},
 		},
 	}
 	for _, v := range vectors {

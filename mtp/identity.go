@@ -80,8 +80,8 @@ func CertificateURNs(cert *x509.Certificate) []usp.EndpointID {
 		if !strings.EqualFold(u.Scheme, "urn") || len(u.Opaque) <= len(certificateURN) {
 			continue
 		}
-		if name, id := u.Opaque[:len(certificateURN)], u.Opaque[len(certificateURN):]; strings.EqualFold(name, certificateURN) {
-			ids = append(ids, usp.EndpointID(id))
+		if strings.EqualFold(u.Opaque[:len(certificateURN)], certificateURN) {
+			ids = append(ids, usp.EndpointID(u.Opaque[len(certificateURN):]))
 		}
 	}
 	return ids

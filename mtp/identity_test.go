@@ -76,7 +76,12 @@ func TestCertificateIDs_R_SEC_0a(t *testing.T) {
 		{"URI", []string{"urn:bbf:usp:id:os::00D09E-1"}, []string{"host.example"}, []usp.EndpointID{"os::00D09E-1"}},
 		{"opaque percent", []string{"urn:bbf:usp:id:os::00D09E-a%2Fb"}, nil, []usp.EndpointID{"os::00D09E-a%2Fb"}},
 		{"case of the URN", []string{"URN:BBF:USP:ID:os::00D09E-1"}, nil, []usp.EndpointID{"os::00D09E-1"}},
-		{"two", []string{"urn:bbf:usp:id:oui:00D09E:*", "urn:bbf:usp:id:os::00D09E-1"}, nil, []usp.EndpointID{"oui:00D09E:*", "os::00D09E-1"}},
+		{
+			"two",
+			[]string{"urn:bbf:usp:id:oui:00D09E:*", "urn:bbf:usp:id:os::00D09E-1"},
+			nil,
+			[]usp.EndpointID{"oui:00D09E:*", "os::00D09E-1"},
+		},
 		{"another URN", []string{"urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"}, nil, nil},
 		{"empty", []string{"urn:bbf:usp:id:"}, nil, nil},
 		{"DNS name", []string{"https://host.example/"}, []string{"host.example"}, []usp.EndpointID{"fqdn::host.example"}},

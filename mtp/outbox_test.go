@@ -137,7 +137,11 @@ func TestOutboxBounds(t *testing.T) {
 		{"records", mtp.OutboxOptions{MaxRecords: 2}, []int{1, 1, 1}, []error{nil, nil, mtp.ErrFull}},
 		{"bytes", mtp.OutboxOptions{MaxBytes: 1000}, []int{400, 400, 400, 1}, []error{nil, nil, mtp.ErrFull, nil}},
 		{"one larger than all", mtp.OutboxOptions{MaxBytes: 1000}, []int{4000, 1}, []error{nil, mtp.ErrFull}},
-		{"default records", mtp.OutboxOptions{}, make([]int, mtp.DefaultQueueRecords+1), append(make([]error, mtp.DefaultQueueRecords), mtp.ErrFull)},
+		{
+			"default records",
+			mtp.OutboxOptions{},
+			make([]int, mtp.DefaultQueueRecords+1), append(make([]error, mtp.DefaultQueueRecords), mtp.ErrFull),
+		},
 		{"default bytes", mtp.OutboxOptions{}, []int{mtp.DefaultQueueBytes - 100, 100}, []error{nil, mtp.ErrFull}},
 	}
 	for _, v := range vectors {
@@ -296,7 +300,7 @@ func TestOutboxPoke(t *testing.T) {
 func TestOutboxStress(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {
-		stress(t, rand.New(rand.NewPCG(seed, 0))) //nolint:gosec // G404: reproducible
+		stress(t, rand.New(rand.NewPCG(seed, 0)))
 	}
 }
 

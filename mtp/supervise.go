@@ -5,6 +5,7 @@ package mtp
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -39,40 +40,47 @@ func Supervise(ctx context.Context, o SuperviseOptions, attempt func(ctx context
 	}
 	backoff := NewBackoff(o.Retry)
 	for {
-		if o.Hold != nil {
-			if err := o.Hold(ctx); err != nil {
-				return endOf(ctx, err)
-			}
+		if err := hold(ctx, o.Hold); err != nil || ctx.Err() != nil {
+			return err
 		}
-		err := attempt(ctx, backoff.Reset)
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // ending with ctx is not a failure
-		}
-		wait := backoff.Next()
-		log.Warn("connection ended, will connect again",
-			zap.Error(err), zap.Int("attempt", backoff.Attempt()), zap.Duration("wait", wait))
-		if !sleep(ctx, wait) {
-			return nil
+		if wait := once(ctx, log, backoff, attempt); ctx.Err() == nil {
+			sleep(ctx, wait)
 		}
 	}
 }
 
-// endOf is nil if ctx has ended, err otherwise.
-func endOf(ctx context.Context, err error) error {
+// once runs one attempt, says how it ended and returns how long to wait.
+func once(
+	ctx context.Context, log *zap.Logger, backoff *Backoff, attempt func(context.Context, func()) error,
+) time.Duration {
+	cause := attempt(ctx, backoff.Reset)
 	if ctx.Err() != nil {
+		return 0
+	}
+	wait := backoff.Next()
+	log.Warn("connection ended, will connect again",
+		zap.Error(cause), zap.Int("attempt", backoff.Attempt()), zap.Duration("wait", wait))
+	return wait
+}
+
+// hold waits for f; that it was ended by ctx is not an error.
+func hold(ctx context.Context, f HoldFunc) error {
+	if f == nil {
+		return nil
+	}
+	err := f(ctx)
+	if errors.Is(err, ctx.Err()) {
 		return nil
 	}
 	return err
 }
 
-// sleep reports whether d passed before ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
 }

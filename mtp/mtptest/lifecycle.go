@@ -14,6 +14,7 @@ import (
 )
 
 func testFragmentation(t *testing.T, s Suite) {
+	t.Helper()
 	hub := NewRecorder(t)
 	server := s.serve(t, Options{}, hub)
 	conn := s.connection(t, server)
@@ -26,6 +27,7 @@ func testFragmentation(t *testing.T, s Suite) {
 }
 
 func testMalformed(t *testing.T, s Suite) {
+	t.Helper()
 	hub := NewRecorder(t)
 	server := s.serve(t, Options{CloseTimeout: 200 * time.Millisecond}, hub)
 	for name, input := range s.Malformed {
@@ -45,6 +47,7 @@ func testMalformed(t *testing.T, s Suite) {
 
 // testHalfClose: a peer that has ended its side without a word is gone.
 func testHalfClose(t *testing.T, s Suite) {
+	t.Helper()
 	hub := NewRecorder(t)
 	server := s.serve(t, Options{}, hub)
 	conn := s.connection(t, server)
@@ -71,6 +74,7 @@ func testHalfClose(t *testing.T, s Suite) {
 // away with the next Settled, the neighbour notices nothing, and what the peer
 // never took comes back in order.
 func testSlowReader(t *testing.T, s Suite) {
+	t.Helper()
 	const queued = 16
 	hub := NewRecorder(t)
 	server := s.serve(t, Options{QueueRecords: queued, CloseTimeout: 100 * time.Millisecond}, hub)
@@ -83,7 +87,7 @@ func testSlowReader(t *testing.T, s Suite) {
 	s.dial(t, server, Options{Endpoint: Neighbour}, peer)
 	other, north := hub.Link(), peer.Link()
 	hello := Record(Controller, Neighbour, "hello", 0)
-	wantSettled(t, other, other.Send(hello, s.hint(Neighbour)), nil)
+	wantSettled(t, other, other.Send(hello, s.hint(Neighbour)))
 	wantRecord(t, north.Next(), hello)
 
 	// The peer reads a while: room appears.
@@ -110,7 +114,8 @@ func testSlowReader(t *testing.T, s Suite) {
 }
 
 func testReconnect(t *testing.T, s Suite) {
-	p := s.pair(t, Options{}, Options{})
+	t.Helper()
+	p := s.pair(t, Options{})
 	addr := p.server.Transport.Addr()
 	p.server.Stop(t)
 	if err := p.north.WaitDown(); err == nil {
@@ -126,9 +131,10 @@ func testReconnect(t *testing.T, s Suite) {
 // testRefused: nothing is called for a Link that LinkUp refused, and its client
 // tries again.
 func testRefused(t *testing.T, s Suite) {
-	p := &pair{suite: s, hub: NewRecorder(t), peer: NewRecorder(t)}
+	t.Helper()
+	hub, peer := NewRecorder(t), NewRecorder(t)
 	refusals := make(chan mtp.Peer, 1)
-	p.hub.Refuse = func(peer mtp.Peer) error {
+	hub.Refuse = func(peer mtp.Peer) error {
 		select {
 		case refusals <- peer:
 			return mtp.ErrBusy
@@ -136,24 +142,23 @@ func testRefused(t *testing.T, s Suite) {
 			return nil
 		}
 	}
-	p.server = s.serve(t, Options{}, p.hub)
-	p.client = s.dial(t, p.server, Options{}, p.peer)
-	p.south = p.hub.Link()
+	s.dial(t, s.serve(t, Options{}, hub), Options{}, peer)
+	south := hub.Link()
 	select {
 	case <-refusals:
 	default:
 		t.Fatal("the first Link was not refused")
 	}
 	hello := Record(Controller, Agent, "hello", 0)
-	p.south.Send(hello, s.hint(Agent))
-	p.north = p.peer.Link()
-	if p.north.Peer.Kind == "" || p.north.Peer.Listener == "" {
-		t.Fatalf("Peer: got %+v, want Kind and Listener", p.north.Peer)
+	south.Send(hello, s.hint(Agent))
+	if south.Peer.Kind == "" || south.Peer.Listener == "" {
+		t.Fatalf("Peer: got %+v, want Kind and Listener", south.Peer)
 	}
 }
 
 // testEnqueueWithinLinkUp: a router sends Connect Records from LinkUp.
 func testEnqueueWithinLinkUp(t *testing.T, s Suite) {
+	t.Helper()
 	p := &pair{suite: s, hub: NewRecorder(t), peer: NewRecorder(t)}
 	first := Record(Controller, Agent, "first", 0)
 	p.hub.OnLinkUp = func(port *Port) {
@@ -161,21 +166,22 @@ func testEnqueueWithinLinkUp(t *testing.T, s Suite) {
 			t.Errorf("Enqueue within LinkUp: got %v, want nil", err)
 		}
 	}
-	p.connect(t, Options{}, Options{})
+	p.connect(t, Options{})
 	wantRecord(t, p.north.Next(), first)
-	wantSettled(t, p.south, 1, nil)
+	wantSettled(t, p.south, 1)
 }
 
 // testClose: what is queued goes out first, then the Link ends with the cause.
 func testClose(t *testing.T, s Suite) {
-	p := s.pair(t, Options{}, Options{})
+	t.Helper()
+	p := s.pair(t, Options{})
 	cause := fmt.Errorf("test: %w", mtp.ErrReplaced)
 	last := Record(Controller, Agent, "last", 0)
 	token := p.south.Send(last, s.hint(Agent))
 	p.south.Link.Close(cause)
 	p.south.Link.Close(errors.New("too late"))
 	wantRecord(t, p.north.Next(), last)
-	wantSettled(t, p.south, token, nil)
+	wantSettled(t, p.south, token)
 	if err := p.south.WaitDown(); !errors.Is(err, mtp.ErrReplaced) {
 		t.Fatalf("cause: got %v, want %v", err, cause)
 	}
@@ -187,7 +193,8 @@ func testClose(t *testing.T, s Suite) {
 // testDrain: a server that stops leaves no token unsettled, even where the peer
 // takes nothing; the Recorder checks the order.
 func testDrain(t *testing.T, s Suite) {
-	p := s.pair(t, Options{QueueRecords: 16, CloseTimeout: 100 * time.Millisecond}, Options{})
+	t.Helper()
+	p := s.pair(t, Options{QueueRecords: 16, CloseTimeout: 100 * time.Millisecond})
 	if s.Dial != nil {
 		s.connection(t, p.server)
 		fill(t, p.hub.Link(), Record(Controller, Agent, "flood", 256<<10), s.hint(Agent))

@@ -52,9 +52,9 @@ type Recorder struct {
 }
 
 // NewRecorder returns a Recorder that takes every Link.
-func NewRecorder(t testing.TB) *Recorder {
-	t.Helper()
-	return &Recorder{t: t, links: make(chan *Port, 4096)}
+func NewRecorder(tb testing.TB) *Recorder {
+	tb.Helper()
+	return &Recorder{t: tb, links: make(chan *Port, 4096)}
 }
 
 // LinkUp implements mtp.Handler.

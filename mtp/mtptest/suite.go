@@ -127,32 +127,32 @@ type Running struct {
 
 // Start listens, runs tr with h, and stops it at the end of the test. A failure
 // of Run fails the test.
-func Start(t testing.TB, tr mtp.Transport, h mtp.Handler) *Running {
-	t.Helper()
-	if err := tr.Listen(t.Context()); err != nil {
-		t.Fatalf("Listen: got %v, want nil", err)
+func Start(tb testing.TB, tr mtp.Transport, h mtp.Handler) *Running {
+	tb.Helper()
+	if err := tr.Listen(tb.Context()); err != nil {
+		tb.Fatalf("Listen: got %v, want nil", err)
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	r := &Running{Transport: tr, stop: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		if err := tr.Run(ctx, h); err != nil {
-			t.Errorf("Run: got %v, want nil", err)
+			tb.Errorf("Run: got %v, want nil", err)
 		}
 	}()
-	t.Cleanup(func() { r.Stop(t) })
+	tb.Cleanup(func() { r.Stop(tb) })
 	return r
 }
 
 // Stop ends Run and waits for it.
-func (r *Running) Stop(t testing.TB) {
-	t.Helper()
+func (r *Running) Stop(tb testing.TB) {
+	tb.Helper()
 	r.once.Do(func() {
 		r.stop()
 		select {
 		case <-r.done:
 		case <-time.After(Timeout):
-			t.Errorf("Run did not return within %v after its context ended", Timeout)
+			tb.Errorf("Run did not return within %v after its context ended", Timeout)
 		}
 	})
 }
@@ -165,17 +165,17 @@ type pair struct {
 	south, north   *Port     // the server's Link to the client; the client's to the server
 }
 
-func (s Suite) pair(t *testing.T, server, client Options) *pair {
+func (s Suite) pair(t *testing.T, server Options) *pair {
 	t.Helper()
 	p := &pair{suite: s, hub: NewRecorder(t), peer: NewRecorder(t)}
-	p.connect(t, server, client)
+	p.connect(t, server)
 	return p
 }
 
-func (p *pair) connect(t *testing.T, server, client Options) {
+func (p *pair) connect(t *testing.T, server Options) {
 	t.Helper()
 	p.server = p.suite.serve(t, server, p.hub)
-	p.client = p.suite.dial(t, p.server, client, p.peer)
+	p.client = p.suite.dial(t, p.server, Options{}, p.peer)
 	p.south, p.north = p.hub.Link(), p.peer.Link()
 }
 
@@ -229,10 +229,10 @@ func wantRecord(t *testing.T, got Received, want []byte) {
 
 func clip(b []byte) []byte { return b[:min(len(b), 120)] }
 
-// wantSettled fails the test unless the next outcome is that of token.
-func wantSettled(t *testing.T, p *Port, token mtp.Token, want error) {
+// wantSettled fails the test unless the next outcome is that token was delivered.
+func wantSettled(t *testing.T, p *Port, token mtp.Token) {
 	t.Helper()
-	if got := p.Settlement(); got != (Settlement{token, want}) {
-		t.Fatalf("Settled: got %d %v, want %d %v", got.Token, got.Err, token, want)
+	if got := p.Settlement(); got != (Settlement{Token: token}) {
+		t.Fatalf("Settled: got %d %v, want %d <nil>", got.Token, got.Err, token)
 	}
 }

@@ -5,7 +5,7 @@ package mtptest
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/uspgate/uspgate/mtp"
@@ -16,44 +16,47 @@ import (
 const orderingRecords = 10_000
 
 func testEcho(t *testing.T, s Suite) {
-	p := s.pair(t, Options{}, Options{})
+	t.Helper()
+	p := s.pair(t, Options{})
 	up := Record(Agent, Controller, "up", 0)
 	token := p.north.Send(up, s.hint(Controller))
 	wantRecord(t, p.south.Next(), up)
-	wantSettled(t, p.north, token, nil)
+	wantSettled(t, p.north, token)
 
 	down := Record(Controller, Agent, "down", 0)
 	token = p.south.Send(down, s.hint(Agent))
 	wantRecord(t, p.north.Next(), down)
-	wantSettled(t, p.south, token, nil)
+	wantSettled(t, p.south, token)
 }
 
 func testOrdering(t *testing.T, s Suite) {
-	p := s.pair(t, Options{}, Options{})
+	t.Helper()
+	p := s.pair(t, Options{})
 	go func() { // owned by the test: it ends with the last Record, which is waited for
 		for i := range orderingRecords {
-			p.north.Send(Record(Agent, Controller, fmt.Sprint(i), 0), s.hint(Controller))
+			p.north.Send(Record(Agent, Controller, strconv.Itoa(i), 0), s.hint(Controller))
 		}
 	}()
 	go func() {
 		for i := range orderingRecords {
-			p.south.Send(Record(Controller, Agent, fmt.Sprint(i), 0), s.hint(Agent))
+			p.south.Send(Record(Controller, Agent, strconv.Itoa(i), 0), s.hint(Agent))
 		}
 	}()
 	for i := range orderingRecords {
-		wantRecord(t, p.south.Next(), Record(Agent, Controller, fmt.Sprint(i), 0))
-		wantRecord(t, p.north.Next(), Record(Controller, Agent, fmt.Sprint(i), 0))
+		wantRecord(t, p.south.Next(), Record(Agent, Controller, strconv.Itoa(i), 0))
+		wantRecord(t, p.north.Next(), Record(Controller, Agent, strconv.Itoa(i), 0))
 	}
 	for i := range orderingRecords {
-		wantSettled(t, p.north, mtp.Token(i+1), nil)
-		wantSettled(t, p.south, mtp.Token(i+1), nil)
+		wantSettled(t, p.north, mtp.Token(i+1))
+		wantSettled(t, p.south, mtp.Token(i+1))
 	}
 }
 
 // testConnectRecord: every MTP that has Connect Records makes its own type
 // [R-MTP.6].
 func testConnectRecord(t *testing.T, s Suite) {
-	p := s.pair(t, Options{}, Options{})
+	t.Helper()
+	p := s.pair(t, Options{})
 	for _, port := range []*Port{p.south, p.north} {
 		c, ok := port.Link.(mtp.Connector)
 		if !ok {
@@ -72,8 +75,9 @@ func testConnectRecord(t *testing.T, s Suite) {
 }
 
 func testSizeLimit(t *testing.T, s Suite) {
+	t.Helper()
 	const limit = 100_000
-	p := s.pair(t, Options{MaxRecord: limit}, Options{})
+	p := s.pair(t, Options{MaxRecord: limit})
 	fits := Record(Agent, Controller, "fits", limit)
 	p.north.Send(fits, s.hint(Controller))
 	wantRecord(t, p.south.Next(), fits)
@@ -93,32 +97,34 @@ func testSizeLimit(t *testing.T, s Suite) {
 // testAckOrder acknowledges in reverse; where the protocol wants an order the
 // Link restores it, so that the sender sees that of its Enqueue.
 func testAckOrder(t *testing.T, s Suite) {
+	t.Helper()
 	const records = 8
 	p := &pair{suite: s, hub: NewRecorder(t), peer: NewRecorder(t)}
 	p.hub.Hold, p.hub.Window = true, records
-	p.connect(t, Options{}, Options{})
+	p.connect(t, Options{})
 	tokens := make([]mtp.Token, records)
 	for i := range tokens {
-		tokens[i] = p.north.Send(Record(Agent, Controller, fmt.Sprint(i), 0), s.hint(Controller))
+		tokens[i] = p.north.Send(Record(Agent, Controller, strconv.Itoa(i), 0), s.hint(Controller))
 	}
 	for i := range tokens {
-		wantRecord(t, p.south.Next(), Record(Agent, Controller, fmt.Sprint(i), 0))
+		wantRecord(t, p.south.Next(), Record(Agent, Controller, strconv.Itoa(i), 0))
 	}
 	p.south.releaseNewest(records)
 	for _, token := range tokens {
-		wantSettled(t, p.north, token, nil)
+		wantSettled(t, p.north, token)
 	}
 }
 
 // testWindow: while the router's window is full the Link blocks in Accept and
 // costs its neighbours nothing.
 func testWindow(t *testing.T, s Suite) {
+	t.Helper()
 	const records = 50
 	p := &pair{suite: s, hub: NewRecorder(t), peer: NewRecorder(t)}
 	p.hub.Hold, p.hub.Window = true, 1
-	p.connect(t, Options{}, Options{})
+	p.connect(t, Options{})
 	for i := range records {
-		p.north.Send(Record(Agent, Controller, fmt.Sprint(i), 0), s.hint(Controller))
+		p.north.Send(Record(Agent, Controller, strconv.Itoa(i), 0), s.hint(Controller))
 	}
 	wantRecord(t, p.south.Next(), Record(Agent, Controller, "0", 0))
 
@@ -132,14 +138,15 @@ func testWindow(t *testing.T, s Suite) {
 
 	for i := 1; i < records; i++ {
 		p.south.Release(1, nil)
-		wantRecord(t, p.south.Next(), Record(Agent, Controller, fmt.Sprint(i), 0))
+		wantRecord(t, p.south.Next(), Record(Agent, Controller, strconv.Itoa(i), 0))
 	}
 	p.south.Release(records, nil)
 }
 
 // testForbidden: a Record that the router forbids harms nobody but its sender.
 func testForbidden(t *testing.T, s Suite) {
-	p := s.pair(t, Options{}, Options{})
+	t.Helper()
+	p := s.pair(t, Options{})
 	peer := NewRecorder(t)
 	s.dial(t, p.server, Options{Endpoint: Neighbour}, peer)
 	other, north := p.hub.Link(), peer.Link()

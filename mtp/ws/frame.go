@@ -31,9 +31,10 @@ type mask struct {
 	pos uint
 }
 
-// newMask returns an unpredictable key [RFC 6455 5.3].
+// newMask returns an unpredictable key [RFC 6455 5.3]; it keeps proxies from
+// being confused and protects nothing else.
 func newMask() mask {
-	return mask{key: rand.Uint32()} //nolint:gosec // G404: ChaCha8 keyed by the system; it only keeps proxies from being confused
+	return mask{key: rand.Uint32()}
 }
 
 // apply masks the next bytes of the payload.

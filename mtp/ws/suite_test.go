@@ -6,6 +6,7 @@ package ws_test
 import (
 	"bufio"
 	"encoding/binary"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,23 +22,23 @@ import (
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	mtptest.Run(t, mtptest.Suite{
-		NewServer: func(t testing.TB, o mtptest.Options) mtp.Transport {
-			t.Helper()
-			return newServer(t, ws.ServerOptions{
+		NewServer: func(tb testing.TB, o mtptest.Options) mtp.Transport {
+			tb.Helper()
+			return newServer(tb, ws.ServerOptions{
 				LinkOptions: linkOptions(o), Listen: o.Listen, Endpoint: o.Endpoint, Role: usp.RoleAgent,
 			})
 		},
-		NewClient: func(t testing.TB, addr string, o mtptest.Options) mtp.Transport {
-			t.Helper()
-			return newClient(t, ws.ClientOptions{
+		NewClient: func(tb testing.TB, addr string, o mtptest.Options) mtp.Transport {
+			tb.Helper()
+			return newClient(tb, ws.ClientOptions{
 				LinkOptions: linkOptions(o), URL: "ws://" + addr + ws.DefaultPath, Endpoint: o.Endpoint,
 				Peer: mtptest.Controller, Role: usp.RoleController, Retry: o.Retry,
 			})
 		},
 		Connector: true,
-		Dial: func(t testing.TB, addr string, id usp.EndpointID) net.Conn {
-			t.Helper()
-			conn, _ := handshake(t, addr, ws.DefaultPath+"?eid="+string(id), nil)
+		Dial: func(tb testing.TB, addr string, id usp.EndpointID) net.Conn {
+			tb.Helper()
+			conn, _ := handshake(tb, addr, ws.DefaultPath+"?eid="+string(id), nil)
 			return conn
 		},
 		Frame: func(raw []byte) []byte { return frame(finalBit|opBinary, raw) },
@@ -53,8 +54,8 @@ func TestSuite(t *testing.T) {
 			"not a Record":            frame(finalBit|opBinary, []byte{0xff, 0xff, 0xff}),
 			"empty message":           frame(finalBit|opBinary, nil),
 			"unmasked frame":          {finalBit | opBinary, 1, 0},
-			"huge frame":              {finalBit | opBinary, maskBit | 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
-			"frame of negative size":  {finalBit | opBinary, maskBit | 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
+			"huge frame":              []byte("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00"),
+			"frame of negative size":  []byte("\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00"),
 			"reserved opcode":         frame(finalBit|0x3, nil),
 			"reserved bit":            frame(finalBit|0x40|opBinary, nil),
 			"continuation of nothing": frame(finalBit|opContinuation, nil),
@@ -67,23 +68,23 @@ func linkOptions(o mtptest.Options) ws.LinkOptions {
 	return ws.LinkOptions{MaxRecord: o.MaxRecord, QueueRecords: o.QueueRecords, CloseTimeout: o.CloseTimeout}
 }
 
-func newServer(t testing.TB, o ws.ServerOptions) *ws.Server {
-	t.Helper()
+func newServer(tb testing.TB, o ws.ServerOptions) *ws.Server {
+	tb.Helper()
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
 	s, err := ws.NewServer(o)
 	if err != nil {
-		t.Fatalf("NewServer: got %v, want nil", err)
+		tb.Fatalf("NewServer: got %v, want nil", err)
 	}
 	return s
 }
 
-func newClient(t testing.TB, o ws.ClientOptions) *ws.Client {
-	t.Helper()
+func newClient(tb testing.TB, o ws.ClientOptions) *ws.Client {
+	tb.Helper()
 	c, err := ws.NewClient(o)
 	if err != nil {
-		t.Fatalf("NewClient: got %v, want nil", err)
+		tb.Fatalf("NewClient: got %v, want nil", err)
 	}
 	return c
 }
@@ -128,42 +129,40 @@ type rawConn struct {
 func (c rawConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // request is a handshake by hand; header replaces what it names.
-func request(t testing.TB, addr, target string, header http.Header) (rawConn, *http.Response) {
-	t.Helper()
+func request(tb testing.TB, addr, target string, header http.Header) (rawConn, *http.Response) {
+	tb.Helper()
 	var d net.Dialer
-	conn, err := d.DialContext(t.Context(), "tcp", addr)
+	conn, err := d.DialContext(tb.Context(), "tcp", addr)
 	if err != nil {
-		t.Fatalf("dial: got %v, want nil", err)
+		tb.Fatalf("dial: got %v, want nil", err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
+	tb.Cleanup(func() { _ = conn.Close() })
 	h := http.Header{
 		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
 		"Sec-Websocket-Key": {"AQIDBAUGBwgJCgsMDQ4PEA=="}, "Sec-Websocket-Protocol": {ws.Subprotocol},
 		"Origin": {"http://elsewhere.example"},
 	}
-	for k, v := range header {
-		h[k] = v
-	}
+	maps.Copy(h, header)
 	path, query, _ := strings.Cut(target, "?")
 	r := &http.Request{Method: http.MethodGet, Host: addr, Header: h, URL: &url.URL{Opaque: path, RawQuery: query}}
 	if err := r.Write(conn); err != nil {
-		t.Fatalf("write: got %v, want nil", err)
+		tb.Fatalf("write: got %v, want nil", err)
 	}
 	raw := rawConn{conn.(*net.TCPConn), bufio.NewReader(conn)}
 	resp, err := http.ReadResponse(raw.r, r)
 	if err != nil {
-		t.Fatalf("handshake: got %v, want an answer", err)
+		tb.Fatalf("handshake: got %v, want an answer", err)
 	}
 	_ = resp.Body.Close()
 	return raw, resp
 }
 
 // handshake is a request that must succeed.
-func handshake(t testing.TB, addr, target string, header http.Header) (rawConn, *http.Response) {
-	t.Helper()
-	conn, resp := request(t, addr, target, header)
+func handshake(tb testing.TB, addr, target string, header http.Header) (rawConn, *http.Response) {
+	tb.Helper()
+	conn, resp := request(tb, addr, target, header)
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("handshake: got %s, want 101", resp.Status)
+		tb.Fatalf("handshake: got %s, want 101", resp.Status)
 	}
 	return conn, resp
 }

@@ -220,7 +220,7 @@ func (w *wire) kill() {
 	if t, ok := w.Conn.(*tls.Conn); ok {
 		err = t.NetConn().Close()
 	} else {
-		err = w.Conn.Close()
+		err = w.Close()
 	}
 	_ = err // it is gone in any case
 }
