@@ -7,5 +7,5 @@
 //
 // It knows no I/O, clocks, logging or configuration. Strings of decoded
 // messages may share one backing array with the whole envelope: clone what is
-// kept.
+// kept. The Namespace, the ID and the DeviceID are copies and may be kept.
 package cwmp

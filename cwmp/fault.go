@@ -7,7 +7,7 @@ import "strconv"
 
 // Fault is a CWMP fault [TR-069 A.5]: data from or for the peer. It is a
 // Response and an error.
-type Fault struct {
+type Fault struct { //nolint:errname // the word of the specification
 	Code int
 	Text string
 	// Params has one entry per bad parameter of a SetParameterValues.

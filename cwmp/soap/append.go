@@ -6,6 +6,7 @@ package soap
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/uspgate/uspgate/cwmp"
@@ -57,7 +58,7 @@ func (w *writer) header(env *cwmp.Envelope) {
 	switch env.Body.(type) {
 	case *cwmp.Inform:
 		if env.SessionTimeout != 0 {
-			w.headerElement("cwmp:SessionTimeout", false, fmt.Sprint(env.SessionTimeout))
+			w.headerElement("cwmp:SessionTimeout", false, strconv.FormatUint(uint64(env.SessionTimeout), 10))
 		}
 		if env.SupportedVersions != "" {
 			w.headerElement("cwmp:SupportedCWMPVersions", false, env.SupportedVersions)

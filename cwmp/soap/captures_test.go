@@ -205,7 +205,7 @@ func firstParam(name, value string) func(*testing.T, *cwmp.Envelope) {
 }
 
 // captureDir returns where the captured documents lie, or skips the test.
-func captureDir(t testing.TB) string {
+func captureDir(t *testing.T) string {
 	t.Helper()
 	shared := os.Getenv("USPGATE_SHARED")
 	if shared == "" {
@@ -265,8 +265,9 @@ func TestCaptures(t *testing.T) {
 			if c.err != nil {
 				return
 			}
-			if env.Body.Method() != c.method || env.ID != c.id || env.Namespace != c.namespace || entries(env.Body) != c.entries {
-				t.Errorf("got %s, ID %q, %s, %d entries", env.Body.Method(), env.ID, env.Namespace, entries(env.Body))
+			got := capture{method: env.Body.Method(), id: env.ID, namespace: env.Namespace, entries: entries(env.Body)}
+			if got.method != c.method || got.id != c.id || got.namespace != c.namespace || got.entries != c.entries {
+				t.Errorf("got %s, ID %q, %s, %d entries", got.method, got.id, got.namespace, got.entries)
 			}
 			if c.check != nil {
 				c.check(t, env)

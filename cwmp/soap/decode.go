@@ -19,7 +19,8 @@ import (
 // An envelope that ends before its end tag is malformed, however much of it
 // there is: the rest of a list that was cut off would pass for deleted.
 //
-// The strings of the result share one backing array. Errors wrap ErrMalformed,
+// The strings of the result share one backing array, but for the Namespace,
+// the ID and the DeviceID, which are copies. Errors wrap ErrMalformed,
 // ErrLimit or what r returned. Safe for concurrent use.
 func Decode(r io.Reader, contentType string, lim Limits) (*cwmp.Envelope, error) {
 	b, err := io.ReadAll(io.LimitReader(r, lim.withDefaults().MaxBytes+1))
@@ -91,6 +92,7 @@ func (d *decoder) header(envelope string) error {
 		case name == "ID":
 			d.env.NoID = false
 			d.env.ID, err = d.text(trimPretty)
+			d.env.ID = strings.Clone(d.env.ID)
 		case name == "HoldRequests":
 			text, err = d.text(trimAll)
 			d.env.HoldRequests = parseBool(text)
@@ -141,7 +143,7 @@ func (d *decoder) namespace(prefix string, attrs ...string) {
 				continue
 			}
 			if d.env.Namespace == "" || prefix != "" && strings.TrimPrefix(bound, ":") == prefix {
-				d.env.Namespace = value
+				d.env.Namespace = strings.Clone(value)
 			}
 		}
 	}

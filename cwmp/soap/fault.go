@@ -45,6 +45,7 @@ func (d *decoder) fault() (cwmp.Message, error) {
 
 func (d *decoder) faultParts(p *faultParts) error {
 	return d.each(func(name string) error {
+		d.namespace("", d.attrs) // the first element of CWMP may be in here
 		switch name {
 		case "FaultCode":
 			return d.code(&p.fault.Code)
@@ -72,7 +73,7 @@ func (d *decoder) faultstring(p *faultParts) error {
 		return err
 	}
 	err := inside.faultParts(p)
-	d.params = inside.params
+	d.params, d.env.Namespace = inside.params, inside.env.Namespace
 	if errors.Is(err, ErrMalformed) {
 		return nil // it is well-formed as a text, so it was one
 	}

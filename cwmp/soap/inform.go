@@ -3,7 +3,11 @@
 
 package soap
 
-import "github.com/uspgate/uspgate/cwmp"
+import (
+	"strings"
+
+	"github.com/uspgate/uspgate/cwmp"
+)
 
 func (d *decoder) inform() (cwmp.Message, error) {
 	m := &cwmp.Inform{}
@@ -27,20 +31,25 @@ func (d *decoder) inform() (cwmp.Message, error) {
 	})
 }
 
+// deviceID reads a DeviceId. Its strings are copies: identities live longer
+// than the envelope.
 func (d *decoder) deviceID(id *cwmp.DeviceID) error {
-	return d.each(func(name string) error {
+	return d.each(func(name string) (err error) {
 		switch name {
 		case "Manufacturer":
-			return d.key(&id.Manufacturer)
+			err = d.key(&id.Manufacturer)
+			id.Manufacturer = strings.Clone(id.Manufacturer)
 		case "OUI":
-			return d.word(&id.OUI)
+			err = d.word(&id.OUI)
+			id.OUI = strings.Clone(id.OUI)
 		case "ProductClass":
-			return d.key(&id.ProductClass)
+			err = d.key(&id.ProductClass)
+			id.ProductClass = strings.Clone(id.ProductClass)
 		case "SerialNumber":
-			return d.key(&id.SerialNumber)
-		default:
-			return nil
+			err = d.key(&id.SerialNumber)
+			id.SerialNumber = strings.Clone(id.SerialNumber)
 		}
+		return err
 	})
 }
 

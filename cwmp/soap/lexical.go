@@ -32,7 +32,7 @@ func parseInt(s string) int64 {
 }
 
 func parseUint32(s string) uint32 {
-	return uint32(min(max(parseInt(s), 0), math.MaxUint32)) //nolint:gosec // clamped to the range
+	return uint32(min(max(parseInt(s), 0), math.MaxUint32))
 }
 
 // parseCode reads a status, notification or fault code.

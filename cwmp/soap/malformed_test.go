@@ -101,7 +101,8 @@ func TestLimits(t *testing.T) {
 		return document(strings.Repeat("<a>", n) + strings.Repeat("</a>", n))
 	}
 	events := func(n int) string {
-		return document("<c:Inform><Event>" + strings.Repeat("<E/>", n) + "</Event><ParameterList><P/></ParameterList></c:Inform>")
+		return document("<c:Inform><Event>" + strings.Repeat("<E/>", n) +
+			"</Event><ParameterList><P/></ParameterList></c:Inform>")
 	}
 	attributes := func(n int) string {
 		return document("<c:GetParameterAttributesResponse><ParameterList><P><AccessList>" +

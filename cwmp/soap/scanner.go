@@ -309,7 +309,9 @@ func (sc *scanner) attr(local string) string {
 
 func localName(name string) string { return name[strings.LastIndexByte(name, ':')+1:] }
 
-var endsName = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, '/': true, '>': true, '<': true, '"': true, '\'': true}
+var endsName = [256]bool{
+	' ': true, '\t': true, '\n': true, '\r': true, '/': true, '>': true, '<': true, '"': true, '\'': true,
+}
 
 func isNameStart(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c == ':' || c >= 0x80

@@ -160,6 +160,34 @@ func TestWire(t *testing.T) {
 	}
 }
 
+// TestTolerant decodes documents as the field writes them; the trace of each
+// lies beside it. The wire vectors have their traces too.
+func TestTolerant(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []string{"tolerant", "wire"} {
+		files, err := filepath.Glob(filepath.Join("testdata", dir, "*.xml"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no documents in %s: %v", dir, err)
+		}
+		for _, file := range files {
+			doc, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			env, err := soap.DecodeBytes(doc, "text/xml", soap.Limits{})
+			if err != nil {
+				t.Errorf("%s: %v", file, err)
+				continue
+			}
+			got := trace.Envelope(env) + "\n"
+			if want := golden(t, strings.TrimSuffix(file, ".xml")+".txt", []byte(got)); got != string(want) {
+				t.Errorf("%s: got\n%s\nwant\n%s", file, got, want)
+			}
+			stable(t, env)
+		}
+	}
+}
+
 // TestEveryMessageHasAVector fails for a message without a file.
 func TestEveryMessageHasAVector(t *testing.T) {
 	t.Parallel()
