@@ -121,7 +121,7 @@ var forbidden = []struct {
 	imports []string
 	why     string
 }{
-	{"usp", []string{module + "/cwmp", "net", "os", "time", "context", "go.uber.org/zap"},
+	{"usp", []string{module + "/cwmp", "net", "os", "context", "go.uber.org/zap"},
 		"the words and engines of USP know no I/O, clocks or CWMP"},
 	{"cwmp/soap", []string{"net", "os", "encoding/xml"}, "the codec reads bytes with its own scanner"},
 	{"mtp", []string{module + "/cwmp", module + "/translate", module + "/routing", module + "/usp/uspmsg"},

@@ -1,0 +1,187 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/uspgate/uspgate/cwmp/acs"
+	"github.com/uspgate/uspgate/internal/config"
+	"github.com/uspgate/uspgate/internal/obs"
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/routing"
+	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/translate/device"
+)
+
+// Options is what New wires together.
+type Options struct {
+	Config  *config.Config // as config.Load returned it
+	Log     *zap.Logger    // nil: no logging
+	Version string
+	Tap     Tap // nil: nobody watches
+}
+
+// App is one gateway. Several may live in one process.
+type App struct {
+	log        *zap.Logger
+	probes     *obs.Server // nil without metrics.listen
+	router     *routing.Router
+	transports []mtp.Transport
+	host       *agent.Host
+	fleet      *device.Fleet
+	acs        *acs.Server
+}
+
+// New builds a gateway; it opens nothing yet.
+func New(o Options) (*App, error) {
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	reg := obs.NewRegistry(o.Version)
+	a := &App{log: o.Log}
+	if o.Config.Metrics.Listen != "" {
+		a.probes = obs.NewServer(o.Config.Metrics.Listen, reg)
+	}
+	for _, build := range []func(Options, *prometheus.Registry) error{
+		a.buildRouter, a.buildTransports, a.buildTranslation, a.buildACS,
+	} {
+		if err := build(o, reg); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Listen binds every listener, so that Addresses is known and nothing is
+// served half.
+func (a *App) Listen(ctx context.Context) error {
+	for _, t := range a.transports {
+		if err := t.Listen(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.acs.Listen(ctx); err != nil {
+		return err
+	}
+	if a.probes != nil {
+		return a.probes.Listen(ctx)
+	}
+	return nil
+}
+
+// Addresses returns the bound address of every listener by name: those of
+// mtp, "cwmp" and "metrics".
+func (a *App) Addresses() map[string]string {
+	out := map[string]string{"cwmp": a.acs.Addr()}
+	if a.probes != nil {
+		out["metrics"] = a.probes.Addr()
+	}
+	for _, t := range a.transports {
+		out[t.Name()] = t.Addr()
+	}
+	return out
+}
+
+// stage is a part of the gateway that is stopped as one.
+type stage struct {
+	name string
+	run  []func(context.Context) error
+}
+
+// Run serves until ctx ends or a part fails for good, then stops in order:
+// CWMP sessions come to their end, Virtual Agents answer what they have, Links
+// flush and close.
+func (a *App) Run(ctx context.Context) error {
+	stages := []stage{
+		{"cwmp", []func(context.Context) error{a.acs.Run}},
+		{"translate", []func(context.Context) error{a.fleet.Run, a.host.Run}},
+		{"mtp", a.carriers()},
+		{"routing", []func(context.Context) error{a.router.Run}},
+	}
+	if a.probes != nil {
+		stages = append(stages, stage{"metrics", []func(context.Context) error{a.probes.Run}})
+	}
+	failed := make(chan error, len(stages))
+	running := make([]*runningStage, len(stages))
+	for i, s := range stages {
+		running[i] = start(context.WithoutCancel(ctx), s, failed)
+	}
+	a.announce()
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-failed:
+	}
+	if a.probes != nil {
+		a.probes.SetReady(false)
+	}
+	a.log.Info("shutting down")
+	begin := time.Now()
+	for _, r := range running {
+		cause = errors.Join(cause, r.stop())
+	}
+	a.log.Info("stopped", zap.Duration("took", time.Since(begin)))
+	return cause
+}
+
+func (a *App) carriers() []func(context.Context) error {
+	out := make([]func(context.Context) error, len(a.transports))
+	for i, t := range a.transports {
+		out[i] = func(ctx context.Context) error { return t.Run(ctx, a.router) }
+	}
+	return out
+}
+
+func (a *App) announce() {
+	for name, address := range a.Addresses() {
+		a.log.Info("listening", zap.String("listener", name), zap.String("address", address))
+	}
+	if a.probes != nil {
+		a.probes.SetReady(true)
+	}
+}
+
+// runningStage owns the goroutines of a stage.
+type runningStage struct {
+	name   string
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// start runs a stage and reports on failed if it ends by itself.
+func start(ctx context.Context, s stage, failed chan<- error) *runningStage {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &runningStage{name: s.name, cancel: cancel, done: make(chan error, 1)}
+	group, groupCtx := errgroup.WithContext(ctx)
+	for _, run := range s.run {
+		group.Go(func() error { return run(groupCtx) })
+	}
+	go func() {
+		err := group.Wait()
+		if ctx.Err() == nil {
+			failed <- fmt.Errorf("%s stopped: %w", s.name, errors.Join(err, errEnded))
+		}
+		r.done <- err
+	}()
+	return r
+}
+
+// errEnded stands for a part that ended without an error though nobody asked.
+var errEnded = errors.New("ended without being asked")
+
+func (r *runningStage) stop() error {
+	r.cancel()
+	if err := <-r.done; err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: %w", r.name, err)
+	}
+	return nil
+}

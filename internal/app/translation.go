@@ -1,0 +1,138 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp/acs"
+	"github.com/uspgate/uspgate/cwmp/connreq"
+	"github.com/uspgate/uspgate/cwmp/soap"
+	"github.com/uspgate/uspgate/internal/config"
+	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// buildTranslation makes the Virtual Agents and the Devices below them.
+func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
+	rules, err := model.Load(o.Config.Translate.MappingsDir)
+	if err != nil {
+		return err
+	}
+	link := &virtualLink{}
+	a.host, err = agent.NewHost(agent.Options{
+		Send:            link.send,
+		Rules:           rules,
+		Freshness:       time.Duration(o.Config.Translate.Freshness),
+		Deadline:        time.Duration(o.Config.Translate.Deadline),
+		Controllers:     controllers(o.Config.Controllers),
+		Protocols:       protocols(o.Config.MTP),
+		SoftwareVersion: o.Version,
+		Log:             o.Log,
+		Metrics:         reg,
+	})
+	if err != nil {
+		return err
+	}
+	if err := link.attach(a.router, a.host); err != nil {
+		return err
+	}
+	waker, err := newWaker(&o.Config.CWMP.ConnectionRequest, o.Log, reg)
+	if err != nil {
+		return err
+	}
+	cr := &o.Config.CWMP.ConnectionRequest
+	a.fleet, err = device.New(device.Options{
+		Waker: waker,
+		Attach: func(d *device.Device) device.Observer {
+			var dev agent.Device = d
+			if o.Tap != nil {
+				dev = tapped{d, o.Tap}
+			}
+			ag := a.host.Attach(dev)
+			if err := link.bind(ag.EndpointID()); err != nil {
+				o.Log.Error("a Virtual Agent cannot be reached",
+					zap.String("endpoint_id", string(ag.EndpointID())), zap.Error(err))
+			}
+			return ag
+		},
+		MaxDevices: o.Config.Translate.MaxDevices,
+		Login:      device.Login{Username: cr.Username, Password: cr.Password.Reveal()},
+		KeepLogin:  !cr.Provision,
+		Log:        o.Log,
+		Metrics:    reg,
+	})
+	return err
+}
+
+func newWaker(cr *config.ConnectionRequest, log *zap.Logger, reg *prometheus.Registry) (*connreq.Client, error) {
+	guard := connreq.Guard{SourceOnly: len(cr.Networks) == 0, AllowLoopback: cr.AllowLoopback}
+	for _, n := range cr.Networks {
+		p, err := netip.ParsePrefix(n)
+		if err != nil {
+			return nil, fmt.Errorf("cwmp.connection_request.networks: %w", err)
+		}
+		guard.Networks = append(guard.Networks, p)
+	}
+	return connreq.New(connreq.Options{
+		Guard: guard, Timeout: time.Duration(cr.Timeout), Log: log, Metrics: reg,
+	}), nil
+}
+
+func controllers(list []config.Controller) []agent.Controller {
+	out := make([]agent.Controller, len(list))
+	for i, c := range list {
+		out[i] = agent.Controller{
+			EndpointID:            usp.EndpointID(c.EndpointID),
+			PeriodicNotifInterval: time.Duration(c.PeriodicInterval),
+			Deadline:              time.Duration(c.Deadline),
+		}
+	}
+	return out
+}
+
+// protocols lists the MTPs by their TR-181 names, each once.
+func protocols(list []config.MTP) []string {
+	names := map[string]string{"websocket": "WebSocket", "mqtt": "MQTT"}
+	var out []string
+	for _, m := range list {
+		if n := names[m.Type]; n != "" {
+			out = append(out, n)
+			delete(names, m.Type)
+		}
+	}
+	return out
+}
+
+// buildACS makes the server to which CPE open their sessions.
+func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
+	c := &o.Config.CWMP
+	tlsConfig, err := serverTLS(&c.TLS)
+	if err != nil {
+		return fmt.Errorf("cwmp.tls: %w", err)
+	}
+	auth, err := cpeAuth(&c.Auth)
+	if err != nil {
+		return fmt.Errorf("cwmp.auth: %w", err)
+	}
+	a.acs, err = acs.New(acs.Options{
+		Addr:           c.Listen,
+		TLS:            tlsConfig,
+		Handler:        a.fleet,
+		Auth:           auth,
+		MaxSessions:    c.MaxSessions,
+		Limits:         soap.Limits{MaxBytes: int64(c.MaxEnvelope)},
+		SessionTimeout: time.Duration(c.SessionTimeout),
+		Log:            o.Log,
+		Metrics:        reg,
+	})
+	return err
+}

@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/routing"
+	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// virtualLink is the one Link behind which all Virtual Agents live: to the
+// router they are Agents like any other. It lives as long as the gateway.
+type virtualLink struct {
+	host *agent.Host
+	port mtp.Port
+	next atomic.Uint64
+}
+
+var _ mtp.Link = (*virtualLink)(nil)
+
+// attach introduces the Link to the router.
+func (l *virtualLink) attach(r *routing.Router, h *agent.Host) error {
+	l.host = h
+	port, err := r.LinkUp(l, mtp.Peer{
+		Kind: mtp.Virtual, Listener: "translate", Loopback: true, Role: usp.RoleAgent,
+		Identity: mtp.Identity{Method: "none", Any: true}, Shared: true,
+	})
+	l.port = port
+	return err
+}
+
+// bind makes a Virtual Agent reachable.
+func (l *virtualLink) bind(id usp.EndpointID) error {
+	return l.port.Bind(usp.Address{ID: id, Role: usp.RoleAgent}, mtp.Hint{})
+}
+
+// Enqueue implements mtp.Link. The Record is settled once the Agent has
+// answered or journalled it.
+func (l *virtualLink) Enqueue(rec usp.Record, _ mtp.Hint, t mtp.Token) error {
+	err := l.host.Deliver(rec, func(err error) { l.port.Settled(t, err) })
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, agent.ErrInboxFull):
+		return mtp.ErrFull
+	default:
+		return mtp.ErrLinkDown
+	}
+}
+
+// send hands a Record of an Agent to the router.
+func (l *virtualLink) send(rec usp.Record) {
+	l.port.Accept(rec, mtp.Hint{}, mtp.Token(l.next.Add(1)))
+}
+
+// Ack implements mtp.Link. What became of a Notify the Agent learns from its
+// NotifyResp, and an answer that finds nobody is of no use to anybody.
+func (l *virtualLink) Ack(mtp.Token, error) {}
+
+// Close implements mtp.Link; the Agents stay.
+func (l *virtualLink) Close(error) {}
