@@ -46,6 +46,11 @@ type Options struct {
 	Buffer buffer.Queue
 	// Policy, if not nil, may refuse Records beyond the rules of the package.
 	Policy Policy
+	// Admit, if not nil, may refuse that a Link reaches an Endpoint in a role:
+	// that somebody becomes a Controller, say. Like Policy it must not block.
+	// The role is unknown while the Link has not shown it; Admit is asked again
+	// once it has.
+	Admit func(p *mtp.Peer, a usp.Address) error
 	// Routes are the static routes, as given to SetRoutes.
 	Routes []Route
 	// Log gets one line per event of a Link or the buffer; nil: none.
@@ -111,7 +116,8 @@ func (o *Options) setDefaults() error {
 			return errors.New("routing: a limit is negative")
 		}
 	}
-	if o.WindowBytes < 0 || o.DrainBytes < 0 || o.SpillAfter < 0 || o.RetryAfter < 0 || o.ReplyToTTL < 0 || o.Redeliver < 0 {
+	if o.WindowBytes < 0 || o.DrainBytes < 0 ||
+		min(o.SpillAfter, o.RetryAfter, o.ReplyToTTL, o.Redeliver) < 0 {
 		return errors.New("routing: a limit is negative")
 	}
 	if o.Log == nil {

@@ -5,15 +5,51 @@ package routing
 
 import (
 	"context"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/routing/buffer"
 	"github.com/uspgate/uspgate/usp"
 )
 
 // Router relays Records between Links. It implements mtp.Handler. Safe for
 // concurrent use; several of them live in one process without touching.
 type Router struct {
-	o Options
+	o       Options
+	log     *zap.Logger
+	metrics *metrics
+	base    time.Time
+	ctx     context.Context //nolint:containedctx // the Router's own life, for reads of the buffer
+	cancel  context.CancelFunc
+
+	table     table
+	evictFrom atomic.Uint32
+	pairs     atomic.Int64
+	answers   replies
+	watchers  watchers
+	outs      sync.Pool
+	sealed    map[string]bool // Transports
+
+	routesMu sync.Mutex // serializes changes
+	routes   atomic.Pointer[[]Route]
+
+	sharedMu sync.Mutex
+	shared   map[string][]*port // shared Links by Transport
+
+	work struct {
+		mu      sync.Mutex
+		lanes   []*lane
+		workers int
+		closed  bool
+		wg      sync.WaitGroup
+	}
+	bufferNoted atomic.Int64
 }
 
 var _ mtp.Handler = (*Router)(nil)
@@ -23,7 +59,46 @@ func New(o Options) (*Router, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	return &Router{o: o}, nil
+	r := &Router{o: o, log: o.Log.Named("routing"), base: time.Now(), sealed: make(map[string]bool)}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.table.seed = maphash.MakeSeed()
+	r.shared = make(map[string][]*port)
+	r.routes.Store(&[]Route{})
+	for _, name := range o.TrustedBrokers {
+		r.sealed[name] = true
+	}
+	var err error
+	if r.o.Buffer == nil {
+		if r.o.Buffer, err = buffer.NewMemory(buffer.MemoryOptions{Metrics: o.Metrics}); err != nil {
+			return nil, err
+		}
+	}
+	if r.metrics, err = newMetrics(o.Metrics, func() float64 { return float64(r.table.count.Load()) }); err != nil {
+		return nil, err
+	}
+	if err := r.SetRoutes(o.Routes); err != nil {
+		return nil, err
+	}
+	r.restore()
+	return r, nil
+}
+
+// restore makes known for whom something waits.
+func (r *Router) restore() {
+	for _, b := range r.o.Buffer.Lanes() {
+		e := r.add(b.To)
+		if e == nil {
+			r.log.Warn("Records wait for more Endpoints than the table takes", zap.Int("max", r.o.MaxEndpoints))
+			return
+		}
+		e.known.Store(true)
+		if b.From != "" {
+			var fx effects
+			e.main.mu.Lock()
+			e.laneFor(b.From)
+			e.main.unlock(&fx)
+		}
+	}
 }
 
 // Run blocks until ctx ends, then stops draining and returns when no goroutine
@@ -31,27 +106,77 @@ func New(o Options) (*Router, error) {
 // afterwards still put what they owe into the buffer, but new ones are refused.
 func (r *Router) Run(ctx context.Context) error {
 	<-ctx.Done()
+	r.work.mu.Lock()
+	r.work.closed = true
+	r.work.mu.Unlock()
+	r.cancel()
+	r.work.wg.Wait()
 	return nil
 }
 
-// LinkUp implements mtp.Handler.
-func (r *Router) LinkUp(mtp.Link, mtp.Peer) (mtp.Port, error) { return nil, mtp.ErrBusy }
+// begin notes that a timer runs; it is false after the end.
+func (r *Router) begin() bool {
+	r.work.mu.Lock()
+	defer r.work.mu.Unlock()
+	if r.work.closed {
+		return false
+	}
+	r.work.wg.Add(1)
+	return true
+}
 
-// Endpoints lists every address that is known, sorted by Endpoint ID and role.
-func (r *Router) Endpoints() []EndpointInfo { return nil }
+func (r *Router) end() { r.work.wg.Done() }
 
-// Explain says in a sentence where a Record to a would go now, and why.
-func (r *Router) Explain(a usp.Address) string { return a.String() }
+func (r *Router) closed() bool {
+	r.work.mu.Lock()
+	defer r.work.mu.Unlock()
+	return r.work.closed
+}
 
-// Watch calls f for every Endpoint that comes or goes from now on, one call at
-// a time, in order per address. f must not block. The result ends it.
-func (r *Router) Watch(f func(Event)) (stop func()) { return func() {} }
+// now is the time since the Router was made, never 0.
+func (r *Router) now() time.Duration { return max(1, time.Since(r.base)) }
 
-// Routes returns the static routes in the order in which they are tried.
-func (r *Router) Routes() []Route { return r.o.Routes }
+// LinkUp implements mtp.Handler. A Link whose peer has said who it is, in its
+// handshake or certificate, is bound at once. It is refused with ErrForbidden
+// if the peer may not be that Endpoint, with ErrBusy if the table is full, with
+// ErrDraining after the end.
+func (r *Router) LinkUp(l mtp.Link, peer mtp.Peer) (mtp.Port, error) {
+	if r.closed() {
+		return nil, mtp.ErrDraining
+	}
+	p := &port{r: r, link: l, peer: peer, sealed: r.sealed[peer.Listener]}
+	p.peer.Identity.IDs = slices.Clone(peer.Identity.IDs)
+	p.in.room.L = &p.in.mu
+	if c, ok := l.(mtp.Connector); ok && !peer.NoConnectRecords {
+		p.conn = c
+	}
+	if peer.Endpoint != "" {
+		if err := p.Bind(usp.Address{ID: peer.Endpoint, Role: peer.Role}, mtp.Hint{}); err != nil {
+			p.dead.Store(true)
+			p.unbindAll()
+			return nil, err
+		}
+	}
+	if peer.Shared {
+		r.sharedMu.Lock()
+		r.shared[peer.Listener] = append(r.shared[peer.Listener], p)
+		r.sharedMu.Unlock()
+		r.joinRoutes(p)
+	}
+	r.log.Debug("link up", p.fields()...)
+	return p, nil
+}
 
-// SetRoutes replaces the static routes.
-func (r *Router) SetRoutes(routes []Route) error { r.o.Routes = routes; return nil }
-
-// AddStatic appends one static route.
-func (r *Router) AddStatic(route Route) error { return r.SetRoutes(append(r.Routes(), route)) }
+// unshare takes p off the shared Links.
+func (r *Router) unshare(p *port) {
+	if !p.peer.Shared {
+		return
+	}
+	r.sharedMu.Lock()
+	defer r.sharedMu.Unlock()
+	name := p.peer.Listener
+	r.shared[name] = slices.DeleteFunc(r.shared[name], func(o *port) bool { return o == p })
+	if len(r.shared[name]) == 0 {
+		delete(r.shared, name)
+	}
+}

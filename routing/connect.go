@@ -1,0 +1,243 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// pair is an Agent and a Controller that have to do with each other. Connect
+// Records go hop by hop: what the Agent sends ends here, and each Link to the
+// Controller gets one of its own MTP, once, before any other Record of the
+// pair [R-MTP.6, R-MTP.8].
+type pair struct {
+	agent usp.EndpointID
+	// signed: the Agent signs its Connect Records; nobody else can make one.
+	signed atomic.Bool
+	// shown is the Link that got one last: a short cut for on.
+	shown atomic.Pointer[port]
+
+	mu sync.Mutex
+	on []*port // every Link that got one and was not parted from since
+}
+
+// pair returns that of the Agent with this Controller, made if necessary; nil
+// if there are too many.
+func (e *endpoint) pair(agent usp.EndpointID) *pair {
+	x := e.extras()
+	x.mu.RLock()
+	pr := x.pairs[agent]
+	x.mu.RUnlock()
+	if pr != nil {
+		return pr
+	}
+	if e.r.pairs.Load() >= int64(e.r.o.MaxPairs) {
+		return nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if pr = x.pairs[agent]; pr == nil {
+		agent = usp.EndpointID(strings.Clone(string(agent)))
+		pr = &pair{agent: agent}
+		if x.pairs == nil {
+			x.pairs = make(map[usp.EndpointID]*pair)
+		}
+		x.pairs[agent] = pr
+		e.r.pairs.Add(1)
+	}
+	return pr
+}
+
+// knownPair is pair without making one.
+func (e *endpoint) knownPair(agent usp.EndpointID) *pair {
+	x := e.more.Load()
+	if x == nil {
+		return nil
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.pairs[agent]
+}
+
+// pairUp notes the pair of a Record from an Agent to a Controller.
+func (l *lane) pairUp(o *out) error {
+	if l.ep.addr.Role != usp.RoleController {
+		return nil
+	}
+	if o.pair = l.ep.pair(o.rec.Header().From); o.pair == nil {
+		l.ep.r.metrics.connect(connectNoRoom)
+		return mtp.ErrBusy
+	}
+	return nil
+}
+
+// introduce sends the Connect Record of o's pair if the Link has not had it.
+func (l *lane) introduce(p *port, o *out) error {
+	if p.conn == nil || o.pair == nil || o.pair.shown.Load() == p {
+		return nil
+	}
+	return l.show(p, o.pair)
+}
+
+// show sends pr's Connect Record over p, unless it went before or cannot be
+// made.
+func (l *lane) show(p *port, pr *pair) error {
+	if p.conn == nil {
+		return nil
+	}
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	r := l.ep.r
+	if !slices.Contains(pr.on, p) {
+		if pr.signed.Load() {
+			r.metrics.connect(connectSigned)
+		} else if err := l.sendConnect(p, pr); err != nil {
+			return err
+		}
+		pr.on = append(slices.DeleteFunc(pr.on, func(p *port) bool { return p.dead.Load() }), p)
+	}
+	pr.shown.Store(p)
+	return nil
+}
+
+func (l *lane) sendConnect(p *port, pr *pair) error {
+	r := l.ep.r
+	rec := p.conn.ConnectRecord(pr.agent, l.ep.addr.ID)
+	if rec.Len() == 0 {
+		return nil
+	}
+	o := r.newOut()
+	o.rec = rec
+	var hint mtp.Hint
+	if l.hint != nil {
+		hint = *l.hint
+	}
+	t := p.take(o)
+	if err := p.link.Enqueue(rec, hint, t); err != nil && p.cancel(t) {
+		r.free(o)
+		return err
+	}
+	r.metrics.connect(connectMade)
+	return nil
+}
+
+// parted is called when a Disconnect Record has passed: a new Connect Record
+// has to come before anything else of the pair [R-MTP.8].
+func (l *lane) parted(h *usp.Header) {
+	var pr *pair
+	switch l.ep.addr.Role {
+	case usp.RoleController:
+		pr = l.ep.knownPair(h.From)
+	case usp.RoleAgent:
+		if c := l.ep.r.table.get(usp.Address{ID: h.From, Role: usp.RoleController}); c != nil {
+			pr = c.knownPair(h.To)
+		}
+	case usp.RoleUnknown:
+	}
+	if pr != nil {
+		pr.mu.Lock()
+		pr.on = nil
+		pr.shown.Store(nil)
+		pr.mu.Unlock()
+	}
+}
+
+// announces reports whether Connect Records have to go first on p.
+func (l *lane) announces(p *port) bool {
+	if l.ep.addr.Role != usp.RoleController || p.conn == nil {
+		return false
+	}
+	if l.from != "" {
+		return true
+	}
+	x := l.ep.more.Load()
+	if x == nil {
+		return false
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return len(x.pairs) > 0
+}
+
+// pairsFor lists whose Connect Records a Link that has come up gets at once:
+// the one Agent that it shows, or every Agent of the Controller that is there.
+// Any other is shown before its first Record.
+func (l *lane) pairsFor(p *port) []*pair {
+	if p == nil || !l.announces(p) {
+		return nil
+	}
+	if l.from != "" {
+		if pr := l.ep.pair(l.from); pr != nil {
+			return []*pair{pr}
+		}
+		return nil
+	}
+	x := l.ep.more.Load()
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	list := make([]*pair, 0, len(x.pairs))
+	for id, pr := range x.pairs {
+		if own := x.lanes[id]; own != nil && own.links.Load() != nil {
+			continue
+		}
+		if a := l.ep.r.table.get(usp.Address{ID: id, Role: usp.RoleAgent}); a != nil && a.links.Load() > 0 {
+			list = append(list, pr)
+		}
+	}
+	return list
+}
+
+// connect consumes a Connect Record: its sender is an Agent, on this Link, and
+// has to do with the Controller that it is addressed to.
+func (r *Router) connect(p *port, o *out, hint mtp.Hint) error {
+	h := o.rec.Header()
+	if p.peer.Role == usp.RoleController {
+		return errRole
+	}
+	c := r.add(usp.Address{ID: h.To, Role: usp.RoleController})
+	if c == nil {
+		return mtp.ErrBusy
+	}
+	if err := r.permit(p, c, usp.Address{ID: h.From, Role: usp.RoleAgent}, h); err != nil {
+		return err
+	}
+	pr := c.pair(h.From)
+	if pr == nil {
+		r.metrics.connect(connectNoRoom)
+		return mtp.ErrBusy
+	}
+	pr.signed.Store(h.Signed)
+	p.showRole(h.From, usp.RoleAgent)
+	p.learn(h.From, usp.RoleAgent, hint, o.at)
+	r.attachStatic(c)
+	r.metrics.connect(connectConsumed)
+	c.lane(h.From).announce(p, pr)
+	return nil
+}
+
+// announce shows a pair now if the Controller is there.
+func (l *lane) announce(from *port, pr *pair) {
+	var fx effects
+	l.mu.Lock()
+	l.outcomes(&fx)
+	switch p := l.link; {
+	case p == nil || p == from || p.conn == nil || pr.shown.Load() == p:
+	case l.live:
+		if err := l.show(p, pr); err == nil {
+			break
+		}
+		l.spill(&fx, true)
+		l.sp.announce = append(l.sp.announce, pr)
+	default:
+		l.sp.announce = append(l.sp.announce, pr)
+		fx.pump = true
+	}
+	l.unlock(&fx)
+}

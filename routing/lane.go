@@ -1,0 +1,400 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/routing/buffer"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// lane is the state machine of one address, or of one counterpart of it where
+// the peer has a Link of its own per counterpart (Peer.Presents):
+//
+//	live      Records go straight to the Link; the buffer has none of them.
+//	spilling  every Record goes to the buffer; there is no Link to drain to yet.
+//	draining  every Record goes to the buffer, which is read onto the Link.
+//
+// It leaves live by copying whatever is under way into the buffer, before any
+// newer Record, and comes back only when the buffer is empty and no Put is
+// under way. So the buffer, while there is one, holds everything undelivered
+// in order, and what a dying Link leaves behind is already where it belongs.
+type lane struct {
+	ep   *endpoint
+	from usp.EndpointID // the counterpart; empty: all of them
+
+	// Outcomes on their way to the holder of mu.
+	settled, stored inbox
+	sched           atomic.Int32         // of the pump, see schedule
+	waiting         atomic.Pointer[port] // in line there for room
+	offered         atomic.Pointer[port] // has made room for this lane
+	links           atomic.Pointer[[]binding]
+	behind          atomic.Bool // main still has Records of the counterpart
+
+	mu     sync.Mutex
+	live   bool
+	link   *port     // the Link in use, nil if there is none
+	hint   *mtp.Hint // its default Hint
+	flight flight
+	flying int    // of these, not settled
+	puts   int    // Puts under way
+	copies int    // of these, of Records in flight
+	sp     *spill // nil while live and never spilled since
+	recent *recent
+}
+
+// binding is one Link that reaches the lane's address.
+type binding struct {
+	p    *port
+	hint *mtp.Hint // nil: the zero Hint
+}
+
+// Errors of the Router's own, as the peer's MTP sees them.
+var (
+	errLoop = classError{mtp.ErrUnroutable, "routing: the Endpoint is on the Link that the Record came from"}
+	errSelf = classError{mtp.ErrForbidden, "routing: from_id and to_id are equal"}
+)
+
+// classError is a constant error of one of the classes of package mtp.
+type classError struct {
+	class error
+	text  string
+}
+
+func (e classError) Error() string { return e.text }
+func (e classError) Unwrap() error { return e.class }
+
+// key names the lane in the buffer.
+func (l *lane) key() buffer.Lane { return buffer.Lane{To: l.ep.addr, From: l.from} }
+
+// unlock empties the inboxes, unlocks, and does what is left. Every holder of
+// mu ends with it.
+func (l *lane) unlock(fx *effects) {
+	for {
+		l.outcomes(fx)
+		l.mu.Unlock()
+		if l.settled.empty() && l.stored.empty() || !l.mu.TryLock() {
+			break
+		}
+	}
+	fx.run(l.ep.r, l)
+}
+
+// kick has the inboxes emptied, by this goroutine or by the holder of mu.
+func (l *lane) kick() {
+	if l.mu.TryLock() {
+		var fx effects
+		l.unlock(&fx)
+	}
+}
+
+// outcomes handles what is in the inboxes.
+func (l *lane) outcomes(fx *effects) {
+	for o := l.settled.takeSettled(); o != nil; {
+		next := o.settledNext
+		o.settledNext = nil
+		l.onSettled(o, fx)
+		o = next
+	}
+	for o := l.stored.takeStored(); o != nil; {
+		next := o.storedNext
+		o.storedNext = nil
+		l.onStored(o, fx)
+		o = next
+	}
+	if l.from == "" {
+		l.ep.catchUp()
+	}
+}
+
+// empty reports that nothing is on its way and nothing waits; mu is held.
+func (l *lane) empty() bool {
+	return l.flight.head == nil && l.puts == 0 && l.settled.empty() && l.stored.empty() && l.clean()
+}
+
+// accept takes a Record from a Port.
+func (l *lane) accept(o *out) {
+	var fx effects
+	l.mu.Lock()
+	l.outcomes(&fx)
+	if own := l.ep.lane(o.rec.Header().From); own != l {
+		l.unlock(&fx) // opened meanwhile
+		o.lane.Store(own)
+		own.accept(o)
+		return
+	}
+	if err := l.admit(o); err != nil {
+		l.ep.r.metrics.refused(err)
+		fx.ack(o, err)
+		l.ep.r.free(o)
+	} else {
+		l.forward(o, &fx)
+	}
+	l.unlock(&fx)
+}
+
+// admit refuses what can not be carried.
+func (l *lane) admit(o *out) error {
+	switch {
+	case l.ep.gone.Load():
+		return mtp.ErrBusy
+	case l.link == nil:
+		if !l.ep.known.Load() {
+			l.ep.r.metrics.misses.Inc()
+			return mtp.ErrUnroutable
+		}
+	case l.link == o.in:
+		return errLoop
+	case l.link.peer.MaxRecord > 0 && o.rec.Len() > l.link.peer.MaxRecord:
+		return mtp.ErrTooLarge
+	}
+	return l.pairUp(o)
+}
+
+// forward sends o, or puts it into the buffer behind everything older.
+func (l *lane) forward(o *out, fx *effects) {
+	if l.live {
+		err := l.send(o)
+		if err == nil {
+			return
+		}
+		full := errors.Is(err, mtp.ErrFull)
+		if !full {
+			l.link.dead.Store(true)
+		}
+		l.spill(fx, !full)
+	}
+	l.put(o)
+}
+
+// send hands o to the Link in use and notes it as flying.
+func (l *lane) send(o *out) error {
+	p, h := l.link, o.rec.Header()
+	if err := l.introduce(p, o); err != nil {
+		return err
+	}
+	t := p.take(o)
+	if err := p.link.Enqueue(o.rec, l.hintFor(o), t); err != nil && p.cancel(t) {
+		return err
+	}
+	o.flags |= flagFlying
+	l.flight.push(o)
+	l.flying++
+	if h.Type == usp.RecordDisconnect {
+		l.parted(h)
+	}
+	return nil
+}
+
+// hintFor is the Hint of o if it was meant for this binding, the Link's
+// default otherwise [R-MTP.2].
+func (l *lane) hintFor(o *out) mtp.Hint {
+	if o.via != "" && o.via == l.link.peer.Listener {
+		return o.hint
+	}
+	if l.hint != nil {
+		return *l.hint
+	}
+	return mtp.Hint{}
+}
+
+// spill leaves live: what is flying is copied into the buffer, in order. Those
+// whose copy the buffer has refused before are tried again only if all is set.
+func (l *lane) spill(fx *effects, all bool) {
+	l.live = false
+	if l.sp == nil {
+		l.sp = &spill{more: true}
+	}
+	for o := l.flight.head; o != nil; o = o.next {
+		l.sp.failed = l.sp.failed || o.has(flagFailed)
+		if !o.has(flagPutting|flagStored) && (all || !o.has(flagRefused)) {
+			o.flags |= flagPutting
+			l.copies++
+			l.puts++
+			l.store(o)
+		}
+	}
+	fx.pump = true
+}
+
+// spillOlder spills if the oldest Record in flight was accepted at or before
+// limit.
+func (l *lane) spillOlder(limit time.Duration) {
+	var fx effects
+	l.mu.Lock()
+	l.outcomes(&fx)
+	if o := l.flight.head; l.live && o != nil && o.at <= limit {
+		l.spill(&fx, false)
+	}
+	l.unlock(&fx)
+}
+
+// put gives a Record that is not in flight to the buffer.
+func (l *lane) put(o *out) {
+	if l.sp == nil {
+		l.sp = &spill{more: true}
+	}
+	o.flags |= flagPutting
+	l.puts++
+	l.store(o)
+}
+
+// store calls Put; the outcome comes through the inbox.
+func (l *lane) store(o *out) {
+	r := l.ep.r
+	r.o.Buffer.Put(buffer.Item{
+		Lane: l.key(), Record: o.rec, Hint: o.hint, Via: o.via, At: r.base.Add(o.at),
+	}, func(seq uint64, err error) {
+		o.seq, o.putErr = seq, err
+		l.stored.pushStored(o)
+		l.kick()
+	})
+}
+
+// onStored handles the outcome of a Put.
+func (l *lane) onStored(o *out, fx *effects) {
+	l.puts--
+	o.flags &^= flagPutting
+	r := l.ep.r
+	if !o.has(flagFlying) {
+		if o.putErr == nil {
+			l.sp.more = true
+			fx.pump = fx.pump || l.link != nil || l.sorts()
+			fx.ack(o, nil)
+		} else {
+			r.metrics.refused(mtp.ErrBusy)
+			r.noteBuffer("put", o.putErr)
+			fx.ack(o, mtp.ErrBusy)
+		}
+		r.free(o)
+		return
+	}
+	l.copies--
+	fx.pump = true
+	switch {
+	case o.putErr == nil:
+		o.flags |= flagStored
+		l.hold(o)
+		l.sp.cursor = max(l.sp.cursor, o.seq) // it is not to be read again
+		fx.ack(o, nil)
+	case o.has(flagSettled): // delivered, or refused for good
+		l.flight.remove(o)
+		fx.ack(o, mtp.ErrBusy)
+		r.free(o)
+	default:
+		o.flags |= flagRefused
+	}
+}
+
+// onSettled handles the outcome that the Link gave.
+func (l *lane) onSettled(o *out, fx *effects) {
+	l.flying--
+	r := l.ep.r
+	o.flags |= flagSettled
+	if o.err == nil {
+		if o.in != nil {
+			r.metrics.relayed(r.now() - o.at)
+			l.remember(o)
+		}
+	}
+	again := o.err != nil && !permanent(o.err)
+	if again {
+		o.flags |= flagFailed
+		if l.sp != nil {
+			l.sp.failed = true
+		}
+	}
+	switch {
+	case o.has(flagStored):
+		if o.err != nil && !again {
+			r.metrics.dropped.Dropped(buffer.ReasonRefused, 1)
+		}
+		fx.pump = true
+	case o.has(flagPutting):
+		if !again {
+			fx.ack(o, o.err)
+		}
+	case again && l.live && errors.Is(o.err, mtp.ErrLinkDown):
+		l.spillRecent()
+		l.spill(fx, true) // copies o, too
+	default:
+		l.flight.remove(o)
+		fx.ack(o, outcome(o.err))
+		r.free(o)
+		fx.pump = fx.pump || !l.live
+	}
+}
+
+// permanent tells the outcomes that a repetition would not change.
+func permanent(err error) bool {
+	return errors.Is(err, mtp.ErrTooLarge) || errors.Is(err, mtp.ErrForbidden) ||
+		errors.Is(err, mtp.ErrMalformed) || errors.Is(err, mtp.ErrUnroutable)
+}
+
+// outcome is what the sender hears of what the receiver's Link said: that its
+// own Link works it knows.
+func outcome(err error) error {
+	if err != nil && !permanent(err) {
+		return mtp.ErrBusy
+	}
+	return err
+}
+
+// choose returns the binding to use: the newest whose Link is not gone, of the
+// lane's own or else of those that serve every counterpart.
+func (l *lane) choose() (*port, *mtp.Hint) {
+	p, hint := newest(l.links.Load())
+	if p == nil && l.from != "" {
+		return newest(l.ep.main.links.Load())
+	}
+	return p, hint
+}
+
+func newest(links *[]binding) (*port, *mtp.Hint) {
+	if links == nil {
+		return nil, nil
+	}
+	for i := len(*links) - 1; i >= 0; i-- {
+		if b := (*links)[i]; !b.p.dead.Load() {
+			return b.p, b.hint
+		}
+	}
+	return nil, nil
+}
+
+// relink follows a change of the bindings. A lane with nothing under way and
+// nothing waiting changes over at once; any other through the buffer, so that
+// no Record is on two Links.
+func (l *lane) relink(fx *effects) {
+	p, hint := l.choose()
+	switch {
+	case p == l.link:
+		l.hint = hint
+	case l.flight.head == nil && l.puts == 0 && l.clean() && p != nil && !l.announces(p):
+		l.link, l.hint, l.live, l.sp = p, hint, true, nil
+	case l.live:
+		l.spill(fx, true)
+	default:
+		if l.sp == nil {
+			l.sp = &spill{more: true}
+		}
+		fx.pump = true
+	}
+}
+
+// clean reports that the buffer has nothing of this lane.
+func (l *lane) clean() bool { return l.ep.r.o.Buffer.Depth(l.key()).Records == 0 }
+
+// update runs relink under the lock.
+func (l *lane) update(fx *effects) {
+	l.mu.Lock()
+	l.outcomes(fx)
+	l.relink(fx)
+	l.unlock(fx)
+}

@@ -1,0 +1,398 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// identity is what a Port has learned of who speaks over its Link.
+type identity struct {
+	mu      sync.Mutex
+	claimed usp.EndpointID // the one that an Identity without IDs has claimed
+	roles   map[usp.EndpointID]roles
+	bound   map[*endpoint]struct{} // more than one; see one
+	one     *endpoint
+	learned int
+
+	// last is the sender of the last Record; it belongs to the goroutine that
+	// calls Accept, and stays nil on a shared Link.
+	last *endpoint
+}
+
+// roles is a set of roles.
+type roles uint8
+
+const (
+	isAgent roles = 1 << iota
+	isController
+)
+
+func roleBit(r usp.Role) roles {
+	switch r {
+	case usp.RoleAgent:
+		return isAgent
+	case usp.RoleController:
+		return isController
+	default:
+		return 0
+	}
+}
+
+// Bind implements mtp.Port.
+func (p *port) Bind(a usp.Address, hint mtp.Hint) error {
+	if !p.allows(a.ID) {
+		return mtp.ErrForbidden
+	}
+	if a.Role == usp.RoleUnknown {
+		a.Role = p.peer.Role
+	}
+	return p.bind(a, hint)
+}
+
+// bind makes the address reachable over the Link.
+func (p *port) bind(a usp.Address, hint mtp.Hint) error {
+	if p.r.o.Admit != nil {
+		if err := p.r.o.Admit(&p.peer, a); err != nil {
+			return fmt.Errorf("routing: policy: %w: %w", mtp.ErrForbidden, err)
+		}
+	}
+	return p.join(a, hint)
+}
+
+// join is bind without the policy.
+func (p *port) join(a usp.Address, hint mtp.Hint) error {
+	var stored *mtp.Hint
+	if hint.Destination != "" {
+		stored = &mtp.Hint{Destination: strings.Clone(hint.Destination)}
+	}
+	for {
+		e := p.r.add(a)
+		if e == nil {
+			return mtp.ErrBusy
+		}
+		ok, err := e.bind(p, stored)
+		if err != nil {
+			return err
+		}
+		if ok {
+			p.who.note(e)
+			p.noteRole(e.addr.ID, a.Role)
+			return nil
+		}
+	}
+}
+
+// bind adds the binding, or replaces its Hint; it is false if the endpoint has
+// been evicted meanwhile.
+func (e *endpoint) bind(p *port, hint *mtp.Hint) (bool, error) {
+	var fx effects
+	e.main.mu.Lock()
+	if e.gone.Load() {
+		e.main.unlock(&fx)
+		return false, nil
+	}
+	l := &e.main
+	if p.peer.Presents != "" {
+		l = e.laneFor(p.peer.Presents)
+	}
+	added, err := l.attach(binding{p, hint}, &fx)
+	if err == nil && added {
+		e.known.Store(true)
+		e.links.Add(1)
+		if p.direct() {
+			e.direct.Add(1)
+		} else {
+			e.heard.Store(heardNothing)
+		}
+		e.by.Store(p)
+		e.stamp()
+		e.tell(&fx)
+	}
+	if err == nil && l == &e.main {
+		l.outcomes(&fx)
+		l.relink(&fx)
+	}
+	e.main.unlock(&fx)
+	if err == nil {
+		e.follow(l)
+	}
+	return true, err
+}
+
+// follow has the lanes look for their Links anew after a change of changed.
+func (e *endpoint) follow(changed *lane) {
+	e.eachLane(func(l *lane) {
+		if l == &e.main || changed != l && changed != &e.main {
+			return
+		}
+		var fx effects
+		l.update(&fx)
+	})
+}
+
+// attach appends b to the lane's bindings, which main.mu guards. The newest
+// Link wins, but nobody who has only claimed an Endpoint ID takes it from one
+// who has proved it. An older Link of the same kind with the same peer is
+// closed, on any MTP where the peer itself is at the other end: two of them
+// are one Endpoint that lost its first connection [R-WS.4].
+func (l *lane) attach(b binding, fx *effects) (added bool, err error) {
+	var old []binding
+	if p := l.links.Load(); p != nil {
+		old = *p
+	}
+	proven := b.p.proves(l.ep.addr.ID)
+	links := make([]binding, 0, len(old)+1)
+	added = true
+	for _, o := range old {
+		switch {
+		case o.p == b.p:
+			added = false
+			links = append(links, b)
+			continue
+		case o.p.dead.Load():
+		case !proven && o.p.proves(l.ep.addr.ID):
+			return false, mtp.ErrForbidden
+		case o.p.peer.Kind == b.p.peer.Kind && o.p.direct() && b.p.direct() && b.p.peer.Kind != mtp.Virtual &&
+			!o.p.peer.Shared && !b.p.peer.Shared:
+			fx.closes = append(fx.closes, o.p)
+		}
+		links = append(links, o)
+	}
+	if added {
+		links = append(links, b)
+	}
+	l.links.Store(&links)
+	return added, nil
+}
+
+// detach takes the binding of p away; main.mu is held.
+func (l *lane) detach(p *port) bool {
+	old := l.links.Load()
+	if old == nil {
+		return false
+	}
+	i := slices.IndexFunc(*old, func(b binding) bool { return b.p == p })
+	if i < 0 {
+		return false
+	}
+	if len(*old) == 1 {
+		l.links.Store(nil)
+		return true
+	}
+	links := slices.Concat((*old)[:i], (*old)[i+1:])
+	l.links.Store(&links)
+	return true
+}
+
+// unbind takes the Link away from the endpoint.
+func (e *endpoint) unbind(p *port) {
+	var fx effects
+	e.main.mu.Lock()
+	l := &e.main
+	if p.peer.Presents != "" {
+		if l = e.own(p.peer.Presents); l == nil {
+			l = &e.main
+		}
+	}
+	if l.detach(p) {
+		e.links.Add(-1)
+		if p.direct() {
+			e.direct.Add(-1)
+		}
+		e.stamp()
+		e.tell(&fx)
+		if l == &e.main {
+			l.outcomes(&fx)
+			l.relink(&fx)
+		}
+	}
+	e.main.unlock(&fx)
+	e.follow(l)
+}
+
+// Unbind implements mtp.Port.
+func (p *port) Unbind(a usp.Address) {
+	if a.Role == usp.RoleUnknown {
+		a.Role = p.peer.Role
+	}
+	if e := p.r.table.get(a); e != nil && p.who.forget(e) {
+		e.unbind(p)
+	}
+}
+
+// unbindAll ends every binding of the Link.
+func (p *port) unbindAll() {
+	for _, e := range p.who.all() {
+		if p.who.forget(e) {
+			e.unbind(p)
+		}
+	}
+}
+
+// all lists what is bound.
+func (w *identity) all() []*endpoint {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	bound := make([]*endpoint, 0, len(w.bound)+1)
+	if w.one != nil {
+		bound = append(bound, w.one)
+	}
+	for e := range w.bound {
+		bound = append(bound, e)
+	}
+	return bound
+}
+
+// note remembers that e is bound here.
+func (w *identity) note(e *endpoint) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.one == e:
+	case w.one == nil && w.bound == nil:
+		w.one = e
+	default:
+		if w.bound == nil {
+			w.bound = make(map[*endpoint]struct{})
+		}
+		w.bound[e] = struct{}{}
+	}
+}
+
+func (w *identity) forget(e *endpoint) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.one == e {
+		w.one = nil
+		return true
+	}
+	_, ok := w.bound[e]
+	delete(w.bound, e)
+	return ok
+}
+
+func (w *identity) has(e *endpoint) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.bound[e]
+	return ok || w.one == e
+}
+
+// direct reports that the Endpoint itself is at the other end of the Link, or
+// in this process: not behind a broker.
+func (p *port) direct() bool { return !p.peer.Shared || p.peer.Kind == mtp.Virtual }
+
+// learn binds the sender of a Record that has been let through, notes the sign
+// of life, and returns the sender's address if it is known. On a shared Link
+// only Bind binds.
+func (p *port) learn(from usp.EndpointID, role usp.Role, hint mtp.Hint, now time.Duration) *endpoint {
+	w := &p.who
+	if e := w.last; e != nil && e.addr.ID == from && e.addr.Role == role && !e.gone.Load() {
+		e.touch(now)
+		return e
+	}
+	a := usp.Address{ID: from, Role: role}
+	e := p.r.table.get(a)
+	if !p.peer.Shared && (e == nil || !w.has(e)) && p.mayLearn() {
+		if p.bind(a, mtp.Hint{Destination: hint.ReplyTo}) == nil {
+			e = p.r.table.get(a)
+		}
+	}
+	if e == nil {
+		return nil
+	}
+	e.touch(now)
+	if !p.peer.Shared {
+		w.last = e
+	}
+	return e
+}
+
+// mayLearn counts the addresses that the Link has taught.
+func (p *port) mayLearn() bool {
+	p.who.mu.Lock()
+	defer p.who.mu.Unlock()
+	if p.who.learned >= p.r.o.LearnPerLink {
+		return false
+	}
+	p.who.learned++
+	return true
+}
+
+// roleOf is the role of the sender, unknown if the Link has not shown it or
+// has shown both.
+func (p *port) roleOf(from usp.EndpointID) usp.Role {
+	if p.peer.Role != usp.RoleUnknown {
+		return p.peer.Role
+	}
+	p.who.mu.Lock()
+	defer p.who.mu.Unlock()
+	switch p.who.roles[from] {
+	case isAgent:
+		return usp.RoleAgent
+	case isController:
+		return usp.RoleController
+	default:
+		return usp.RoleUnknown
+	}
+}
+
+// noteRole remembers that id has the role on this Link.
+func (p *port) noteRole(id usp.EndpointID, role usp.Role) {
+	bit := roleBit(role)
+	if p.peer.Role != usp.RoleUnknown || bit == 0 {
+		return
+	}
+	p.who.mu.Lock()
+	defer p.who.mu.Unlock()
+	have, ok := p.who.roles[id]
+	if have&bit != 0 {
+		return
+	}
+	if p.who.roles == nil {
+		p.who.roles = make(map[usp.EndpointID]roles)
+	}
+	if !ok {
+		if len(p.who.roles) >= p.r.o.MaxEndpoints {
+			return
+		}
+		id = usp.EndpointID(strings.Clone(string(id)))
+	}
+	p.who.roles[id] = have | bit
+}
+
+// show is called when the role of an Endpoint on this Link has come to light:
+// what was bound without a role is bound with it.
+func (p *port) showRole(id usp.EndpointID, role usp.Role) {
+	p.noteRole(id, role)
+	e := p.r.table.get(usp.Address{ID: id, Role: usp.RoleUnknown})
+	if e == nil || !p.who.has(e) {
+		return
+	}
+	var hint mtp.Hint
+	if links := e.main.links.Load(); links != nil {
+		for _, b := range *links {
+			if b.p == p && b.hint != nil {
+				hint = *b.hint
+			}
+		}
+	}
+	if p.bind(usp.Address{ID: id, Role: role}, hint) != nil {
+		return
+	}
+	if p.who.forget(e) {
+		e.unbind(p)
+	}
+	if e.leave() {
+		p.r.table.remove(e)
+	}
+}

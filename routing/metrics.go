@@ -1,0 +1,152 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/routing/buffer"
+)
+
+// metrics of the Router. Those of the Links (records_total, connections) are
+// in package mtp, those of the buffer (queue_depth, queue_bytes,
+// queue_dropped_total) in package buffer.
+//
+//	uspgate_relay_duration_seconds         accepted until delivered, without the buffer
+//	uspgate_route_misses_total             Records to nobody
+//	uspgate_route_refused_total{reason}    Records refused by the Router
+//	uspgate_connect_records_total{result}  consumed, made, signed, no_room
+//	uspgate_endpoints                      addresses in the table
+type metrics struct {
+	misses   prometheus.Counter
+	relay    prometheus.Histogram
+	refuse   [refusals]prometheus.Counter
+	connects [connectResults]prometheus.Counter
+	dropped  *buffer.Metrics
+}
+
+// refusal is the label reason of route_refused_total.
+type refusal uint8
+
+const (
+	refusedForbidden refusal = iota
+	refusedUnroutable
+	refusedAmbiguous
+	refusedLoop
+	refusedTooLarge
+	refusedBusy
+	refusals
+)
+
+func (f refusal) String() string {
+	return [...]string{"forbidden", "unroutable", "ambiguous", "loop", "too_large", "busy"}[f]
+}
+
+// connectResult is the label result of connect_records_total.
+type connectResult uint8
+
+const (
+	connectConsumed connectResult = iota // at the Agent's Link
+	connectMade                          // for a Controller's Link
+	connectSigned                        // not made: the Agent signs its own
+	connectNoRoom                        // too many pairs
+	connectResults
+)
+
+func (c connectResult) String() string {
+	return [...]string{"consumed", "made", "signed", "no_room"}[c]
+}
+
+// newMetrics registers with reg; a nil reg gives metrics that nobody reads.
+func newMetrics(reg prometheus.Registerer, size func() float64) (*metrics, error) {
+	if reg == nil {
+		reg = prometheus.NewRegistry()
+	}
+	m := &metrics{}
+	var err error
+	if m.misses, err = register(reg, prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "uspgate_route_misses_total", Help: "USP Records to an Endpoint that nobody knows.",
+	})); err != nil {
+		return nil, err
+	}
+	if m.relay, err = register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "uspgate_relay_duration_seconds",
+		Help:    "From the acceptance of a USP Record to its delivery, of those that were not kept in the buffer.",
+		Buckets: []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 10},
+	})); err != nil {
+		return nil, err
+	}
+	refused, err := register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "uspgate_route_refused_total", Help: "USP Records that the router refused.",
+	}, []string{"reason"}))
+	if err != nil {
+		return nil, err
+	}
+	for f := range refusals {
+		m.refuse[f] = refused.WithLabelValues(f.String())
+	}
+	connects, err := register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "uspgate_connect_records_total", Help: "Connect Records by what became of them.",
+	}, []string{"result"}))
+	if err != nil {
+		return nil, err
+	}
+	for c := range connectResults {
+		m.connects[c] = connects.WithLabelValues(c.String())
+	}
+	if _, err = register(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "uspgate_endpoints", Help: "Addresses that the router knows.",
+	}, size)); err != nil {
+		return nil, err
+	}
+	m.dropped, err = buffer.NewMetrics(reg)
+	return m, err
+}
+
+// register returns c, or the equal collector that reg has already.
+func register[C prometheus.Collector](reg prometheus.Registerer, c C) (C, error) {
+	err := reg.Register(c)
+	if err == nil {
+		return c, nil
+	}
+	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		if existing, ok := already.ExistingCollector.(C); ok {
+			return existing, nil
+		}
+	}
+	return c, fmt.Errorf("routing: register metrics: %w", err)
+}
+
+// relayed observes the time from Accept to delivery.
+func (m *metrics) relayed(d time.Duration) { m.relay.Observe(d.Seconds()) }
+
+// refused counts a Record that the sender is told err about; nil counts
+// nothing.
+func (m *metrics) refused(err error) {
+	var f refusal
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, errLoop):
+		f = refusedLoop
+	case errors.Is(err, errAmbiguous):
+		f = refusedAmbiguous
+	case errors.Is(err, mtp.ErrForbidden):
+		f = refusedForbidden
+	case errors.Is(err, mtp.ErrUnroutable):
+		f = refusedUnroutable
+	case errors.Is(err, mtp.ErrTooLarge):
+		f = refusedTooLarge
+	default:
+		f = refusedBusy
+	}
+	m.refuse[f].Inc()
+}
+
+func (m *metrics) connect(c connectResult) { m.connects[c].Inc() }

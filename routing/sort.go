@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"github.com/uspgate/uspgate/routing/buffer"
+)
+
+// sorts reports whether Records that wait in the lane of all counterparts may
+// belong into lanes of their own: a Controller that was reached over one Link
+// may come back with one per Agent.
+func (l *lane) sorts() bool { return l.from == "" && l.ep.lanes.Load() > 0 }
+
+// sortAhead takes off the front of what has been read the Records that have a
+// lane of their own or, where only such lanes have Links, get one now.
+func (l *lane) sortAhead() []*out {
+	var moved []*out
+	for sp := l.sp; len(sp.ahead) > 0; sp.ahead = sp.ahead[1:] {
+		item := &sp.ahead[0]
+		from := item.Record.Header().From
+		own := l.ep.own(from)
+		if own == nil && l.link != nil {
+			break
+		}
+		if own == nil {
+			l.ep.laneFor(from)
+		}
+		if o := l.fromItem(item); o != nil {
+			o.flags |= flagFlying
+			l.flight.push(o)
+			l.flying++
+			l.hold(o)
+			moved = append(moved, o)
+		}
+	}
+	return moved
+}
+
+// sort moves Records to the lanes of their senders. Each is settled here once
+// it is stored there.
+func (l *lane) sort(sp *spill) {
+	for _, o := range sp.sort {
+		own := l.ep.own(o.rec.Header().From)
+		var fx effects
+		own.mu.Lock()
+		own.outcomes(&fx)
+		own.takeOver(l, o, &fx)
+		own.unlock(&fx)
+	}
+	sp.sort = nil
+}
+
+// takeOver puts a Record of main behind what this lane has. It is the pump of
+// main that calls it, which has nothing else in hand of this lane.
+func (l *lane) takeOver(main *lane, o *out, fx *effects) {
+	if l.live {
+		l.spill(fx, true)
+	}
+	r := l.ep.r
+	moved := r.newOut()
+	moved.lane.Store(l)
+	moved.rec, moved.hint, moved.via, moved.at = o.rec, o.hint, o.via, o.at
+	if l.sp == nil {
+		l.sp = &spill{more: true}
+	}
+	moved.flags |= flagPutting
+	l.puts++
+	r.o.Buffer.Put(buffer.Item{
+		Lane: l.key(), Record: o.rec, Hint: o.hint, Via: o.via, At: r.base.Add(o.at),
+	}, func(seq uint64, err error) {
+		o.err = err
+		main.settled.pushSettled(o)
+		main.kick()
+		moved.seq, moved.putErr = seq, err
+		l.stored.pushStored(moved)
+		l.kick()
+	})
+}
