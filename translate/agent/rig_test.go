@@ -1,0 +1,223 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/uspgate/uspgate/cwmp"
+	cwmptrace "github.com/uspgate/uspgate/cwmp/trace"
+	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/usp"
+	usptrace "github.com/uspgate/uspgate/usp/trace"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// rules are loaded once: they are immutable.
+var rules = sync.OnceValues(func() (*model.Rules, error) { return model.Load("") })
+
+// rig is one Host with one Agent on a fakeCPE. What the Agent sends is kept in
+// a transcript and in a list.
+type rig struct {
+	t     testing.TB
+	opts  agent.Options
+	cpe   *fakeCPE
+	host  *agent.Host
+	agent *agent.Agent
+	end   func()
+	msgs  int // requests sent
+
+	mu         sync.Mutex
+	transcript strings.Builder
+	rpcs       bool
+	sent       []*uspmsg.Msg
+	records    []usp.Record
+}
+
+func newRig(tb testing.TB, model string, options ...string) *rig {
+	tb.Helper()
+	r := &rig{t: tb, cpe: newCPE(tb, model), rpcs: true}
+	loaded, err := rules()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.opts = agent.Options{
+		Send: r.take, Rules: loaded, SoftwareVersion: "test", Protocols: []string{"WebSocket"},
+	}
+	for _, o := range options {
+		r.option(o)
+	}
+	r.cpe.trace = func(dir string, m cwmp.Message) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.rpcs {
+			return
+		}
+		text := ""
+		if m != nil {
+			text = cwmptrace.Message(m)
+		}
+		r.write(dir, text)
+	}
+	r.start()
+	return r
+}
+
+func (r *rig) option(o string) {
+	name, value, _ := strings.Cut(o, "=")
+	duration := func() time.Duration {
+		d, err := time.ParseDuration(value)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return d
+	}
+	switch name {
+	case "freshness":
+		r.opts.Freshness = duration()
+	case "deadline":
+		r.opts.Deadline = duration()
+	case "strictdelete":
+		r.opts.StrictDelete = true
+	case "inbox":
+		if _, err := fmt.Sscan(value, &r.opts.Inbox); err != nil {
+			r.t.Fatal(err)
+		}
+	case "controllers":
+		for _, id := range strings.Split(value, "+") {
+			r.opts.Controllers = append(r.opts.Controllers, agent.Controller{EndpointID: usp.EndpointID(id), Protocol: "WebSocket"})
+		}
+	default:
+		r.t.Fatalf("unknown option %s", name)
+	}
+}
+
+func (r *rig) start() {
+	host, err := agent.NewHost(r.opts)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := host.Run(ctx); err != nil {
+			r.t.Errorf("got %v from Run, want nil", err)
+		}
+	}()
+	r.host, r.agent = host, host.Attach(r.cpe)
+	r.end = func() {
+		cancel()
+		<-done
+	}
+}
+
+func (r *rig) stop() {
+	r.end()
+	r.cpe.mu.Lock()
+	defer r.cpe.mu.Unlock()
+	if r.cpe.holds != 0 {
+		r.t.Errorf("got %d sessions held at the end, want 0", r.cpe.holds)
+	}
+}
+
+// restart is what a restart of the gateway is to the Agent: its State goes
+// through JSON.
+func (r *rig) restart() {
+	raw, err := json.Marshal(r.agent.State())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.end()
+	r.opts.Restore = func(usp.EndpointID) *agent.State {
+		s := &agent.State{}
+		if err := json.Unmarshal(raw, s); err != nil {
+			r.t.Fatal(err)
+		}
+		return s
+	}
+	r.start()
+}
+
+func (r *rig) inform(events []cwmp.Event, more ...string) { r.agent.Inform(r.cpe.inform(events, more...)) }
+
+// take is Options.Send.
+func (r *rig) take(rec usp.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.records = append(r.records, rec)
+	h := rec.Header()
+	if h.Type != usp.RecordNoSession {
+		r.write("usp<", usptrace.Record(rec.Bytes()))
+		return
+	}
+	msg := &uspmsg.Msg{}
+	if err := proto.Unmarshal(h.Payload, msg); err != nil {
+		r.t.Errorf("got a Message that does not parse: %v", err)
+	}
+	r.sent = append(r.sent, msg)
+	to := ""
+	if h.To != "self::ctl" {
+		to = " to " + string(h.To)
+	}
+	r.write("usp<"+to, usptrace.Msg(msg))
+}
+
+func (r *rig) write(dir, text string) {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	r.transcript.WriteString(strings.TrimRight(dir+" "+lines[0], " ") + "\n")
+	for _, l := range lines[1:] {
+		r.transcript.WriteString("  " + l + "\n")
+	}
+}
+
+func (r *rig) takeTranscript() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text := r.transcript.String()
+	r.transcript.Reset()
+	return text
+}
+
+func (r *rig) showRPCs(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rpcs = on
+}
+
+// send delivers a Message, as parseRequest reads it.
+func (r *rig) send(from usp.EndpointID, id string, words []string) {
+	if id == "" {
+		r.msgs++
+		id = fmt.Sprintf("m%d", r.msgs)
+	}
+	t, ok := r.t.(*testing.T)
+	if !ok {
+		panic("scripts are for tests")
+	}
+	msg := &uspmsg.Msg{Header: &uspmsg.Header{MsgId: id}, Body: parseRequest(t, words)}
+	r.deliver(from, msg, nil)
+}
+
+func (r *rig) deliver(from usp.EndpointID, msg *uspmsg.Msg, done func(error)) {
+	payload, err := proto.Marshal(msg)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	err = r.host.Deliver(usp.NewNoSession(from, r.agent.EndpointID(), "1.3", payload), done)
+	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.write("refused: "+err.Error(), "")
+	}
+}
