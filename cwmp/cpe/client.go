@@ -261,7 +261,7 @@ func (c *Client) backoff(err error) time.Duration {
 	if c.opts.Wait != nil {
 		return c.opts.Wait(c.retries)
 	}
-	return c.opts.Device.Settings().Retry.Wait(c.retries, rand.Float64()) //nolint:gosec // spreads load only
+	return c.opts.Device.Settings().Retry.Wait(c.retries, rand.Float64())
 }
 
 // nextPeriodic returns when the next 2 PERIODIC is due, the zero time for

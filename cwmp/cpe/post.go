@@ -44,7 +44,7 @@ func (e *StatusError) Error() string {
 	return "ACS answered " + strconv.Itoa(e.Code) + " " + http.StatusText(e.Code)
 }
 
-// ErrUnauthorized: the ACS refused the CPE's credentials.
+// ErrUnauthorized means that the ACS refused the CPE's credentials.
 var ErrUnauthorized = errors.New("the ACS refused the credentials")
 
 // post exchanges one HTTP message. A nil env is the empty POST, a nil result
@@ -111,7 +111,7 @@ func (s *session) exchange(ctx context.Context, body []byte) (*http.Response, er
 	if err := s.auth.authorize(req); err != nil {
 		return nil, err
 	}
-	resp, err := s.http.Do(req) //nolint:bodyclose // read or discarded by post
+	resp, err := s.http.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("post: %w", err)
 	}

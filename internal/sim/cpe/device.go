@@ -28,7 +28,7 @@ func (d *device) Settings() cpe.Settings {
 		URL: get("URL"), Username: get("Username"), Password: get("Password"), Namespace: c.opts.Namespace,
 		Retry: cpe.Retry{
 			MinWait:    seconds(get("CWMPRetryMinimumWaitInterval")),
-			Multiplier: uint32(seconds(get("CWMPRetryIntervalMultiplier")) / time.Second), //nolint:gosec // bounded
+			Multiplier: uint32(seconds(get("CWMPRetryIntervalMultiplier")) / time.Second),
 		},
 	}
 	if on := get("PeriodicInformEnable"); on == "1" || on == "true" {

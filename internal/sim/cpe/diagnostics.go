@@ -42,7 +42,9 @@ func (c *CPE) test(object string) func(context.Context) {
 			state = "Error_CannotResolveHostName"
 		}
 		results := [][2]string{
-			{"FailureCount", "0"}, {"AverageResponseTime", "14"}, {"MinimumResponseTime", "9"},
+			{"FailureCount", "0"},
+			{"AverageResponseTime", "14"},
+			{"MinimumResponseTime", "9"},
 			{"MaximumResponseTime", "31"},
 		}
 		if n := root.find(object + "NumberOfRepetitions"); n != nil {

@@ -147,7 +147,7 @@ func (l *loader) header(in *csv.Reader) error {
 
 // add takes one line.
 func (l *loader) add(rec []string) error {
-	if len(rec) != 4 && !(l.rule && len(rec) == 5) {
+	if len(rec) != 4 && (!l.rule || len(rec) != 5) {
 		return fmt.Errorf("got %d fields, want path,writable,value,type", len(rec))
 	}
 	if l.count++; l.count > maxModelRows {

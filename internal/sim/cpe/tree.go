@@ -174,26 +174,12 @@ func (n *node) insert(k *node) {
 // instance reads an instance number.
 func instance(seg string) (uint32, bool) {
 	v, err := strconv.ParseUint(seg, 10, 32)
-	return uint32(v), err == nil && v > 0 //nolint:gosec // 32 bits asked for
+	return uint32(v), err == nil && v > 0
 }
 
 func isInstance(seg string) bool {
 	_, ok := instance(seg)
 	return ok
-}
-
-// generic replaces the instance numbers of a path by {i}.
-func generic(path string) string {
-	if !strings.ContainsAny(path, "0123456789") {
-		return path
-	}
-	segs := strings.Split(path, ".")
-	for i, s := range segs {
-		if isInstance(s) {
-			segs[i] = rowName
-		}
-	}
-	return strings.Join(segs, ".")
 }
 
 const rowName = "{i}"

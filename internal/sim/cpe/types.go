@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,26 +104,17 @@ func (r *rule) allows(v string) bool {
 		return int64(len(v)) >= r.min && int64(len(v)) <= r.max
 	case r.list:
 		for item := range strings.SplitSeq(v, ",") {
-			if item = strings.TrimSpace(item); item != "" && !contains(r.enum, item) {
+			if item = strings.TrimSpace(item); item != "" && !slices.Contains(r.enum, item) {
 				return false
 			}
 		}
 		return true
 	case r.enum != nil:
-		return contains(r.enum, v)
+		return slices.Contains(r.enum, v)
 	default:
 		n, err := strconv.ParseInt(v, 10, 64)
 		return err == nil && n >= r.min && n <= r.max
 	}
-}
-
-func contains(list []string, v string) bool {
-	for _, have := range list {
-		if have == v {
-			return true
-		}
-	}
-	return false
 }
 
 // valid reports whether v is in the lexical space of t [TR-106 3.2.1].
