@@ -9,7 +9,7 @@ import "strings"
 const mask = "••••"
 
 // secrets are what names of parameters with a secret value have in their last
-// part, in lower case. The list is the one of usp/trace.
+// part, in lower case. All that usp/trace masks is among them.
 var secrets = [...]string{
 	"password", "passphrase", "passcode", "presharedkey", "wepkey", "secret", "privatekey", "sharedkey",
 }
