@@ -85,7 +85,9 @@ type Delta struct {
 }
 
 // Empty reports that nothing changed.
-func (d *Delta) Empty() bool { return len(d.Changed) == 0 && len(d.Created) == 0 && len(d.Deleted) == 0 }
+func (d *Delta) Empty() bool {
+	return len(d.Changed) == 0 && len(d.Created) == 0 && len(d.Deleted) == 0
+}
 
 // Access says how a parameter of the supported data model may be used.
 type Access uint8

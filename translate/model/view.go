@@ -4,93 +4,210 @@
 package model
 
 import (
+	"strings"
+
 	"github.com/uspgate/uspgate/cwmp"
-	"github.com/uspgate/uspgate/usp"
 )
 
 // View shows one CPE's raw tree as the USP variant of Device:2. It owns no
-// slice that is passed to it, but keeps the strings. Not safe for concurrent
-// use, reading included.
-type View struct{}
+// slice that is passed to it, and keeps no string of one. Not safe for
+// concurrent use, reading included.
+//
+// Of a TR-181 CPE the raw tree itself is what is shown, but for what is hidden.
+// Of a TR-098 CPE rules make a second, smaller tree; it is made anew when the
+// raw tree changes its shape, and only single parameters of it are computed
+// anew when a value changes.
+type View struct {
+	r      *Rules
+	root   Root
+	inst   *InstanceMap
+	raw    *node
+	top    *target
+	rowsOf map[*node][]*row
+	sup    *Supported
+	fresh  map[string]bool // rows we made whose Alias is still to be had
+	words  int             // booleans seen as true or false, less those as 1 or 0
+}
 
 // NewView returns the view of a CPE that nothing is known of yet. The View adds
 // to inst; a nil inst means a new one.
-func NewView(r *Rules, root Root, inst *InstanceMap) *View { return &View{} }
+func NewView(r *Rules, root Root, inst *InstanceMap) *View {
+	if inst == nil {
+		inst = NewInstanceMap()
+	}
+	v := &View{r: r, root: root, inst: inst, fresh: map[string]bool{}}
+	v.raw = &node{name: root.String(), flags: flagObject}
+	v.rebuild()
+	return v
+}
 
 // Root returns the CPE's root.
-func (v *View) Root() Root { return TR181 }
+func (v *View) Root() Root { return v.root }
 
-// SetNames takes the result of GetParameterNames with NextLevel false: infos is
-// the complete subtree under the CPE's object path under ("" is the root), what
-// is not in it is gone. Values of what stays are kept.
-func (v *View) SetNames(under string, infos []cwmp.ParameterInfo) Delta { return Delta{} }
+// InstanceMap returns the map that the View adds to.
+func (v *View) InstanceMap() *InstanceMap { return v.inst }
 
-// SetValues takes the result of GetParameterValues for the CPE's names under.
-// Below a partial path rows that have no value any more are gone, and rows that
-// are new appear; a parameter that is missing while its row is there is not
-// gone [quirk 22].
-func (v *View) SetValues(under []string, vals []cwmp.ParameterValue) Delta { return Delta{} }
-
-// Observe takes values seen in passing, of an Inform or of a write of ours: it
-// updates, and learns what it did not know, but removes nothing.
-func (v *View) Observe(vals []cwmp.ParameterValue) Delta { return Delta{} }
-
-// Supported returns the supported data model: what the rules can show of this
-// CPE, and what its tree has shown. The result is shared until the tree changes
-// its shape; the caller must not change it.
-func (v *View) Supported() *Supported { return &Supported{} }
-
-// Object returns an instantiated object ("Device.WiFi.SSID.1.") or table
-// ("Device.WiFi.SSID.").
-func (v *View) Object(path string) (Object, bool) { return Object{}, false }
-
-// Instances returns the instance numbers of an instantiated table path, in
-// ascending order; nil where there are none.
-func (v *View) Instances(table string) []uint32 { return nil }
-
-// Param returns an instantiated parameter.
-func (v *View) Param(path string) (Param, bool) { return Param{}, false }
-
-// Walk calls f for an instantiated object (or table, or "Device.") and for the
-// objects below it that exist, each with its own parameters, in data-model
-// order. Depth counts as max_depth does: 0 is everything, 1 the object alone,
-// and instances are not a level of their own [R-GET.5]. A table is not reported
-// itself. It stops when f returns false. The slice is f's only until it returns.
-func (v *View) Walk(object string, depth int, f func(object string, params []Param) bool) {}
-
-// Sources returns the CPE names to read with GetParameterValues so that the
-// parameter or everything under the object path is fresh; partial paths where
-// that is less, none covering another. An empty result means that nothing of it
-// comes from the CPE.
-func (v *View) Sources(path string) []string { return nil }
-
-// PlanSet turns all settings of one request into one SetParameterValues list,
-// typed as the CPE reported each parameter. If there are errors the values are
-// those of the other settings. A setting that changes nothing on the CPE plans
-// nothing: a reference that is already so, or an Alias that only the gateway
-// keeps. Such an Alias is kept by this call.
-func (v *View) PlanSet(settings []Setting) ([]cwmp.ParameterValue, []SettingError) { return nil, nil }
-
-// PlanAdd finds the CPE's table for a new row of an instantiated Device:2 table
-// ("Device.NAT.PortMapping."). The error is a *usp.Error.
-func (v *View) PlanAdd(table string, settings []Setting) (AddPlan, error) {
-	return AddPlan{}, &usp.Error{Code: usp.CodeNonCreatable, Path: table, Text: "not implemented"}
+// CPEValue returns the last value read of a parameter by its name on the CPE,
+// hidden ones included; secrets are empty. ok is false if the CPE is not known
+// to have it, NoValue set if its value was never read.
+func (v *View) CPEValue(name string) (p cwmp.ParameterValue, ok bool) {
+	n := v.find(name)
+	if n == nil || n.is(flagObject) {
+		return cwmp.ParameterValue{}, false
+	}
+	return cwmp.ParameterValue{Name: n.path(), Value: n.value, Type: n.typ, NoValue: !n.is(flagKnown)}, true
 }
 
-// Added takes the instance number of AddObjectResponse and returns the path of
-// the new row, ending in a dot. The row exists in the View from then on and may
-// be given to PlanSet at once, before its names are read. The error is a
-// *usp.Error.
-func (v *View) Added(plan AddPlan, instance uint32) (string, error) {
-	return "", &usp.Error{Code: usp.CodeObjectNotCreated, Text: "not implemented"}
+// relative cuts the root off a CPE's name. A name that begins with a dot lacks
+// it [quirk 21].
+func (v *View) relative(name string) (rel string, ok bool) {
+	if rest, ok := strings.CutPrefix(name, v.root.String()); ok {
+		if rest == "" {
+			return "", true
+		}
+		name = rest
+	}
+	return strings.CutPrefix(name, ".")
 }
 
-// PlanDelete returns the CPE's instances to delete for one instantiated Device:2
-// row, each for one DeleteObject. The error is a *usp.Error.
-func (v *View) PlanDelete(instance string) ([]string, error) {
-	return nil, &usp.Error{Code: usp.CodeObjectDoesNotExist, Path: instance, Text: "not implemented"}
+// find returns the node of a CPE's name, with or without a final dot.
+func (v *View) find(name string) *node {
+	if name == "" {
+		return v.raw
+	}
+	rel, ok := v.relative(name)
+	if !ok {
+		return nil
+	}
+	return v.raw.get(rel)
 }
 
-// Explain says in a few lines where a Device:2 path, or a path of the CPE,
-// comes from and goes to.
-func (v *View) Explain(path string) string { return "" }
+// Bounds of a name that a CPE may give to a parameter.
+const (
+	maxNameLength = 1024
+	maxNameDepth  = 32
+)
+
+// wellFormed reports a name that can have a place in a tree.
+func wellFormed(rel string) bool {
+	if len(rel) > maxNameLength || strings.Count(rel, ".") > maxNameDepth {
+		return false
+	}
+	rel = strings.TrimSuffix(rel, ".")
+	return rel != "" && rel[0] != '.' && rel[len(rel)-1] != '.' && !strings.Contains(rel, "..")
+}
+
+// place returns the node of a CPE's name, made if missing with the objects
+// above it; nil for a name that can have no place.
+func (v *View) place(name string) (n *node, created bool) {
+	rel, ok := v.relative(name)
+	if !ok {
+		return nil, false
+	}
+	if rel == "" {
+		return v.raw, false
+	}
+	if !wellFormed(rel) {
+		return nil, false
+	}
+	n = v.raw
+	for rel != "" {
+		seg, rest, dot := strings.Cut(rel, ".")
+		var fresh bool
+		if n, fresh = n.insert(seg); fresh {
+			created = true
+			v.judge(n)
+		}
+		if dot {
+			n.flags |= flagObject
+		} else if n.is(flagObject) {
+			return nil, false // a parameter where an object is
+		}
+		rel = rest
+	}
+	return n, created
+}
+
+// judge decides about a new node what depends on its name alone.
+func (v *View) judge(n *node) {
+	hidden := n.parent.is(flagHidden) || v.r.hide[v.root].match(n) || v.root == TR098 && v.r.drop.match(n)
+	n.setFlag(flagHidden, hidden)
+	n.setFlag(flagSecret, v.r.isSecret(n.name))
+}
+
+// isSecret reports a parameter name that ends like one that holds a secret.
+func (r *Rules) isSecret(name string) bool {
+	name = strings.ToLower(strings.TrimRight(name, "0123456789"))
+	for _, s := range r.secrets {
+		if strings.HasSuffix(name, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// store takes a value and reports whether another one was known before.
+func (v *View) store(n *node, pv *cwmp.ParameterValue) (changed bool) {
+	n.flags &^= flagGuess
+	known, was, wasType := n.is(flagKnown), n.value, n.typ
+	n.flags |= flagKnown
+	if pv.Type != cwmp.TypeUnknown {
+		n.typ = pv.Type
+	}
+	v.countStyle(n.typ, pv.Value)
+	if n.secret() {
+		n.value = ""
+		return false
+	}
+	if pv.Value == was {
+		return known && n.typ != wasType && n.shown() != lexical(pathTypeOf(wasType), was)
+	}
+	n.value = keepString(pv.Value)
+	return known && n.shown() != lexical(pathTypeOf(wasType), was)
+}
+
+// secret reports a parameter whose value is not kept; a number or a boolean
+// holds none, whatever its name.
+func (n *node) secret() bool {
+	if !n.is(flagSecret) {
+		return false
+	}
+	switch n.typ {
+	case cwmp.TypeBoolean, cwmp.TypeInt, cwmp.TypeUnsignedInt, cwmp.TypeLong, cwmp.TypeUnsignedLong, cwmp.TypeDateTime:
+		return false
+	default:
+		return true
+	}
+}
+
+// shown is the value as USP sees it.
+func (n *node) shown() string { return lexical(n.shownType(), n.value) }
+
+// countStyle learns how the CPE writes booleans [quirk 60].
+func (v *View) countStyle(t cwmp.Type, value string) {
+	if t != cwmp.TypeBoolean {
+		return
+	}
+	switch value {
+	case "0", "1":
+		v.words--
+	case "true", "false":
+		v.words++
+	}
+}
+
+// visible reports a node of the raw tree that is shown as it is.
+func (v *View) visible(n *node) bool {
+	if v.root == TR098 {
+		return n.is(flagVisible)
+	}
+	return !n.is(flagHidden)
+}
+
+// shownPath is the Device:2 path of a visible node.
+func (v *View) shownPath(n *node) string {
+	if v.root == TR181 {
+		return n.path()
+	}
+	return Passthrough + strings.TrimPrefix(n.path(), v.root.Prefix())
+}

@@ -1,0 +1,259 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/uspgate/uspgate/usp"
+)
+
+// PlanAdd finds the CPE's table for a new row of an instantiated Device:2 table
+// ("Device.NAT.PortMapping."). The Path of a Setting is relative to the new row.
+// The error is a *usp.Error.
+func (v *View) PlanAdd(table string, settings []Setting) (AddPlan, error) {
+	plan := AddPlan{Table: table}
+	o, ok := v.Object(table)
+	switch {
+	case !ok:
+		return plan, v.noObject(table)
+	case !o.Multi:
+		return plan, &usp.Error{Code: usp.CodeNotATable, Path: table, Text: "not a table"}
+	case !o.Add:
+		return plan, &usp.Error{Code: usp.CodeNonCreatable, Path: table, Text: "the table takes no rows"}
+	}
+	t, n := v.resolve(table)
+	if n != nil {
+		plan.ObjectName = n.path()
+		return plan, nil
+	}
+	above, _ := splitLeaf(strings.TrimSuffix(table, "."))
+	if t == nil {
+		t, _ = v.resolve(above)
+	} else {
+		t = t.parent
+	}
+	for _, m := range v.adders(table, t) {
+		name, consumed, err := v.parentTable(m, t, settings)
+		if err != nil {
+			err.Path = table
+			return plan, err
+		}
+		if name != "" {
+			plan.ObjectName, plan.Consumed = name, consumed
+			return plan, nil
+		}
+	}
+	return plan, &usp.Error{Code: usp.CodeObjectNotCreated, Path: table, Text: "the device has no table for it"}
+}
+
+// noObject tells an object that is not there from one that cannot be.
+func (v *View) noObject(p string) *usp.Error {
+	if v.Supported().Object(generic(p)) != nil || v.Supported().Object(generic(p)+"{i}.") != nil {
+		return &usp.Error{Code: usp.CodeObjectDoesNotExist, Path: p, Text: "the object does not exist"}
+	}
+	return &usp.Error{Code: usp.CodeInvalidPath, Path: p, Text: "not in the supported data model"}
+}
+
+// adders are the mappings that rows of a table could come from.
+func (v *View) adders(table string, above *target) []*mapping {
+	var out []*mapping
+	want := generic(table) + "{i}."
+	pool := v.r.maps
+	if above != nil && above.row != nil {
+		pool = nil
+		for _, r := range v.rowsOf[above.row.base[0]] {
+			if r.t == above {
+				pool = append(pool, r.m.subs...)
+			}
+		}
+	}
+	for _, m := range pool {
+		if m.to.path == want && m.group == nil && !m.isList && strings.HasSuffix(strings.TrimSuffix(m.from.text, "."), "{i}") {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// parentTable names the CPE's table of m for a new row; "" if this mapping has
+// none.
+func (v *View) parentTable(m *mapping, above *target, settings []Setting) (string, []int, *usp.Error) {
+	base := v.raw
+	if above != nil && above.row != nil && m.parent != nil {
+		base = above.row.base[0]
+	}
+	container := m.from
+	container.segs = m.from.segs[:len(m.from.segs)-1]
+	leaf := container.segs[len(container.segs)-1]
+	container.segs = container.segs[:len(container.segs)-1]
+	parents := container.find(v.raw, base, nil)
+	var consumed []int
+	if m.add != nil {
+		wanted, idx, err := v.wantedParent(m, settings)
+		if err != nil {
+			return "", nil, err
+		}
+		consumed = idx
+		if wanted != nil {
+			if !contains(parents, wanted) {
+				return "", nil, nil
+			}
+			parents = []*node{wanted}
+		}
+	}
+	if len(parents) == 0 {
+		return "", nil, nil
+	}
+	return parents[0].path() + leaf + ".", consumed, nil
+}
+
+func contains(nodes []*node, n *node) bool {
+	for _, m := range nodes {
+		if m == n {
+			return true
+		}
+	}
+	return false
+}
+
+// wantedParent finds the CPE's object that the settings of an Add, or else the
+// CPE's default, choose as the parent [tr098-to-tr181 rule 6].
+func (v *View) wantedParent(m *mapping, settings []Setting) (*node, []int, *usp.Error) {
+	for i, s := range settings {
+		if s.Path != m.add.by || s.Value == "" {
+			continue
+		}
+		t, _ := v.resolve(strings.TrimSuffix(s.Value, ".") + ".")
+		if t == nil || t.row == nil {
+			return nil, nil, fail(usp.CodeInvalidValue, m.add.by+" refers to nothing")
+		}
+		return t.row.base[0], []int{i}, nil
+	}
+	if m.add.def == nil {
+		return nil, nil, nil
+	}
+	def := m.add.def.one(v.raw, v.raw)
+	if def == nil || def.value == "" {
+		return nil, nil, nil
+	}
+	n := v.find(strings.TrimSuffix(def.value, "."))
+	if n == nil || len(v.rowsOf[n]) == 0 {
+		return nil, nil, nil
+	}
+	return n, nil, nil
+}
+
+// Added takes the instance number of AddObjectResponse and returns the path of
+// the new row, ending in a dot. The row exists in the View from then on (no
+// Delta reports it) and may be given to PlanSet at once, before its names are
+// read. The error is a *usp.Error.
+func (v *View) Added(plan AddPlan, instance uint32) (string, error) {
+	if instance == 0 {
+		return "", &usp.Error{Code: usp.CodeObjectNotCreated, Path: plan.Table, Text: "the device gave no instance number"}
+	}
+	name := plan.ObjectName + strconv.FormatUint(uint64(instance), 10) + "."
+	v.inst.retire(func(source string) bool { return strings.HasPrefix(v.root.Prefix()+source, name) })
+	n, _ := v.place(name)
+	if n == nil {
+		return "", &usp.Error{Code: usp.CodeObjectNotCreated, Path: plan.Table, Text: plan.ObjectName + " has no place"}
+	}
+	v.guess(n)
+	v.rebuild()
+	row := ""
+	for _, r := range v.rowsOf[n] {
+		if p := r.t.path(); r.t.isRow() && strings.HasPrefix(p, plan.Table) {
+			row = p
+		}
+	}
+	if row == "" && v.visible(n) {
+		row = v.shownPath(n)
+	}
+	if row == "" {
+		return "", &usp.Error{Code: usp.CodeObjectNotCreated, Path: plan.Table, Text: name + " is not shown there"}
+	}
+	v.fresh[row] = true
+	return row, nil
+}
+
+// guess gives a new row the parameters that it will have, going by the other
+// rows of its table, else by the rules.
+func (v *View) guess(n *node) {
+	for _, sibling := range n.parent.kids {
+		if sibling != n && sibling.num != 0 && len(sibling.kids) > 0 {
+			n.likeSibling(sibling)
+			return
+		}
+	}
+	want := strings.TrimPrefix(generic(n.path()), v.root.Prefix())
+	for _, m := range v.r.maps {
+		v.guessByRule(n, m, "", want)
+	}
+}
+
+func (v *View) guessByRule(n *node, m *mapping, above, want string) {
+	full := above + strings.TrimSuffix(m.from.text, ".")
+	if m.from.abs && m.parent != nil {
+		full = strings.TrimPrefix(m.from.text, "/")
+	}
+	if full != "" && !strings.HasSuffix(full, ".") {
+		full += "."
+	}
+	for _, s := range m.subs {
+		v.guessByRule(n, s, full, want)
+	}
+	if full != want {
+		return
+	}
+	for _, p := range m.params {
+		rec := p.recipes[0]
+		if rec.kind != kindDirect || len(rec.from) == 0 || rec.from[0].abs || len(rec.from[0].segs) != 1 {
+			continue
+		}
+		k, fresh := n.insert(rec.from[0].segs[0])
+		if fresh && !k.is(flagObject) {
+			k.flags |= flagGuess
+			k.typ = wireTypeOf(p.decl.typ)
+			if rec.enum != nil || rec.conv != nil {
+				k.typ = 0
+			}
+			v.judge(k)
+		}
+	}
+}
+
+// likeSibling copies the parameters of another row, without values.
+func (n *node) likeSibling(s *node) {
+	for _, k := range s.kids {
+		if k.is(flagObject) {
+			continue
+		}
+		c, _ := n.insert(k.name)
+		c.typ = k.typ
+		c.flags |= k.flags&(flagListed|flagWritable|flagSecret|flagHidden) | flagGuess
+	}
+}
+
+// PlanDelete returns the CPE's instances to delete for one instantiated Device:2
+// row, each for one DeleteObject. The row stays in the View until SetNames with
+// that instance and no names takes it out. The error is a *usp.Error.
+func (v *View) PlanDelete(instance string) ([]string, error) {
+	o, ok := v.Object(instance)
+	if !ok {
+		return nil, v.noObject(instance)
+	}
+	t, n := v.resolve(instance)
+	isRow := t != nil && t.isRow() || n != nil && n.num != 0
+	switch {
+	case !isRow:
+		return nil, &usp.Error{Code: usp.CodeNotATable, Path: instance, Text: "not a row of a table"}
+	case !o.Delete:
+		return nil, &usp.Error{Code: usp.CodeDeleteFailure, Path: instance, Text: "the device does not let it be deleted"}
+	case n != nil:
+		return []string{n.path()}, nil
+	default:
+		return []string{t.row.base[0].path()}, nil
+	}
+}
