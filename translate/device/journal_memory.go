@@ -6,6 +6,7 @@ package device
 import (
 	"bytes"
 	"container/list"
+	"slices"
 	"sync"
 	"time"
 )
@@ -23,13 +24,19 @@ type MemoryOptions struct {
 	MaxBytes int
 }
 
+// shelf is the entries of one To.
+type shelf struct {
+	n        int            // all
+	answered []*memoryEntry // oldest first
+}
+
 // MemoryJournal is a Journal that forgets all when the process ends.
 type MemoryJournal struct {
 	opts MemoryOptions
 
 	mu       sync.Mutex
 	entries  map[Key]*memoryEntry
-	perTo    map[string]int
+	shelves  map[string]*shelf
 	answered *list.List // of *memoryEntry, oldest first
 	bytes    int
 }
@@ -52,7 +59,7 @@ func NewMemoryJournal(o MemoryOptions) *MemoryJournal {
 	return &MemoryJournal{
 		opts:     o,
 		entries:  make(map[Key]*memoryEntry),
-		perTo:    make(map[string]int),
+		shelves:  make(map[string]*shelf),
 		answered: list.New(),
 	}
 }
@@ -66,12 +73,20 @@ func (j *MemoryJournal) Begin(k Key) (Entry, error) {
 	if e := j.entries[k]; e != nil {
 		return e.Entry, nil
 	}
-	if j.perTo[k.To] >= j.opts.MaxPerDevice && !j.evict(k.To) {
-		return Entry{}, ErrBusy
+	sh := j.shelves[k.To]
+	if sh != nil && sh.n >= j.opts.MaxPerDevice {
+		if len(sh.answered) == 0 {
+			return Entry{}, ErrBusy
+		}
+		j.drop(sh.answered[0])
+		sh = j.shelves[k.To]
 	}
-	e := &memoryEntry{key: k, Entry: Entry{State: StateQueued, At: now}}
-	j.entries[k] = e
-	j.perTo[k.To]++
+	if sh == nil {
+		sh = &shelf{}
+		j.shelves[k.To] = sh
+	}
+	sh.n++
+	j.entries[k] = &memoryEntry{key: k, Entry: Entry{State: StateQueued, At: now}}
 	return Entry{State: StateNew, At: now}, nil
 }
 
@@ -97,6 +112,8 @@ func (j *MemoryJournal) Answer(k Key, reply []byte) error {
 	}
 	e.State, e.Reply, e.done = StateAnswered, bytes.Clone(reply), time.Now()
 	e.elem = j.answered.PushBack(e)
+	sh := j.shelves[k.To]
+	sh.answered = append(sh.answered, e)
 	j.bytes += len(reply)
 	for j.bytes > j.opts.MaxBytes && j.answered.Len() > 1 {
 		j.drop(oldest(j.answered))
@@ -150,24 +167,17 @@ func (j *MemoryJournal) expire(now time.Time) {
 	}
 }
 
-// evict drops the oldest answered entry of to.
-func (j *MemoryJournal) evict(to string) bool {
-	for el := j.answered.Front(); el != nil; el = el.Next() {
-		if e, _ := el.Value.(*memoryEntry); e.key.To == to {
-			j.drop(e)
-			return true
-		}
-	}
-	return false
-}
-
 func (j *MemoryJournal) drop(e *memoryEntry) {
 	delete(j.entries, e.key)
-	if j.perTo[e.key.To]--; j.perTo[e.key.To] <= 0 {
-		delete(j.perTo, e.key.To)
-	}
+	sh := j.shelves[e.key.To]
 	if e.elem != nil {
 		j.answered.Remove(e.elem)
 		j.bytes -= len(e.Reply)
+		if i := slices.Index(sh.answered, e); i >= 0 {
+			sh.answered = slices.Delete(sh.answered, i, i+1)
+		}
+	}
+	if sh.n--; sh.n == 0 {
+		delete(j.shelves, e.key.To)
 	}
 }

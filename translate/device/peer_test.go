@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/cwmp/acs"
+	"github.com/uspgate/uspgate/cwmp/connreq"
+	"github.com/uspgate/uspgate/translate/device"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	boxID = cwmp.DeviceID{Manufacturer: "Acme", OUI: "00256D", ProductClass: "Box", SerialNumber: "1"}
+
+	getA = &cwmp.GetParameterValues{Names: []string{"Device.A"}}
+	setA = &cwmp.SetParameterValues{Params: []cwmp.ParameterValue{{Name: "Device.A", Value: "1"}}}
+
+	gotA  = &cwmp.GetParameterValuesResponse{Params: []cwmp.ParameterValue{{Name: "Device.A", Value: "1"}}}
+	setOK = &cwmp.SetParameterValuesResponse{}
+)
+
+const boxURL = "http://10.0.0.7:30005/cr"
+
+// inform is an Inform of the box with one event.
+func inform(event string) *cwmp.Inform {
+	return &cwmp.Inform{
+		DeviceID: boxID,
+		Events:   []cwmp.Event{{Code: event}},
+		Params: []cwmp.ParameterValue{
+			{Name: "InternetGatewayDevice.ManagementServer.ConnectionRequestURL", Value: boxURL},
+			{Name: "InternetGatewayDevice.ManagementServer.ParameterKey", Value: "pk"},
+		},
+	}
+}
+
+var boxInfo = acs.Info{Remote: netip.MustParseAddrPort("192.0.2.7:40000")}
+
+// waker notes who is woken; wake, if not nil, decides the outcome.
+type waker struct {
+	mu    sync.Mutex
+	calls []connreq.Target
+	at    []time.Time
+	wake  func(n int, t connreq.Target) error
+}
+
+func (w *waker) Wake(_ context.Context, t connreq.Target) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, t)
+	w.at = append(w.at, time.Now())
+	if w.wake == nil {
+		return nil
+	}
+	return w.wake(len(w.calls), t)
+}
+
+func (w *waker) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.calls)
+}
+
+// observer writes down what it is told.
+type observer struct {
+	mu     sync.Mutex
+	events []string
+	causes []error
+	inform func()
+}
+
+func (o *observer) Inform(in *cwmp.Inform) {
+	o.note("inform "+in.Events[0].Code, nil)
+	if o.inform != nil {
+		o.inform()
+	}
+}
+func (o *observer) TransferComplete(tc *cwmp.TransferComplete) {
+	o.note("transfer "+tc.CommandKey, nil)
+}
+func (o *observer) SessionEnded(cause error) { o.note("ended", cause) }
+
+func (o *observer) note(event string, cause error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.events = append(o.events, event)
+	if event == "ended" {
+		o.causes = append(o.causes, cause)
+	}
+}
+
+// bubble runs f with a Fleet on a clock of its own. Unless o says otherwise, the
+// CPE keeps the login it has.
+func bubble(t *testing.T, o device.Options, f func(t *testing.T, fleet *device.Fleet)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fleet, err := device.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+		done := make(chan error, 1)
+		go func() { done <- fleet.Run(ctx) }()
+		defer func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("Run: got %v, want nil", err)
+			}
+		}()
+		f(t, fleet)
+	})
+}
+
+// visit is a session as the acs drives it.
+type visit struct {
+	t      *testing.T
+	s      acs.Session
+	ctx    context.Context //nolint:containedctx // the session's own
+	cancel context.CancelCauseFunc
+}
+
+func open(t *testing.T, f *device.Fleet, in *cwmp.Inform) *visit {
+	t.Helper()
+	v := &visit{t: t}
+	v.ctx, v.cancel = context.WithCancelCause(t.Context())
+	s, err := f.Open(v.ctx, in, boxInfo)
+	if err != nil {
+		t.Fatalf("Open: got %v, want nil", err)
+	}
+	v.s = s
+	return v
+}
+
+// next wants the next request to be want.
+func (v *visit) next(last cwmp.Response, want cwmp.Request) {
+	v.t.Helper()
+	got, err := v.s.Next(v.ctx, last)
+	if err != nil || got != want {
+		v.t.Fatalf("Next: got %v, %v, want %v", got, err, want)
+	}
+}
+
+// end wants the session to be over after last.
+func (v *visit) end(last cwmp.Response) {
+	v.t.Helper()
+	if got, err := v.s.Next(v.ctx, last); !errors.Is(err, io.EOF) {
+		v.t.Fatalf("Next: got %v, %v, want io.EOF", got, err)
+	}
+	v.s.Close(nil)
+}
+
+// cut breaks the session.
+func (v *visit) cut(cause error) {
+	v.cancel(cause)
+	v.s.Close(cause)
+}
+
+// outcome is what a Call returned.
+type outcome struct {
+	resp cwmp.Response
+	err  error
+}
+
+// call makes a Call and waits until it is in the queue.
+func call(ctx context.Context, d *device.Device, req cwmp.Request) <-chan outcome {
+	c := make(chan outcome, 1)
+	go func() {
+		resp, err := d.Call(ctx, req)
+		c <- outcome{resp, err}
+	}()
+	synctest.Wait()
+	return c
+}
+
+func want(t *testing.T, c <-chan outcome, resp cwmp.Response, err error) {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case got := <-c:
+		if !errors.Is(got.err, err) || (err == nil && got.err != nil) || got.resp != resp {
+			t.Fatalf("Call: got %v, %v, want %v, %v", got.resp, got.err, resp, err)
+		}
+	default:
+		t.Fatalf("Call: still waiting, want %v, %v", resp, err)
+	}
+}
+
+func waiting(t *testing.T, c <-chan outcome) {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case got := <-c:
+		t.Fatalf("Call: got %v, %v, want it to wait", got.resp, got.err)
+	default:
+	}
+}
