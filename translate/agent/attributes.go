@@ -68,9 +68,8 @@ func (a *Agent) reconcileAttributes() {
 	release := dev.Hold()
 	a.attrs.running = a.host.spawn(func(ctx context.Context) {
 		defer release()
-		ctx, cancel := context.WithTimeout(ctx, a.host.opts.Deadline)
-		defer cancel()
-		ok := a.setAttributes(ctx, dev, on, 2) && a.setAttributes(ctx, dev, off, 0)
+		call := a.patient(dev)
+		ok := a.setAttributes(ctx, call, on, 2) && a.setAttributes(ctx, call, off, 0)
 		a.lock()
 		defer a.unlock()
 		a.attrs.running = false
@@ -141,28 +140,28 @@ func restless(name string) bool {
 
 // setAttributes sets Notification of the names, one by one where the CPE does
 // not take them together. It reports whether the CPE was there.
-func (a *Agent) setAttributes(ctx context.Context, dev Device, names []string, notification int) bool {
+func (a *Agent) setAttributes(ctx context.Context, call caller, names []string, notification int) bool {
 	for batch := range slices.Chunk(names, maxBatch) {
-		if !a.setAttributeBatch(ctx, dev, batch, notification) {
+		if !a.setAttributeBatch(ctx, call, batch, notification) {
 			return false
 		}
 	}
 	return true
 }
 
-func (a *Agent) setAttributeBatch(ctx context.Context, dev Device, names []string, notification int) bool {
+func (a *Agent) setAttributeBatch(ctx context.Context, call caller, names []string, notification int) bool {
 	rpc := &cwmp.SetParameterAttributes{}
 	for _, name := range names {
 		rpc.Params = append(rpc.Params, cwmp.SetAttribute{Name: name, NotificationChange: true, Notification: notification})
 	}
-	_, err := dev.Call(ctx, rpc)
+	_, err := call(ctx, rpc)
 	if err != nil && !isFault(err) {
 		a.log.Debug("active notification was not set", zap.Error(err))
 		return false
 	}
 	if err != nil && len(names) > 1 {
 		for _, name := range names {
-			if !a.setAttributeBatch(ctx, dev, []string{name}, notification) {
+			if !a.setAttributeBatch(ctx, call, []string{name}, notification) {
 				return false
 			}
 		}

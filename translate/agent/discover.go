@@ -43,7 +43,7 @@ func (a *Agent) discover() {
 	ok := a.host.spawn(func(ctx context.Context) {
 		defer release()
 		began := time.Now()
-		err := a.discoverAll(ctx, dev.Call)
+		err := a.discoverAll(ctx, a.patient(dev))
 		a.lock()
 		defer a.unlock()
 		a.discovered(err, time.Since(began))
@@ -53,6 +53,16 @@ func (a *Agent) discover() {
 		release()
 		a.discovered(errors.New("agent: closed"), 0)
 		close(done)
+	}
+}
+
+// patient returns how a background task calls the CPE: it may wait for each RPC
+// as long as a request may, so no goroutine waits for a CPE that sleeps.
+func (a *Agent) patient(dev Device) caller {
+	return func(ctx context.Context, rpc cwmp.Request) (cwmp.Response, error) {
+		ctx, cancel := context.WithTimeout(ctx, a.host.opts.Deadline)
+		defer cancel()
+		return dev.Call(ctx, rpc)
 	}
 }
 

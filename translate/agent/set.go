@@ -76,6 +76,10 @@ func (a *Agent) planUpdates(ctx context.Context, r *request, reqs []*uspmsg.Set_
 	for i, req := range reqs {
 		u := &update{query: queries[i]}
 		updates[i] = u
+		if u.err == nil && a.isTable(u.path) == nil {
+			u.err = invalid(usp.CodeInvalidArguments, "", "a table: name the rows that shall change")
+			continue
+		}
 		for _, object := range u.found {
 			var list []*assignment
 			for _, p := range req.GetParamSettings() {
