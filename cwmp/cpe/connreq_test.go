@@ -38,7 +38,7 @@ func listener(t *testing.T, o cpe.ListenerOptions) (l *cpe.Listener, accepted fu
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		if c, err := net.Dial("tcp", strings.Split(l.URL(), "/")[2]); err == nil { //nolint:noctx // must fail
+		if c, err := net.Dial("tcp", strings.Split(l.URL(), "/")[2]); err == nil {
 			_ = c.Close()
 			t.Error("the port is still open after Run")
 		}
@@ -169,7 +169,8 @@ func TestConnectionRequestURL(t *testing.T) {
 	b, _ := listener(t, cpe.ListenerOptions{Address: "0.0.0.0:0", Path: "/cr"})
 	c, _ := listener(t, cpe.ListenerOptions{Host: "cpe.example.net", Path: "/cr"})
 	for _, u := range []struct{ got, prefix, suffix string }{
-		{a.URL(), "http://127.0.0.1:", ""}, {b.URL(), "http://127.0.0.1:", "/cr"},
+		{a.URL(), "http://127.0.0.1:", ""},
+		{b.URL(), "http://127.0.0.1:", "/cr"},
 		{c.URL(), "http://cpe.example.net:", "/cr"},
 	} {
 		if !strings.HasPrefix(u.got, u.prefix) || !strings.HasSuffix(u.got, u.suffix) {

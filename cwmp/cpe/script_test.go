@@ -209,7 +209,9 @@ func (d *device) Informed(in *cwmp.Inform) {
 	d.informed = append(d.informed, in)
 }
 
-func (d *device) Handle(_ context.Context, req cwmp.Request) (cwmp.Response, error) { return d.answer(req) }
+func (d *device) Handle(_ context.Context, req cwmp.Request) (cwmp.Response, error) {
+	return d.answer(req)
+}
 
 func (d *device) SessionEnded(s cpe.Session) {
 	d.mu.Lock()

@@ -243,8 +243,9 @@ func TestRetryAfter(t *testing.T) {
 func TestDigest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		const header = "WWW-Authenticate"
 		challenge := `Digest realm="acs", nonce="dcd98b", qop="auth-int, auth", opaque="5ccc"`
-		r := newRig(t, status(401, "WWW-Authenticate", `Basic realm="acs"`, "WWW-Authenticate", challenge), informed(), done())
+		r := newRig(t, status(401, header, `Basic realm="acs"`, header, challenge), informed(), done())
 		defer r.stop()
 		r.client.Raise(boot...)
 		if s := r.sessions(1); s.Err != nil {

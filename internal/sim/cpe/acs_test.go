@@ -28,6 +28,7 @@ type fakeACS struct {
 	*httptest.Server
 	informs chan *cwmp.Inform
 	own     chan cwmp.Request // requests of the CPE
+	sent    chan string       // methods of the requests to the CPE
 
 	mu      sync.Mutex
 	pending []rpc // in the present or next session
@@ -43,7 +44,8 @@ type rpc struct {
 func newACS(t *testing.T) *fakeACS {
 	t.Helper()
 	a := &fakeACS{
-		informs: make(chan *cwmp.Inform, 64), own: make(chan cwmp.Request, 64), conns: make(map[string]struct{}),
+		informs: make(chan *cwmp.Inform, 64), own: make(chan cwmp.Request, 64), sent: make(chan string, 64),
+		conns: make(map[string]struct{}),
 	}
 	a.Server = httptest.NewServer(a)
 	t.Cleanup(a.Close)
@@ -90,6 +92,7 @@ func (a *fakeACS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	next := a.pending[0]
 	a.pending, a.asked = a.pending[1:], &next
+	a.sent <- next.req.Method()
 	a.write(w, &cwmp.Envelope{Namespace: env.Namespace, ID: "acs-" + strconv.Itoa(len(a.pending))}, next.req)
 }
 

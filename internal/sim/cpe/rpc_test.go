@@ -132,7 +132,12 @@ func TestSetParameterValues(t *testing.T) {
 		{"range", []cwmp.ParameterValue{good, pv(wlan+"Channel", "14", cwmp.TypeUnsignedInt)}, 9003, []int{9007}},
 		{"enumeration", []cwmp.ParameterValue{good, pv(wlan+"BeaconType", "11x", cwmp.TypeString)}, 9003, []int{9007}},
 		{"length", []cwmp.ParameterValue{good, pv(wlan+"KeyPassphrase", "short", cwmp.TypeString)}, 9003, []int{9007}},
-		{"list", []cwmp.ParameterValue{good, pv(wlan+"WPS.ConfigMethodsEnabled", "Label,NFC", cwmp.TypeString)}, 9003, []int{9007}},
+		{
+			"list",
+			[]cwmp.ParameterValue{good, pv(wlan+"WPS.ConfigMethodsEnabled", "Label,NFC", cwmp.TypeString)},
+			9003,
+			[]int{9007},
+		},
 		{"read-only", []cwmp.ParameterValue{good, pv(wlan+"BSSID", "x", cwmp.TypeString)}, 9003, []int{9008}},
 		{"several", []cwmp.ParameterValue{
 			pv(wlan+"No", "1", cwmp.TypeString), good, pv(wlan+"BSSID", "x", cwmp.TypeString),
@@ -223,9 +228,12 @@ func TestAttributes(t *testing.T) {
 		})
 	}
 	c := offline(t, builtin(t, "tr098-dsl"))
-	access := []cwmp.SetAttribute{{Name: wlan + "SSID", AccessListChange: true, AccessList: []string{"Subscriber"}, Notification: 2}}
+	access := []cwmp.SetAttribute{{
+		Name: wlan + "SSID", AccessListChange: true, AccessList: []string{"Subscriber"}, Notification: 2,
+	}}
 	answer[*cwmp.SetParameterAttributesResponse](t, c, &cwmp.SetParameterAttributes{Params: access})
-	got := answer[*cwmp.GetParameterAttributesResponse](t, c, &cwmp.GetParameterAttributes{Names: []string{wlan + "SSID"}}).Params
+	ask := &cwmp.GetParameterAttributes{Names: []string{wlan + "SSID"}}
+	got := answer[*cwmp.GetParameterAttributesResponse](t, c, ask).Params
 	if len(got) != 1 || got[0].Notification != 0 || !slices.Equal(got[0].AccessList, []string{"Subscriber"}) {
 		t.Errorf("attributes: got %+v, want only the access list changed", got)
 	}
@@ -258,7 +266,8 @@ func TestObjects(t *testing.T) {
 	}
 	// A table within a new row has rows of its own.
 	conns := igd + "WANDevice.1.WANConnectionDevice.1.WANIPConnection."
-	conn := conns + strconv.Itoa(int(answer[*cwmp.AddObjectResponse](t, c, &cwmp.AddObject{ObjectName: conns}).InstanceNumber)) + "."
+	row := answer[*cwmp.AddObjectResponse](t, c, &cwmp.AddObject{ObjectName: conns}).InstanceNumber
+	conn := conns + strconv.Itoa(int(row)) + "."
 	answer[*cwmp.AddObjectResponse](t, c, &cwmp.AddObject{ObjectName: conn + "PortMapping."})
 	if got, _ := c.Value(conn + "PortMappingNumberOfEntries"); got != "1" {
 		t.Errorf("nested PortMappingNumberOfEntries: got %q, want 1", got)
@@ -321,10 +330,11 @@ func TestOtherMethods(t *testing.T) {
 			t.Errorf("%+v: got fault %d, want %d", tc.req, got, tc.fault)
 		}
 	}
+	config := &cwmp.Download{FileType: "3 Vendor Configuration File", URL: "http://files.example.net/a"}
 	for range 16 {
-		answer[*cwmp.DownloadResponse](t, c, &cwmp.Download{FileType: "3 Vendor Configuration File", URL: "http://files.example.net/a"})
+		answer[*cwmp.DownloadResponse](t, c, config)
 	}
-	if got := faultOf(c.Answer(&cwmp.Download{FileType: "3 Vendor Configuration File", URL: "http://files.example.net/a"})); got != 9004 {
+	if got := faultOf(c.Answer(config)); got != 9004 {
 		t.Errorf("17th transfer: got fault %d, want 9004", got)
 	}
 }
@@ -340,7 +350,11 @@ func TestValidValue(t *testing.T) {
 		{cwmp.TypeLong, []string{"-9223372036854775808"}, []string{"9223372036854775808"}},
 		{cwmp.TypeUnsignedLong, []string{"18446744073709551615"}, []string{"-1"}},
 		{cwmp.TypeBoolean, []string{"0", "1", "true", "false"}, []string{"", "2", "TRUE", "yes"}},
-		{cwmp.TypeDateTime, []string{"2024-02-29T00:00:00Z", "2024-01-01T00:00:00.000+01:00", "0001-01-03T12:10:00"}, []string{"", "2023-02-29T00:00:00Z", "0000-00-00T00:00:00"}},
+		{
+			cwmp.TypeDateTime,
+			[]string{"2024-02-29T00:00:00Z", "2024-01-01T00:00:00.000+01:00", "0001-01-03T12:10:00"},
+			[]string{"", "2023-02-29T00:00:00Z", "0000-00-00T00:00:00"},
+		},
 		{cwmp.TypeBase64, []string{"", "QUJD", "QU\nJD"}, []string{"QUJ", "!"}},
 		{cwmp.TypeHexBinary, []string{"", "00ff", "AB"}, []string{"0", "xy"}},
 		{cwmp.TypeString, []string{"", "ü\t"}, []string{"\x00", "a\x02"}},
@@ -386,7 +400,8 @@ func TestLiveValues(t *testing.T) {
 
 // FuzzLoad: what loads can be browsed completely.
 func FuzzLoad(f *testing.F) {
-	f.Add("path,writable,value,type\nDevice.,0,,object\nDevice.T.,1,,object\nDevice.T.{i}.A,1,x,xsd:string\nDevice.T.1.,1,,object\n")
+	f.Add("path,writable,value,type\nDevice.,0,,object\nDevice.T.,1,,object\nDevice.T.{i}.A,1,x,xsd:string\n" +
+		"Device.T.1.,1,,object\n")
 	f.Add("path,writable,value,type,rule\nDevice.,0,,object,\nDevice.A,1,3,xsd:int,1:5\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := cpe.Load("fuzz", strings.NewReader(text))
