@@ -96,8 +96,13 @@ func (b *builder) shape(set condSet, s *node) {
 // source makes the row or rows of one source object.
 func (b *builder) source(m *mapping, parent *row, s *node) {
 	b.shape(m.when, s)
-	if m.when.eval(b.v.raw, s, "") != isTrue {
+	switch m.when.eval(b.v.raw, s, "") {
+	case isFalse:
 		return
+	case isUnknown:
+		b.pending(m, s)
+		return
+	default:
 	}
 	switch {
 	case m.isList:
@@ -105,6 +110,7 @@ func (b *builder) source(m *mapping, parent *row, s *node) {
 	case m.group != nil:
 		key, ok := b.groupKey(m, s)
 		if !ok {
+			b.pending(m, s)
 			return
 		}
 		if key == "" {
@@ -115,6 +121,26 @@ func (b *builder) source(m *mapping, parent *row, s *node) {
 		}
 	default:
 		b.row(m, parent, s, b.v.key(s))
+	}
+}
+
+// pending keeps out of pass-through what a row will show of s once its values
+// are read.
+func (b *builder) pending(m *mapping, s *node) {
+	for _, p := range m.params {
+		for _, rec := range p.recipes {
+			for i := range rec.from {
+				b.buf = rec.from[i].find(b.v.raw, s, b.buf[:0])
+				for _, n := range b.buf {
+					n.flags |= flagCovered
+				}
+			}
+		}
+	}
+	if m.isList {
+		if list := m.split.one(b.v.raw, s); list != nil {
+			list.flags |= flagCovered
+		}
 	}
 }
 
@@ -160,6 +186,7 @@ func (b *builder) splitRows(m *mapping, parent *row, s *node) {
 	}
 	list.flags |= flagShape
 	if !list.is(flagKnown) {
+		b.pending(m, s)
 		return
 	}
 	for i, item := range splitList(list.value) {

@@ -13,10 +13,7 @@ import (
 )
 
 // compiler collects the rule files into Rules.
-type compiler struct {
-	r     *Rules
-	where map[*objectRule]yval
-}
+type compiler struct{ r *Rules }
 
 func ignore(yval) error { return nil }
 
@@ -188,7 +185,7 @@ func (o *objectRule) setParams(y yval) error {
 }
 
 // finishObjects orders the objects and ties their parameters together.
-func (c *compiler) finishObjects() error {
+func (c *compiler) finishObjects() {
 	c.r.order = slices.SortedFunc(maps.Values(c.r.objects), func(a, b *objectRule) int {
 		return comparePaths(a.path, b.path)
 	})
@@ -203,7 +200,6 @@ func (c *compiler) finishObjects() error {
 			o.keys = append(o.keys, []string{"Alias"})
 		}
 	}
-	return nil
 }
 
 func isAliasKey(key []string) bool { return len(key) == 1 && key[0] == "Alias" }
@@ -242,10 +238,12 @@ func (c *compiler) source(m *mapping, above string) {
 // finish adds the parameters that the engine knows how to fill: counts of child
 // tables, and the Alias that the gateway keeps.
 func (m *mapping) finish() {
-	m.to.mapped = true
 	for _, name := range m.to.names {
 		d := m.to.params[name]
-		if m.byName[name] != nil {
+		if p := m.byName[name]; p != nil {
+			if name == "Alias" && m.to.multi { // of rows that the CPE keeps none for
+				p.recipes = append(p.recipes, &recipe{kind: kindAlias})
+			}
 			continue
 		}
 		var rec *recipe

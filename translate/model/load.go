@@ -116,9 +116,7 @@ func compile(files map[string][]byte) (*Rules, error) {
 			return nil, err
 		}
 	}
-	if err := c.finishObjects(); err != nil {
-		return nil, err
-	}
+	c.finishObjects()
 	for _, doc := range docs {
 		if err := c.mappings(doc); err != nil {
 			return nil, err

@@ -15,7 +15,6 @@ type objectRule struct {
 	keys     [][]string
 	params   map[string]*paramDecl
 	names    []string // of params, sorted
-	mapped   bool     // some mapping has it as its target
 }
 
 // paramDecl declares one parameter of Device:2.

@@ -102,7 +102,7 @@ func (pl *planner) setRaw(n *node, value string) *usp.Error {
 	case !n.writable():
 		return fail(usp.CodeNonWriteable, "the device does not let it be written")
 	case !path.Valid(p.Type, value):
-		return fail(usp.CodeInvalidType, "not a "+p.Type.String())
+		return fail(usp.CodeInvalidType, "not of type "+p.Type.String())
 	case n.secret() && value == "":
 		return nil // rule 5
 	}
@@ -136,7 +136,7 @@ func (pl *planner) setTarget(t *target, value string) *usp.Error {
 		return fail(usp.CodeNonWriteable, "the device does not let it be written")
 	}
 	if !path.Valid(d.typ, value) {
-		return fail(usp.CodeInvalidType, "not a "+d.typ.String())
+		return fail(usp.CodeInvalidType, "not of type "+d.typ.String())
 	}
 	same := known && sameValue(d.typ, t.val, value)
 	switch c.rec.kind {
@@ -177,7 +177,7 @@ func (pl *planner) setDirect(c *cell, value string, same bool) *usp.Error {
 		}
 		now := pl.now(n)
 		raw := now
-		if !same || n != first || !n.is(flagKnown) {
+		if c.rec.kind == kindItem || !same || n != first || !n.is(flagKnown) {
 			var err *usp.Error
 			if raw, err = pl.toCPE(c, n, value); err != nil {
 				return err

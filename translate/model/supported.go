@@ -108,7 +108,10 @@ func (c *supportedBuilder) keys(o *SupportedObject) [][]string {
 // above; exist reports that there are such, and not merely could be.
 func (c *supportedBuilder) mapping(m *mapping, bases []*node, exist bool) {
 	if m.stack {
-		c.declared(m, nil)
+		c.object(m.to.path)
+		for _, name := range m.to.names {
+			c.param(m.to.path, SupportedParam{Name: name, Type: m.to.params[name].typ, Access: m.to.params[name].access})
+		}
 		return
 	}
 	root := c.v.raw

@@ -4,6 +4,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/uspgate/uspgate/cwmp"
@@ -155,7 +156,7 @@ func (v *View) keepsAlias(row *node) bool {
 		return true
 	}
 	o := v.r.objects[generic(row.path())]
-	return o == nil || o.params["Alias"] != nil || len(o.keys) == 0
+	return o == nil || slices.ContainsFunc(o.keys, isAliasKey)
 }
 
 func (v *View) aliasParam(row *node, obj string) Param {
