@@ -297,6 +297,9 @@ func (l *lane) onSettled(o *out, fx *effects) {
 	l.flying--
 	r := l.ep.r
 	o.flags |= flagSettled
+	if o.has(flagMoving) {
+		l.sp.sorting = false
+	}
 	if o.err == nil {
 		if o.in != nil {
 			r.metrics.relayed(r.now() - o.at)

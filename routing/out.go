@@ -53,6 +53,7 @@ const (
 	flagRefused                      // the buffer has refused it while it was flying
 	flagSettled                      // the Link has given the outcome
 	flagFailed                       // and it must be sent again
+	flagMoving                       // it is being moved to the lane of its sender
 )
 
 func (o *out) has(f outFlags) bool { return o.flags&f != 0 }

@@ -31,9 +31,11 @@ type spill struct {
 	due, removed uint64
 	// announce are the pairs whose Connect Records go first [R-MTP.8].
 	announce []*pair
-	retryAt  time.Duration // not before; 0: at once
+	paused   bool
 	swept    bool
-	sort     []*out // to be moved to the lanes of their senders
+	// sort is to be moved to the lane of its sender, or is being moved.
+	sort    *out
+	sorting bool
 }
 
 // States of lane.sched.
@@ -152,7 +154,10 @@ func (l *lane) next() step {
 		return stepNone // with copies under way their Seqs are not known yet
 	}
 	if l.reap(); sp.due > sp.removed {
-		return l.unlessPaused(stepRemove)
+		if sp.paused {
+			return stepNone
+		}
+		return stepRemove
 	}
 	if sp.failed {
 		if l.flying > 0 {
@@ -166,26 +171,16 @@ func (l *lane) next() step {
 	if !l.switchLink() || l.link == nil && !l.sorts() {
 		return stepNone
 	}
-	if sp.retryAt > l.ep.r.now() {
+	if sp.paused {
 		return stepNone
-	}
-	if l.sorts() {
-		if sp.sort = l.sortAhead(); len(sp.sort) > 0 {
-			return stepSort
-		}
 	}
 	if !l.sendAhead() {
 		return stepNone
 	}
-	return l.refill()
-}
-
-// unlessPaused returns s, or none during a pause.
-func (l *lane) unlessPaused(s step) step {
-	if l.sp.retryAt > l.ep.r.now() {
-		return stepNone
+	if sp.sort != nil {
+		return stepSort
 	}
-	return s
+	return l.refill()
 }
 
 // reap takes what is done with off the front of the flight.
@@ -244,14 +239,14 @@ func (l *lane) switchLink() bool {
 			return false
 		}
 		l.link = p
-		l.sp.announce, l.sp.retryAt = l.pairsFor(p), 0
+		l.sp.announce, l.sp.paused = l.pairsFor(p), false
 	}
 	l.hint = hint
 	return true
 }
 
-// sendAhead sends Connect Records, then what has been read; it is false if the
-// Link has no room or is gone.
+// sendAhead sends Connect Records, then what has been read, up to a Record that
+// is to be moved to a lane of its own; it is false if the lane has to wait.
 func (l *lane) sendAhead() bool {
 	sp := l.sp
 	for len(sp.announce) > 0 {
@@ -260,7 +255,14 @@ func (l *lane) sendAhead() bool {
 		}
 		sp.announce = sp.announce[1:]
 	}
-	for len(sp.ahead) > 0 {
+	for len(sp.ahead) > 0 && sp.sort == nil {
+		if sp.sorting {
+			return false
+		}
+		if l.sorted(&sp.ahead[0]) {
+			sp.ahead = sp.ahead[1:]
+			continue
+		}
 		o := l.fromItem(&sp.ahead[0])
 		if o == nil {
 			sp.ahead = sp.ahead[1:]
@@ -394,13 +396,19 @@ func (l *lane) remove(sp *spill) {
 
 // pause has the lane rest for RetryAfter.
 func (l *lane) pause() {
-	r := l.ep.r
-	l.sp.retryAt = r.now() + r.o.RetryAfter
+	r, sp := l.ep.r, l.sp
+	sp.paused = true
 	time.AfterFunc(r.o.RetryAfter, func() {
-		if r.begin() {
-			r.schedule(l)
-			r.end()
+		if !r.begin() {
+			return
 		}
+		defer r.end()
+		var fx effects
+		l.mu.Lock()
+		if l.sp == sp {
+			sp.paused, fx.pump = false, true
+		}
+		l.unlock(&fx)
 	})
 }
 

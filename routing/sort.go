@@ -12,43 +12,41 @@ import (
 // may come back with one per Agent.
 func (l *lane) sorts() bool { return l.from == "" && l.ep.lanes.Load() > 0 }
 
-// sortAhead takes off the front of what has been read the Records that have a
-// lane of their own or, where only such lanes have Links, get one now.
-func (l *lane) sortAhead() []*out {
-	var moved []*out
-	for sp := l.sp; len(sp.ahead) > 0; sp.ahead = sp.ahead[1:] {
-		item := &sp.ahead[0]
-		from := item.Record.Header().From
-		own := l.ep.own(from)
-		if own == nil && l.link != nil {
-			break
-		}
-		if own == nil {
-			l.ep.laneFor(from)
-		}
-		if o := l.fromItem(item); o != nil {
-			o.flags |= flagFlying
-			l.flight.push(o)
-			l.flying++
-			l.hold(o)
-			moved = append(moved, o)
-		}
+// sorted takes an Item for the lane of its sender: if it has one or, where only
+// such lanes have Links, gets one now. One Record is moved at a time, so that
+// one that is not taken stays ahead of the next.
+func (l *lane) sorted(item *buffer.Item) bool {
+	if !l.sorts() {
+		return false
 	}
-	return moved
+	from := item.Record.Header().From
+	if l.ep.own(from) == nil {
+		if l.link != nil {
+			return false
+		}
+		l.ep.laneFor(from)
+	}
+	if o := l.fromItem(item); o != nil {
+		o.flags |= flagFlying | flagMoving
+		l.flight.push(o)
+		l.flying++
+		l.hold(o)
+		l.sp.sort, l.sp.sorting = o, true
+	}
+	return true
 }
 
-// sort moves Records to the lanes of their senders. Each is settled here once
-// it is stored there.
+// sort moves a Record to the lane of its sender. It is settled here once it is
+// stored there.
 func (l *lane) sort(sp *spill) {
-	for _, o := range sp.sort {
-		own := l.ep.own(o.rec.Header().From)
-		var fx effects
-		own.mu.Lock()
-		own.outcomes(&fx)
-		own.takeOver(l, o, &fx)
-		own.unlock(&fx)
-	}
+	o := sp.sort
 	sp.sort = nil
+	own := l.ep.own(o.rec.Header().From)
+	var fx effects
+	own.mu.Lock()
+	own.outcomes(&fx)
+	own.takeOver(l, o, &fx)
+	own.unlock(&fx)
 }
 
 // takeOver puts a Record of main behind what this lane has. It is the pump of

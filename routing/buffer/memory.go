@@ -31,8 +31,8 @@ const (
 
 // Defaults of MemoryOptions.
 const (
-	DefaultMaxRecords  = 1000
-	DefaultMaxBytes    = 4 << 20
+	DefaultMaxRecords   = 1000
+	DefaultMaxBytes     = 4 << 20
 	DefaultMaxAge       = 24 * time.Hour
 	DefaultTotalRecords = 1_000_000
 	DefaultTotalBytes   = 256 << 20

@@ -1,0 +1,319 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package routing_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/routing"
+	"github.com/uspgate/uspgate/routing/buffer"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// slowQueue is a Memory that stores and settles some time after Put, in order,
+// and refuses every refuse-th Put; every fail-th Read and Remove fails.
+type slowQueue struct {
+	*buffer.Memory
+	puts         chan func()
+	refuse, fail int
+	n, reads     int
+}
+
+func (q *slowQueue) Put(item buffer.Item, settled func(uint64, error)) {
+	q.n++
+	n := q.n
+	q.puts <- func() {
+		if q.refuse > 0 && n%q.refuse == 0 {
+			settled(0, buffer.ErrFull)
+			return
+		}
+		q.Memory.Put(item, settled)
+	}
+}
+
+func (q *slowQueue) Read(ctx context.Context, l buffer.Lane, after uint64, n int, b int64) ([]buffer.Item, error) {
+	if q.reads++; q.fail > 0 && q.reads%q.fail == 0 {
+		return nil, context.DeadlineExceeded
+	}
+	return q.Memory.Read(ctx, l, after, min(n, 3), b)
+}
+
+func (q *slowQueue) Remove(ctx context.Context, l buffer.Lane, upTo uint64) error {
+	if q.reads++; q.fail > 0 && q.reads%q.fail == 0 {
+		return context.DeadlineExceeded
+	}
+	return q.Memory.Remove(ctx, l, upTo)
+}
+
+func (q *slowQueue) run() {
+	for put := range q.puts {
+		<-time.After(time.Millisecond)
+		put()
+	}
+}
+
+// world is a small fleet and what the test knows of it.
+type world struct {
+	r     *routing.Router
+	ends  []usp.Address
+	links [][]*link // per end, the ones that are up
+	every []*link
+	sent  map[string]sentBy // by payload
+	n     map[string]int    // per "from to"
+	fault string
+	mem   *buffer.Memory
+}
+
+type sentBy struct {
+	by  *link
+	tok mtp.Token
+}
+
+func (w *world) peer(end int, presents usp.EndpointID, kind mtp.Kind) mtp.Peer {
+	p := agentPeer(w.ends[end].ID)
+	p.Role, p.Presents, p.Kind = w.ends[end].Role, presents, kind
+	return p
+}
+
+func (w *world) connect(t *testing.T, end int, presents usp.EndpointID, kind mtp.Kind) {
+	l := up(t, w.r, w.peer(end, presents, kind))
+	w.links[end] = append(w.links[end], l)
+	w.every = append(w.every, l)
+	w.replaced()
+}
+
+// replaced kills what the router has closed, as a carrier would.
+func (w *world) replaced() {
+	for end := range w.links {
+		kept := w.links[end][:0]
+		for _, l := range w.links[end] {
+			if l.isClosed() != nil {
+				l.kill()
+			} else {
+				kept = append(kept, l)
+			}
+		}
+		w.links[end] = kept
+	}
+}
+
+// step does one thing, chosen by op.
+func (w *world) step(t *testing.T, op uint32) {
+	end, x := int(op>>4)%len(w.ends), int(op>>8)
+	links := w.links[end]
+	switch op % 16 {
+	case 0, 1, 2, 3, 4, 5:
+		if len(links) > 0 {
+			w.send(end, links[x%len(links)], x)
+		}
+	case 6, 7, 8:
+		if len(links) > 0 && links[x%len(links)].outstanding() > 0 {
+			links[x%len(links)].settle(0, nil)
+		}
+	case 9:
+		if len(links) > 0 {
+			if l := links[x%len(links)]; l.outstanding() > 0 {
+				l.settle(x%l.outstanding(), nil)
+			}
+		}
+	case 10:
+		if len(links) > 0 {
+			i := x % len(links)
+			links[i].kill()
+			w.links[end] = append(links[:i:i], links[i+1:]...)
+		}
+	case 11:
+		kinds := []mtp.Kind{mtp.WebSocket, mtp.WebSocket, mtp.MQTT, mtp.CoAP}
+		w.connect(t, end, "", kinds[x%len(kinds)])
+	case 12: // a Link of its own for one counterpart
+		w.connect(t, end, w.ends[(end+2)%len(w.ends)].ID, mtp.WebSocket)
+	case 13:
+		if len(links) > 0 {
+			l := links[x%len(links)]
+			l.mu.Lock()
+			l.limit = x % 4
+			l.mu.Unlock()
+		}
+	case 14:
+		<-time.After(time.Duration(1+x%200) * time.Millisecond)
+	case 15:
+		synctest.Wait()
+	}
+}
+
+// send sends to one of the two ends of the other role.
+func (w *world) send(end int, by *link, x int) {
+	to := (end + 2) % len(w.ends)
+	if x%3 == 0 {
+		to = to&^1 + (to+1)&1
+	}
+	key := string(w.ends[end].ID) + " " + string(w.ends[to].ID)
+	w.n[key]++
+	text := key + " " + strconv.Itoa(w.n[key])
+	w.sent[text] = sentBy{by, by.send(msg(w.ends[end].ID, w.ends[to].ID, text))}
+}
+
+// finish brings everybody up and delivers all there is.
+func (w *world) finish(t *testing.T) {
+	for end := range w.ends {
+		w.connect(t, end, "", mtp.WebSocket)
+	}
+	for range 200 {
+		synctest.Wait()
+		idle := true
+		for _, links := range w.links {
+			for _, l := range links {
+				l.mu.Lock()
+				l.limit = 0
+				l.mu.Unlock()
+				for l.outstanding() > 0 {
+					l.settle(0, nil)
+					idle = false
+				}
+			}
+		}
+		w.replaced()
+		if idle {
+			if len(w.mem.Lanes()) == 0 && w.settledDown() {
+				return
+			}
+		}
+		<-time.After(500 * time.Millisecond)
+	}
+	w.fault = "the buffer is not drained"
+}
+
+func (w *world) settledDown() bool {
+	for _, s := range w.sent {
+		if _, ok := s.by.acked(s.tok); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// check compares what was delivered with what was sent.
+func (w *world) check() string {
+	delivered := map[string]int{}
+	for _, l := range w.every {
+		last := map[string]int{}
+		for _, text := range texts(l.seen) {
+			if strings.HasPrefix(text, "connect ") {
+				continue
+			}
+			i := strings.LastIndexByte(text, ' ')
+			n, _ := strconv.Atoi(text[i+1:])
+			if n <= last[text[:i]] {
+				return fmt.Sprintf("on one Link %q came after %d", text, last[text[:i]])
+			}
+			last[text[:i]] = n
+		}
+		for _, text := range texts(l.received()) {
+			delivered[text]++
+		}
+	}
+	highest := map[string]int{}
+	for _, text := range w.order() {
+		i := strings.LastIndexByte(text, ' ')
+		n, _ := strconv.Atoi(text[i+1:])
+		if n < highest[text[:i]] {
+			return fmt.Sprintf("%q was seen for the first time after %d", text, highest[text[:i]])
+		}
+		highest[text[:i]] = n
+	}
+	for text, s := range w.sent {
+		err, ok := s.by.acked(s.tok)
+		switch {
+		case !ok:
+			return fmt.Sprintf("%q was never settled", text)
+		case err == nil && delivered[text] == 0:
+			return fmt.Sprintf("%q was acknowledged and lost", text)
+		case err == nil && delivered[text] > 1:
+			return fmt.Sprintf("%q was delivered %d times", text, delivered[text])
+		}
+	}
+	return ""
+}
+
+// order is every payload in the order in which some peer first saw it.
+func (w *world) order() []string {
+	seen := map[string]bool{}
+	var first []string
+	for _, o := range *w.every[0].journal {
+		text := string(o.rec.Header().Payload)
+		if !o.rec.Header().Type.IsConnect() && !seen[text] {
+			seen[text] = true
+			first = append(first, text)
+		}
+	}
+	return first
+}
+
+func TestOrderAndAcknowledgement(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		ops := rapid.SliceOfN(rapid.Uint32(), 1, 120).Draw(rt, "ops")
+		refuse := rapid.SampledFrom([]int{0, 0, 0, 7, 3}).Draw(rt, "refuse")
+		fail := rapid.SampledFrom([]int{0, 0, 5}).Draw(rt, "fail")
+		var fault string
+		synctest.Test(t, func(t *testing.T) { fault = play(t, ops, refuse, fail) })
+		if fault != "" {
+			rt.Fatal(fault)
+		}
+	})
+}
+
+func play(t *testing.T, ops []uint32, refuse, fail int) string {
+	mem, err := buffer.NewMemory(buffer.MemoryOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &slowQueue{Memory: mem, puts: make(chan func(), 100_000), refuse: refuse, fail: fail}
+	w := &world{
+		mem: mem,
+		ends: []usp.Address{
+			{ID: "os::012345-A", Role: usp.RoleAgent},
+			{ID: "os::012345-B", Role: usp.RoleAgent},
+			{ID: "self::c", Role: usp.RoleController},
+			{ID: "self::d", Role: usp.RoleController},
+		},
+		sent: map[string]sentBy{}, n: map[string]int{},
+	}
+	w.links = make([][]*link, len(w.ends))
+	var routes []routing.Route
+	for _, a := range w.ends {
+		routes = append(routes, routing.Route{Match: string(a.ID), Role: a.Role})
+	}
+	w.r = newRouter(t, routing.Options{Buffer: q, Routes: routes, WindowRecords: 6, DrainRecords: 5, SpillAfter: 20 * time.Millisecond})
+	go q.run()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- w.r.Run(ctx) }()
+	for _, op := range ops {
+		w.step(t, op)
+	}
+	w.finish(t)
+	if w.fault == "" {
+		w.fault = w.check()
+	}
+	for _, links := range w.links {
+		for _, l := range links {
+			l.kill()
+		}
+	}
+	synctest.Wait()
+	cancel()
+	<-ended
+	close(q.puts)
+	return w.fault
+}
