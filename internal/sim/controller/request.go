@@ -192,14 +192,14 @@ func (c *Controller) Subscribe(ctx context.Context, to usp.EndpointID, s Subscri
 	if err != nil {
 		return "", err
 	}
-	for _, res := range r.GetCreatedObjResults() {
-		if path := res.GetOperStatus().GetOperSuccess().GetInstantiatedPath(); path != "" {
-			return path, nil
-		}
-		f := res.GetOperStatus().GetOperFailure()
+	if len(r.GetCreatedObjResults()) == 0 {
+		return "", &usp.Error{Code: usp.CodeObjectNotCreated, Text: "the AddResp is empty"}
+	}
+	res := r.GetCreatedObjResults()[0]
+	if f := res.GetOperStatus().GetOperFailure(); f != nil {
 		return "", &usp.Error{Code: usp.Code(f.GetErrCode()), Path: res.GetRequestedPath(), Text: f.GetErrMsg()}
 	}
-	return "", &usp.Error{Code: usp.CodeObjectNotCreated, Text: "the AddResp is empty"}
+	return res.GetOperStatus().GetOperSuccess().GetInstantiatedPath(), nil
 }
 
 // requestType is the msg_type of a Request [R-MSG.10].
