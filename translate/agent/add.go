@@ -8,6 +8,8 @@ import (
 	"errors"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
@@ -121,7 +123,7 @@ func (a *Agent) supportedObjectAt(generic string) *model.SupportedObject {
 func (a *Agent) planRow(r *request, table string, reqs []*uspmsg.Add_CreateParamSetting) *newRow {
 	n := &newRow{table: table, remote: !isLocal(table), err: a.authorise(r.from, actAdd, table)}
 	for _, p := range reqs {
-		s := &assignment{object: table + "{i}.", rel: p.GetParam(), value: p.GetValue(), required: p.GetRequired(), remote: n.remote}
+		s := &assignment{object: table, rel: p.GetParam(), value: p.GetValue(), required: p.GetRequired(), remote: n.remote}
 		if s.err = a.authorise(r.from, actWrite, s.full()); s.err == nil && n.remote {
 			s.err = a.checkNew(table, s)
 		}
@@ -178,7 +180,7 @@ func (a *Agent) duplicate(n *newRow) *usp.Error {
 			row := n.table + number(int(num)) + "."
 			same := !slices.ContainsFunc(set, func(k string) bool { v, ok := a.value(row + k); return !ok || v != values[k] })
 			if same {
-				return invalid(usp.CodeDuplicateUniqueKey, n.table+"{i}."+set[0], "the same key as "+row)
+				return invalid(usp.CodeDuplicateUniqueKey, n.table+set[0], "the same key as "+row)
 			}
 		}
 	}
@@ -271,10 +273,10 @@ func (a *Agent) createRemote(ctx context.Context, r *request, n *newRow) {
 		return
 	}
 	a.lock()
-	sources := a.view.Sources(n.path)
+	sources := append(a.view.Sources(n.path), a.countSources(n.table)...)
 	a.unlock()
 	if err := a.read(ctx, r.call, sources); err != nil { // defaults and keys of the row
-		a.log.Debug("a new row was not read")
+		a.log.Debug("a new row was not read", zap.Error(err))
 	}
 }
 
@@ -375,7 +377,7 @@ func (a *Agent) createAll(ctx context.Context, r *request, creations []*creation
 func creationErrors(creations []*creation) *uspmsg.Error {
 	var list errorList
 	for _, c := range creations {
-		list.add(c.text, c.err)
+		list.addPath(c.text, c.err)
 		for _, n := range c.rows {
 			list.add(n.table, n.err)
 			for _, s := range n.settings {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/usp"
@@ -45,11 +47,38 @@ func (a *Agent) delete(ctx context.Context, r *request) (*uspmsg.Response, *uspm
 			}
 		}
 	}
+	a.recount(ctx, r, deletions)
 	resp := &uspmsg.DeleteResp{}
 	for _, d := range deletions {
 		resp.DeletedObjResults = append(resp.DeletedObjResults, d.result())
 	}
 	return &uspmsg.Response{RespType: &uspmsg.Response_DeleteResp{DeleteResp: resp}}, nil
+}
+
+// recount reads the numbers of entries that the deletions have changed.
+func (a *Agent) recount(ctx context.Context, r *request, deletions []*deletion) {
+	var names []string
+	a.lock()
+	for _, d := range deletions {
+		for _, row := range d.rows {
+			if len(row.cpe) > 0 && row.err == nil {
+				names = append(names, a.countSources(tableOf(row.path))...)
+			}
+		}
+	}
+	a.unlock()
+	if err := a.read(ctx, r.call, withoutCovered(names)); err != nil {
+		a.log.Debug("numbers of entries were not read", zap.Error(err))
+	}
+}
+
+// countSources returns the CPE names of the number of entries of a table.
+func (a *Agent) countSources(table string) []string {
+	param := strings.TrimSuffix(table, ".") + "NumberOfEntries"
+	if _, ok := a.view.Param(param); !ok {
+		return nil
+	}
+	return a.view.Sources(param)
 }
 
 // planDeletions resolves the paths and checks that the rows may go. A row that
@@ -201,7 +230,7 @@ func (a *Agent) deleteAll(ctx context.Context, r *request, deletions []*deletion
 func deletionErrors(deletions []*deletion) *uspmsg.Error {
 	var list errorList
 	for _, d := range deletions {
-		list.add(d.text, d.err)
+		list.addPath(d.text, d.err)
 		for _, row := range d.rows {
 			list.add(row.path, row.err)
 		}

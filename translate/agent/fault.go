@@ -37,7 +37,7 @@ func unreachable(path string) *usp.Error {
 // outcomeUnknown is the error of what may have been done: the only one that is
 // ever answered to a write that may have changed the CPE.
 func outcomeUnknown(path, why string) *usp.Error {
-	return &usp.Error{Code: usp.CodeOutcomeUnknown, Path: path, Text: "outcome unknown: " + why}
+	return &usp.Error{Code: usp.CodeOutcomeUnknown, Path: path, Text: why}
 }
 
 // faultCode is the table of CWMP fault codes [TR-069 A.5.1].
@@ -72,12 +72,17 @@ func faultCode(code int) usp.Code {
 	}
 }
 
-// paramCode is faultCode for one parameter of a Set or Add.
+// paramCode is faultCode for one parameter of a Set or Add, in the codes that
+// these may answer.
 func paramCode(code int) usp.Code {
-	if code == cwmp.FaultInvalidParameterName {
+	switch c := faultCode(code); c {
+	case usp.CodeInvalidPath:
 		return usp.CodeUnsupportedParameter
+	case usp.CodeMessageNotSupported, usp.CodeCommandFailure:
+		return usp.CodeParameterActionFailed
+	default:
+		return c
 	}
-	return faultCode(code)
 }
 
 func faultText(code int, text string) string {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/uspgate/uspgate/translate/model"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 	"github.com/uspgate/uspgate/usp/uspmsg"
@@ -21,6 +22,10 @@ func (a *Agent) getInstances(ctx context.Context, r *request) (*uspmsg.Response,
 	a.lock()
 	defer a.unlock()
 	resp := &uspmsg.GetInstancesResp{}
+	var below []*model.SupportedObject // for the tables in the rows
+	if !req.GetFirstLevelOnly() {
+		below = a.supported()
+	}
 	for i := range queries {
 		q := &queries[i]
 		result := &uspmsg.GetInstancesResp_RequestedPathResult{RequestedPath: q.text}
@@ -29,7 +34,7 @@ func (a *Agent) getInstances(ctx context.Context, r *request) (*uspmsg.Response,
 		}
 		for _, table := range q.found {
 			if q.err == nil {
-				q.err = a.listRows(r, table, !req.GetFirstLevelOnly(), result)
+				q.err = a.listRows(r, table, below, result)
 			}
 		}
 		if q.err != nil {
@@ -57,8 +62,11 @@ func (a *Agent) isTable(p path.Path) *usp.Error {
 	return invalid(usp.CodeNotATable, "", "not a multi-instance object")
 }
 
-// listRows adds the rows of a table, and with all those of the tables in them.
-func (a *Agent) listRows(r *request, table string, all bool, to *uspmsg.GetInstancesResp_RequestedPathResult) *usp.Error {
+// listRows adds the rows of a table, and those of the tables in them that are
+// among below.
+func (a *Agent) listRows(r *request, table string, below []*model.SupportedObject,
+	to *uspmsg.GetInstancesResp_RequestedPathResult,
+) *usp.Error {
 	for _, n := range slices.Clone(tree{a}.Instances(table)) {
 		row := table + strconv.FormatUint(uint64(n), 10) + "."
 		if a.authorise(r.from, actRead, row) != nil {
@@ -70,11 +78,8 @@ func (a *Agent) listRows(r *request, table string, all bool, to *uspmsg.GetInsta
 		to.CurrInsts = append(to.CurrInsts, &uspmsg.GetInstancesResp_CurrInstance{
 			InstantiatedObjPath: row, UniqueKeys: a.keys(row),
 		})
-		if !all {
-			continue
-		}
-		for _, sub := range a.tablesIn(row) {
-			if err := a.listRows(r, sub, true, to); err != nil {
+		for _, sub := range tablesIn(row, below) {
+			if err := a.listRows(r, sub, below, to); err != nil {
 				return err
 			}
 		}
@@ -83,10 +88,10 @@ func (a *Agent) listRows(r *request, table string, all bool, to *uspmsg.GetInsta
 }
 
 // tablesIn returns the tables below a row that no other table is between.
-func (a *Agent) tablesIn(row string) []string {
+func tablesIn(row string, objects []*model.SupportedObject) []string {
 	generic := path.Generic(row)
 	var tables []string
-	for _, o := range a.supported() {
+	for _, o := range objects {
 		rest, ok := strings.CutPrefix(o.Path, generic)
 		rest, multi := strings.CutSuffix(rest, "{i}.")
 		if ok && multi && !strings.Contains(rest, "{i}") {

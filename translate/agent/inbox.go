@@ -6,6 +6,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,6 +23,7 @@ type request struct {
 	from    usp.EndpointID
 	id      string
 	version string
+	digest  uint64 // of the encoded Message
 	req     *uspmsg.Request
 	handler handler
 	bad     *usp.Error // a Message or Record that is answered with this alone
@@ -111,8 +113,13 @@ func (r *request) noteOnWire() error {
 	return r.agent.host.opts.Journal.OnWire(r.journalKey())
 }
 
+// journalKey names the request. A digest of the Message is part of it: there are
+// Controllers that count msg_ids from the start again, and another request with
+// an old msg_id is no repetition.
 func (r *request) journalKey() device.Key {
-	return device.Key{To: string(r.agent.id), From: string(r.from), MsgID: r.id}
+	return device.Key{
+		To: string(r.agent.id), From: string(r.from), MsgID: r.id + "#" + strconv.FormatUint(r.digest, 36),
+	}
 }
 
 // start runs what may be started. The lock is held.

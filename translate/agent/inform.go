@@ -117,6 +117,7 @@ func (a *Agent) readBack() {
 	var names []string
 	for _, o := range objects {
 		names = append(names, a.view.Sources(o)...)
+		names = append(names, a.countSources(o)...)
 	}
 	names = withoutCovered(names)
 	clear(a.unsure)

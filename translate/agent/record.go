@@ -4,6 +4,8 @@
 package agent
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"strconv"
 	"strings"
 
@@ -59,7 +61,7 @@ func (a *Agent) receiveMessage(hdr *usp.Header, from usp.EndpointID, done func(e
 	}
 	r := &request{
 		agent: a, from: from, id: msg.GetHeader().GetMsgId(),
-		version: commonVersion(hdr.Version), done: done,
+		version: commonVersion(hdr.Version), digest: digest(hdr.Payload), done: done,
 	}
 	switch body := msg.GetBody().GetMsgBody().(type) {
 	case *uspmsg.Body_Request:
@@ -79,6 +81,12 @@ func (a *Agent) receiveMessage(hdr *usp.Header, from usp.EndpointID, done func(e
 		r.bad = &usp.Error{Code: usp.CodeInvalidArguments, Text: "the Message does not have exactly one body"} // [R-ENC.5]
 	}
 	return a.accept(r)
+}
+
+// digest tells Messages apart that have the same msg_id.
+func digest(msg []byte) uint64 {
+	sum := sha256.Sum256(msg)
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // receiveResponse matches a NotifyResp with its Notify.

@@ -217,7 +217,7 @@ func (t *tx) assign(object string, list []*assignment, adding bool) {
 func updateErrors(updates []*update) *uspmsg.Error {
 	var list errorList
 	for _, u := range updates {
-		list.add(u.text, u.err)
+		list.addPath(u.text, u.err)
 		for _, s := range u.all() {
 			if s.required && u.err == nil {
 				list.add(s.full(), s.err)
@@ -281,12 +281,18 @@ func (a *Agent) instanceResult(object string, list []*assignment) *uspmsg.SetRes
 // errorList collects the param_errs of an Error.
 type errorList []*uspmsg.Error_ParamError
 
+// add adds an error about p, or about the path that it names itself.
 func (l *errorList) add(p string, err *usp.Error) {
+	if err != nil && err.Path != "" {
+		p = err.Path
+	}
+	l.addPath(p, err)
+}
+
+// addPath adds an error about a path of the request; nil is none.
+func (l *errorList) addPath(p string, err *usp.Error) {
 	if err == nil {
 		return
-	}
-	if err.Path != "" {
-		p = err.Path
 	}
 	*l = append(*l, &uspmsg.Error_ParamError{ParamPath: p, ErrCode: uint32(err.Code), ErrMsg: err.Text})
 }

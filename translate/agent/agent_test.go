@@ -1,0 +1,262 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+	"github.com/uspgate/uspgate/usp/usprecord"
+)
+
+func TestEndpointIDFor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		id   cwmp.DeviceID
+		want usp.EndpointID
+	}{
+		{cwmp.DeviceID{OUI: "00D09E", ProductClass: "DSL100", SerialNumber: "1"}, "ops::00D09E-DSL100-1"},
+		{cwmp.DeviceID{OUI: "00d09e", ProductClass: " DSL100 ", SerialNumber: "1"}, "ops::00D09E-DSL100-1"},
+		{cwmp.DeviceID{OUI: "00D09E", SerialNumber: "1"}, "os::00D09E-1"},
+		{cwmp.DeviceID{OUI: "00D09E", ProductClass: "A B/C", SerialNumber: "1"}, "ops::00D09E-A%20B%2FC-1"},
+		{cwmp.DeviceID{OUI: "00D09E", ProductClass: "x", SerialNumber: strings.Repeat("9", 42)},
+			"uuid::d136a8b7-e03f-52e6-8bd5-3f4d23c54639"},
+		{cwmp.DeviceID{OUI: "00D09E", SerialNumber: ""}, "uuid::327621c7-ef3c-5172-969d-b85311f1ea63"},
+		{cwmp.DeviceID{OUI: "NOTHEX", SerialNumber: "1"}, "uuid::c5dc8bcf-c067-55f9-b78c-181f50c80e38"},
+	} {
+		got := agent.EndpointIDFor(c.id)
+		if got != c.want {
+			t.Errorf("EndpointIDFor(%+v): got %s, want %s", c.id, got, c.want)
+		}
+		if _, err := usp.ParseEndpointID(string(got)); err != nil {
+			t.Errorf("EndpointIDFor(%+v): got no Endpoint ID: %v", c.id, err)
+		}
+	}
+}
+
+func TestAttachKeepsTheAgent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181")
+		defer r.stop()
+		other := newCPE(t, "tr181")
+		if got := r.host.Attach(other); got != r.agent {
+			t.Errorf("got another Agent for the same identity")
+		}
+		other.id.SerialNumber = "2"
+		if got := r.host.Attach(other); got == r.agent || len(r.host.Agents()) != 2 {
+			t.Errorf("got %d Agents, want 2", len(r.host.Agents()))
+		}
+	})
+}
+
+func get(id string, paths ...string) *uspmsg.Msg {
+	return &uspmsg.Msg{
+		Header: &uspmsg.Header{MsgId: id, MsgType: uspmsg.Header_GET},
+		Body: &uspmsg.Body{MsgBody: &uspmsg.Body_Request{Request: &uspmsg.Request{
+			ReqType: &uspmsg.Request_Get{Get: &uspmsg.Get{ParamPaths: paths}},
+		}}},
+	}
+}
+
+func encode(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestDeliver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "deadline=10s")
+		payload := encode(t, get("m", "Device.LocalAgent.EndpointID"))
+		if err := r.host.Deliver(usp.NewNoSession("self::ctl", "os::none", "", payload), nil); !errors.Is(err, agent.ErrUnknownAgent) {
+			t.Errorf("got %v for a Record to nobody, want ErrUnknownAgent", err)
+		}
+		var outcomes []error
+		done := func(err error) { outcomes = append(outcomes, err) }
+		r.deliver("self::ctl", get("m"), done)
+		synctest.Wait()
+		if len(outcomes) != 1 || outcomes[0] != nil {
+			t.Errorf("got outcomes %v, want one nil", outcomes)
+		}
+		// What waits for the CPE is answered when the Host ends.
+		r.cpe.turn(true)
+		r.deliver("self::ctl", get("n", "Device.WiFi."), done)
+		synctest.Wait()
+		if len(outcomes) != 1 {
+			t.Errorf("got %d outcomes while the CPE sleeps, want 1", len(outcomes))
+		}
+		r.stop()
+		if len(outcomes) != 2 || len(r.sent) != 2 {
+			t.Errorf("got %d outcomes and %d answers, want 2 and 2", len(outcomes), len(r.sent))
+		}
+		if err := r.host.Deliver(usp.NewNoSession("self::ctl", r.agent.EndpointID(), "", payload), nil); !errors.Is(err, agent.ErrClosed) {
+			t.Errorf("got %v after Run, want ErrClosed", err)
+		}
+	})
+}
+
+// A session context is refused with a Disconnect Record [R-E2E.6a]; a Message
+// that claims to be encrypted without one, with Error 7102.
+func TestRecordsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181")
+		defer r.stop()
+		to := string(r.agent.EndpointID())
+		send := func(rec *usprecord.Record) {
+			rec.Version, rec.ToId, rec.FromId = "1.3", to, "self::ctl"
+			parsed, err := usp.NewRecord(encode(t, rec))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.host.Deliver(parsed, nil); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		send(&usprecord.Record{RecordType: &usprecord.Record_SessionContext{
+			SessionContext: &usprecord.SessionContextRecord{SessionId: 7, SequenceId: 1, ExpectedId: 1},
+		}})
+		got := &usprecord.Record{}
+		if len(r.records) != 1 {
+			t.Fatalf("got %d Records, want 1", len(r.records))
+		}
+		if err := proto.Unmarshal(r.records[0].Bytes(), got); err != nil {
+			t.Fatal(err)
+		}
+		if code := got.GetDisconnect().GetReasonCode(); code != 7106 {
+			t.Errorf("got reason %d, want 7106", code)
+		}
+		send(&usprecord.Record{
+			PayloadSecurity: usprecord.Record_TLS12,
+			RecordType: &usprecord.Record_NoSessionContext{
+				NoSessionContext: &usprecord.NoSessionContextRecord{Payload: encode(t, get("m", "Device."))},
+			},
+		})
+		if len(r.sent) != 1 || r.sent[0].GetBody().GetError().GetErrCode() != 7102 {
+			t.Errorf("got %v, want Error 7102", r.sent)
+		}
+		// Neither a Message without msg_id nor a Connect Record is answered [R-MTP.5].
+		send(&usprecord.Record{RecordType: &usprecord.Record_WebsocketConnect{
+			WebsocketConnect: &usprecord.WebSocketConnectRecord{},
+		}})
+		send(&usprecord.Record{RecordType: &usprecord.Record_NoSessionContext{
+			NoSessionContext: &usprecord.NoSessionContextRecord{Payload: encode(t, get("", "Device."))},
+		}})
+		send(&usprecord.Record{RecordType: &usprecord.Record_NoSessionContext{
+			NoSessionContext: &usprecord.NoSessionContextRecord{Payload: []byte{0xff}},
+		}})
+		// Two bodies, of which the decoder would take the last [R-ENC.5].
+		two := append(encode(t, get("two", "Device.LocalAgent.")), encode(t, get("two", "Device.DeviceInfo."))...)
+		send(&usprecord.Record{RecordType: &usprecord.Record_NoSessionContext{
+			NoSessionContext: &usprecord.NoSessionContextRecord{Payload: two},
+		}})
+		if len(r.sent) != 2 || r.sent[1].GetBody().GetError().GetErrCode() != 7004 {
+			t.Errorf("got %v, want Error 7004 for two bodies and nothing else", r.sent[1:])
+		}
+	})
+}
+
+func TestRecordVersion(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ peer, want string }{
+		{"1.0", "1.0"}, {"1.3", "1.3"}, {"1.4", "1.4"}, {"1.5", "1.4"}, {"2.0", "1.4"}, {"", "1.4"}, {"x", "1.4"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, "tr181")
+			defer r.stop()
+			raw := encode(t, &usprecord.Record{
+				Version: c.peer, ToId: string(r.agent.EndpointID()), FromId: "self::ctl",
+				RecordType: &usprecord.Record_NoSessionContext{NoSessionContext: &usprecord.NoSessionContextRecord{
+					Payload: encode(t, get("m", "Device.LocalAgent.EndpointID")),
+				}},
+			})
+			rec, err := usp.NewRecord(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.host.Deliver(rec, nil); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if len(r.records) != 1 || r.records[0].Header().Version != c.want {
+				t.Errorf("peer speaks %q: got %d Records, version %q, want %q", c.peer, len(r.records),
+					r.records[0].Header().Version, c.want)
+			}
+		})
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181")
+		r.stop()
+		reg := prometheus.NewRegistry()
+		r.opts.Metrics = reg
+		r.start()
+		defer r.stop()
+		r.inform(events("1_BOOT"))
+		synctest.Wait()
+		r.send("self::ctl", "", []string{"Get", "Device.Nonsense."})
+		r.send("self::ctl", "", []string{"Delete", "whole", "Device.Nonsense.1."})
+		r.send("self::ctl", "", []string{"Register"})
+		synctest.Wait()
+		want := `
+# HELP uspgate_translate_total USP requests answered by Virtual Agents.
+# TYPE uspgate_translate_total counter
+uspgate_translate_total{msg_type="delete",result="error"} 1
+uspgate_translate_total{msg_type="get",result="ok"} 1
+uspgate_translate_total{msg_type="other",result="error"} 1
+# HELP uspgate_unmapped_total Requested paths that the data model of the CPE does not have.
+# TYPE uspgate_unmapped_total counter
+uspgate_unmapped_total 2
+`
+		err := testutil.GatherAndCompare(reg, strings.NewReader(want), "uspgate_translate_total", "uspgate_unmapped_total")
+		if err != nil {
+			t.Error(err)
+		}
+		if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
+			t.Errorf("got %v, %v from the linter of metrics", problems, err)
+		}
+		if _, err := agent.NewHost(r.opts); err == nil {
+			t.Error("got no error for metrics that are registered already")
+		}
+	})
+}
+
+// While a Host runs and nothing is to be done, an Agent costs no goroutine: Run
+// returns although Agents wait for timers.
+func TestRunEndsWithTimersPending(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181")
+		r.send("self::ctl", "", split("Add whole Device.LocalAgent.Subscription. NotifType!=Event "+
+			"ReferenceList!=Device.LocalAgent.Periodic! Enable!=true NotifRetry!=true TimeToLive=100000"))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		r.stop()
+		if ctx.Err() != nil {
+			t.Error("got a Run that waits for its timers")
+		}
+	})
+}
