@@ -65,6 +65,29 @@ func TestSessionOrder(t *testing.T) {
 	})
 }
 
+// An ACS that closes the connection after every answer is served over as many
+// connections; the session is known by its cookie [TR-069 3.4.1].
+func TestConnectionClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t,
+			reply(&cwmp.InformResponse{}, "Connection", "close", "Set-Cookie", "id=1; Path=/"),
+			reply(&cwmp.GetParameterValues{Names: []string{"Device."}}, "Connection", "close"),
+			status(http.StatusNoContent, "Connection", "close"))
+		defer r.stop()
+		r.client.Raise(boot...)
+		if s := r.sessions(1); s.Err != nil {
+			t.Fatalf("session: %v", s.Err)
+		}
+		if got := len(r.net.dialed); got != 3 {
+			t.Errorf("connections: got %d, want 3", got)
+		}
+		if got := r.acs.seen[2].header.Get("Cookie"); got != "id=1" {
+			t.Errorf("cookie on the third connection: got %q", got)
+		}
+	})
+}
+
 // An answer 200 without body ends the session as 204 does.
 func TestEmpty200Ends(t *testing.T) {
 	t.Parallel()

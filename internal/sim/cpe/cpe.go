@@ -6,6 +6,7 @@ package cpe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"strconv"
 	"strings"
@@ -70,7 +71,9 @@ func New(o Options) (*CPE, error) {
 		faults:   make(map[string]*cwmp.Fault),
 		booted:   time.Now(),
 	}
-	c.build()
+	if err := c.build(); err != nil {
+		return nil, err
+	}
 	id := c.Identity()
 	c.log = o.Log.Named("sim.cpe").With(zap.Stringer("device_id", id))
 	client, err := cpe.New(cpe.Options{
@@ -85,10 +88,15 @@ func New(o Options) (*CPE, error) {
 }
 
 // build makes the factory tree: the model with this device's own values.
-func (c *CPE) build() {
+func (c *CPE) build() error {
 	o, root := &c.opts, c.model.root
 	info, ms := c.model.Root()+"DeviceInfo.", c.model.Root()+"ManagementServer."
+	var wrong error
 	set := func(path, v string, typ cwmp.Type, writable, only bool) {
+		if !root.takesParam(path) {
+			wrong = fmt.Errorf("sim/cpe: model %s cannot have the parameter %s", c.model.name, path)
+			return
+		}
 		if !only || root.find(path) == nil {
 			root = root.put(path, v, typ, writable)
 		}
@@ -99,7 +107,7 @@ func (c *CPE) build() {
 	own(info+"ProductClass", o.ProductClass)
 	own(info+"SerialNumber", o.Serial)
 	own(info+"SoftwareVersion", "")
-	if p := root.find(info + "SerialNumber"); p.expand && strings.Contains(p.value, "{serial}") {
+	if p := root.find(info + "SerialNumber"); p != nil && p.expand {
 		root = root.put(info+"SerialNumber", "1", cwmp.TypeString, false)
 	}
 	rw := func(path, v string) { set(path, v, cwmp.TypeString, true, v == "") }
@@ -112,9 +120,13 @@ func (c *CPE) build() {
 	set(ms+"ParameterKey", "", cwmp.TypeString, false, false)
 	set(ms+"PeriodicInformEnable", "1", cwmp.TypeBoolean, true, true)
 	set(ms+"PeriodicInformInterval", "3600", cwmp.TypeUnsignedInt, true, true)
+	if wrong != nil {
+		return wrong
+	}
 	c.periodic(&root, ms)
 	c.placeholders(root, info)
 	c.factory, c.root = root, root
+	return nil
 }
 
 // periodic applies Options.PeriodicInterval.
@@ -138,16 +150,20 @@ func (c *CPE) placeholders(root *node, info string) {
 	value := func(name string) string { return root.find(info + name).value }
 	oui, serial := value("ManufacturerOUI"), value("SerialNumber")
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(oui + "-" + value("ProductClass") + "-" + serial))
-	sum := h.Sum32()
+	_, _ = h.Write([]byte(oui + "-" + value("ProductClass")))
+	n, err := strconv.ParseUint(serial, 10, 32)
+	if err != nil { // those of serial numbers in a row must differ, of others they should
+		_, _ = h.Write([]byte(serial))
+	}
+	n += uint64(h.Sum32())
 	vendor, err := strconv.ParseUint(oui, 16, 24)
 	if err != nil {
 		vendor = 0x020000
 	}
-	c.mac = vendor<<24 | uint64(sum&0xFFFFF0)
+	c.mac = vendor<<24 | n<<4&0xFFFFF0
 	// 100.64.0.0/10, the shared address space of [RFC 6598].
-	c.ip = "100." + strconv.Itoa(64+int(sum>>16&63)) + "." + strconv.Itoa(int(sum>>8&255)) + "." +
-		strconv.Itoa(1+int(sum&255)%254)
+	c.ip = "100." + strconv.FormatUint(64+n/254>>8&63, 10) + "." + strconv.FormatUint(n/254&255, 10) + "." +
+		strconv.FormatUint(1+n%254, 10)
 	pairs := []string{
 		"{serial}", serial, "{oui}", oui, "{pc}", value("ProductClass"), "{ip}", c.ip, "{mac}", macString(c.mac),
 	}

@@ -201,6 +201,24 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
+// A model in which CWMP has no room is refused.
+func TestUnfitModel(t *testing.T) {
+	t.Parallel()
+	const head = "path,writable,value,type\nDevice.,0,,object\n"
+	for _, text := range []string{
+		head + "Device.DeviceInfo,0,x,xsd:string\n",
+		head + "Device.ManagementServer.,0,,object\nDevice.ManagementServer.URL.,0,,object\n",
+	} {
+		m, err := cpe.Load("x", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cpe.New(cpe.Options{ACS: "http://127.0.0.1:1/", Model: m}); err == nil {
+			t.Errorf("%q: got no error", text)
+		}
+	}
+}
+
 // A file that has the least keeps to its own tree; what CWMP needs is added.
 func TestLoadFile(t *testing.T) {
 	t.Parallel()

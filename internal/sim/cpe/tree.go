@@ -122,6 +122,24 @@ func (n *node) put(path, value string, typ cwmp.Type, writable bool) *node {
 	return &cp
 }
 
+// takesParam reports whether put can put a parameter at path: everything
+// before it is an object, and it is not one itself.
+func (n *node) takesParam(path string) bool {
+	for at := n; ; {
+		seg, rest, deeper := strings.Cut(path, ".")
+		if at = at.kid(seg); at == nil {
+			return true
+		}
+		if at.object != deeper {
+			return false
+		}
+		if !deeper {
+			return true
+		}
+		path = rest
+	}
+}
+
 // walk calls f for n, whose path is given, and everything below it.
 func (n *node) walk(path string, f func(path string, n *node)) {
 	f(path, n)
