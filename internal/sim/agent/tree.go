@@ -93,12 +93,12 @@ func ReadCSV(r io.Reader) ([]Param, error) {
 		if errors.Is(err, io.EOF) {
 			return out, nil
 		}
-		line, _ := rows.FieldPos(0)
-		if err == nil && len(row) < 4 {
-			err = errors.New("want path,writable,value,type")
-		}
 		if err != nil {
-			return nil, fmt.Errorf("agent: model: line %d: %w", line, err)
+			return nil, fmt.Errorf("agent: model: %w", err)
+		}
+		line, _ := rows.FieldPos(0)
+		if len(row) < 4 {
+			return nil, fmt.Errorf("agent: model: line %d: want path,writable,value,type", line)
 		}
 		name := strings.TrimPrefix(row[3], "xsd:")
 		if name == "object" {

@@ -104,8 +104,15 @@ func answering(f *fake, l *endpoint.Link, h *usp.Header, m *uspmsg.Msg) {
 	}
 }
 
+// env is what a test in the bubble has.
+type env struct {
+	*testing.T
+	c *controller.Controller
+	f *fake
+}
+
 // test runs a Controller and a fake at the two ends of a pipe, in a bubble.
-func test(t *testing.T, o controller.Options, s serve, body func(t *testing.T, c *controller.Controller, f *fake)) {
+func test(t *testing.T, o controller.Options, s serve, body func(t *env)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -129,7 +136,7 @@ func test(t *testing.T, o controller.Options, s serve, body func(t *testing.T, c
 		})
 		defer wg.Wait()
 		defer stop()
-		body(t, c, f)
+		body(&env{t, c, f})
 	})
 }
 
@@ -141,7 +148,8 @@ func (f *fake) link() *endpoint.Link {
 
 func TestGet(t *testing.T) {
 	t.Parallel()
-	test(t, controller.Options{}, answering, func(t *testing.T, c *controller.Controller, _ *fake) {
+	test(t, controller.Options{}, answering, func(t *env) {
+		c := t.c
 		r, err := c.Get(t.Context(), agent, 0, "Device.X")
 		if err != nil {
 			t.Fatal(err)
@@ -168,7 +176,8 @@ func TestConcurrentRequests(t *testing.T) {
 			}
 		}
 	}
-	test(t, controller.Options{}, backwards, func(t *testing.T, c *controller.Controller, f *fake) {
+	test(t, controller.Options{}, backwards, func(t *env) {
+		c, f := t.c, t.f
 		var wg sync.WaitGroup
 		for i := range n {
 			wg.Go(func() {
@@ -201,7 +210,8 @@ func TestErrorMessage(t *testing.T) {
 				}},
 			}}},
 		})
-	}, func(t *testing.T, c *controller.Controller, _ *fake) {
+	}, func(t *env) {
+		c := t.c
 		_, err := c.Set(t.Context(), agent, false, controller.Update("Device.", map[string]string{"X": "1"}))
 		var e *usp.Error
 		if !errors.As(err, &e) || e.Code != usp.CodeInvalidArguments {
@@ -215,7 +225,8 @@ func TestErrorMessage(t *testing.T) {
 
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
-	test(t, controller.Options{}, nil, func(t *testing.T, c *controller.Controller, f *fake) {
+	test(t, controller.Options{}, nil, func(t *env) {
+		c, f := t.c, t.f
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if _, err := c.Get(ctx, agent, 0, "Device."); !errors.Is(err, context.DeadlineExceeded) {
@@ -239,7 +250,8 @@ func TestAnswerOfSomebodyElse(t *testing.T) {
 		send(l, agent, h.From, getResp(id+"x", "of another Request"))
 		send(l, agent, h.From, getResp(id, "true"))
 		send(l, agent, h.From, getResp(id, "twice"))
-	}, func(t *testing.T, c *controller.Controller, _ *fake) {
+	}, func(t *env) {
+		c := t.c
 		r, err := c.Get(t.Context(), agent, 0, "Device.X")
 		if got := controller.Params(r)["Device.X"]; err != nil || got != "true" {
 			t.Errorf("got %q, %v, want true", got, err)
@@ -253,7 +265,8 @@ func TestAnswerOfSomebodyElse(t *testing.T) {
 
 func TestNotify(t *testing.T) {
 	t.Parallel()
-	test(t, controller.Options{}, nil, func(t *testing.T, c *controller.Controller, f *fake) {
+	test(t, controller.Options{}, nil, func(t *env) {
+		c, f := t.c, t.f
 		send(f.link(), agent, me, notification("n1", 1, false))
 		send(f.link(), agent, me, notification("n2", 2, true))
 		for i := range 2 {
@@ -278,7 +291,8 @@ func TestNotify(t *testing.T) {
 // What nobody reads is dropped, counted, and not answered.
 func TestNotifiesAreBounded(t *testing.T) {
 	t.Parallel()
-	test(t, controller.Options{MaxNotifies: 2}, nil, func(t *testing.T, c *controller.Controller, f *fake) {
+	test(t, controller.Options{MaxNotifies: 2}, nil, func(t *env) {
+		c, f := t.c, t.f
 		for i := range 5 {
 			send(f.link(), agent, me, notification(fmt.Sprintf("n%d", i), i, true))
 		}
@@ -294,7 +308,8 @@ func TestNotifiesAreBounded(t *testing.T) {
 
 func TestPendingIsBounded(t *testing.T) {
 	t.Parallel()
-	test(t, controller.Options{MaxPending: 1}, nil, func(t *testing.T, c *controller.Controller, f *fake) {
+	test(t, controller.Options{MaxPending: 1}, nil, func(t *env) {
+		c, f := t.c, t.f
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -315,7 +330,8 @@ func TestPendingIsBounded(t *testing.T) {
 func TestCarrierIsFull(t *testing.T) {
 	t.Parallel()
 	const n = 200
-	test(t, controller.Options{}, answering, func(t *testing.T, c *controller.Controller, f *fake) {
+	test(t, controller.Options{}, answering, func(t *env) {
+		c, f := t.c, t.f
 		l := f.link() // its carrier takes 4 Records at once
 		for i := range n {
 			send(l, agent, me, notification(fmt.Sprint(i), i, false))
@@ -330,7 +346,8 @@ func TestCarrierIsFull(t *testing.T) {
 
 func TestConnectAndForeignRecords(t *testing.T) {
 	t.Parallel()
-	test(t, controller.Options{}, nil, func(t *testing.T, c *controller.Controller, f *fake) {
+	test(t, controller.Options{}, nil, func(t *env) {
+		c, f := t.c, t.f
 		l := f.link()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -360,7 +377,8 @@ func TestConnectAndForeignRecords(t *testing.T) {
 // A Request that only Agents understand is refused [R-MSG.1].
 func TestRequestToController(t *testing.T) {
 	t.Parallel()
-	test(t, controller.Options{}, nil, func(t *testing.T, c *controller.Controller, f *fake) {
+	test(t, controller.Options{}, nil, func(t *env) {
+		f := t.f
 		send(f.link(), agent, me, &uspmsg.Msg{
 			Header: &uspmsg.Header{MsgId: "r"},
 			Body: &uspmsg.Body{MsgBody: &uspmsg.Body_Request{Request: &uspmsg.Request{
