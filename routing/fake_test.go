@@ -209,6 +209,12 @@ func (l *link) isClosed() error {
 	return l.closed
 }
 
+func (l *link) isDown() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.down
+}
+
 // acked returns the outcome of a token, and whether there is one.
 func (l *link) acked(t mtp.Token) (error, bool) { //nolint:revive // as a map lookup
 	l.mu.Lock()

@@ -6,6 +6,7 @@ package routing_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,6 +93,27 @@ func (w *world) connect(t *testing.T, end int, presents usp.EndpointID, kind mtp
 	w.replaced()
 }
 
+// trunk brings up one shared Link for both ends of a role.
+func (w *world) trunk(t *testing.T, end int) {
+	role := w.ends[end].Role
+	l := up(t, w.r, mtp.Peer{Kind: mtp.STOMP, Role: role, Shared: true, Identity: mtp.Identity{Method: "password", Any: true}})
+	w.every = append(w.every, l)
+	for i, a := range w.ends {
+		if a.Role == role {
+			if err := l.port.Bind(a, mtp.Hint{Destination: string(a.ID)}); err != nil {
+				t.Fatal(err)
+			}
+			w.links[i] = append(w.links[i], l)
+		}
+	}
+}
+
+func (w *world) forget(l *link) {
+	for end := range w.links {
+		w.links[end] = slices.DeleteFunc(w.links[end], func(o *link) bool { return o == l })
+	}
+}
+
 // replaced kills what the router has closed, as a carrier would.
 func (w *world) replaced() {
 	for end := range w.links {
@@ -112,7 +134,9 @@ func (w *world) step(t *testing.T, op uint32) {
 	end, x := int(op>>4)%len(w.ends), int(op>>8)
 	links := w.links[end]
 	switch op % 16 {
-	case 0, 1, 2, 3, 4, 5:
+	case 5:
+		w.trunk(t, end)
+	case 0, 1, 2, 3, 4:
 		if len(links) > 0 {
 			w.send(end, links[x%len(links)], x)
 		}
@@ -128,9 +152,9 @@ func (w *world) step(t *testing.T, op uint32) {
 		}
 	case 10:
 		if len(links) > 0 {
-			i := x % len(links)
-			links[i].kill()
-			w.links[end] = append(links[:i:i], links[i+1:]...)
+			l := links[x%len(links)]
+			l.kill()
+			w.forget(l)
 		}
 	case 11:
 		kinds := []mtp.Kind{mtp.WebSocket, mtp.WebSocket, mtp.MQTT, mtp.CoAP}
@@ -294,7 +318,9 @@ func play(t *testing.T, ops []uint32, refuse, fail int) string {
 	for _, a := range w.ends {
 		routes = append(routes, routing.Route{Match: string(a.ID), Role: a.Role})
 	}
-	w.r = newRouter(t, routing.Options{Buffer: q, Routes: routes, WindowRecords: 6, DrainRecords: 5, SpillAfter: 20 * time.Millisecond})
+	w.r = newRouter(t, routing.Options{
+		Buffer: q, Routes: routes, WindowRecords: 6, DrainRecords: 5, SpillAfter: 20 * time.Millisecond,
+	})
 	go q.run()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
@@ -306,8 +332,8 @@ func play(t *testing.T, ops []uint32, refuse, fail int) string {
 	if w.fault == "" {
 		w.fault = w.check()
 	}
-	for _, links := range w.links {
-		for _, l := range links {
+	for _, l := range w.every {
+		if !l.isDown() {
 			l.kill()
 		}
 	}

@@ -259,7 +259,11 @@ func (l *lane) sendAhead() bool {
 		if sp.sorting {
 			return false
 		}
-		if l.sorted(&sp.ahead[0]) {
+		if l.belongs(&sp.ahead[0]) {
+			if l.flying > 0 {
+				return false // what went before may come back
+			}
+			l.sortOut(&sp.ahead[0])
 			sp.ahead = sp.ahead[1:]
 			continue
 		}

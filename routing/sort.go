@@ -12,20 +12,16 @@ import (
 // may come back with one per Agent.
 func (l *lane) sorts() bool { return l.from == "" && l.ep.lanes.Load() > 0 }
 
-// sorted takes an Item for the lane of its sender: if it has one or, where only
-// such lanes have Links, gets one now. One Record is moved at a time, so that
-// one that is not taken stays ahead of the next.
-func (l *lane) sorted(item *buffer.Item) bool {
-	if !l.sorts() {
-		return false
-	}
-	from := item.Record.Header().From
-	if l.ep.own(from) == nil {
-		if l.link != nil {
-			return false
-		}
-		l.ep.laneFor(from)
-	}
+// belongs reports whether an Item is for the lane of its sender: if it has one
+// or, where only such lanes have Links, is to get one.
+func (l *lane) belongs(item *buffer.Item) bool {
+	return l.sorts() && (l.link == nil || l.ep.own(item.Record.Header().From) != nil)
+}
+
+// sortOut takes such an Item. One Record is moved at a time, so that one that
+// is not taken stays ahead of the next.
+func (l *lane) sortOut(item *buffer.Item) {
+	l.ep.laneFor(item.Record.Header().From)
 	if o := l.fromItem(item); o != nil {
 		o.flags |= flagFlying | flagMoving
 		l.flight.push(o)
@@ -33,7 +29,6 @@ func (l *lane) sorted(item *buffer.Item) bool {
 		l.hold(o)
 		l.sp.sort, l.sp.sorting = o, true
 	}
-	return true
 }
 
 // sort moves a Record to the lane of its sender. It is settled here once it is
