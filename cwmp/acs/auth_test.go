@@ -23,12 +23,12 @@ func users(name string) (string, bool) {
 		name == "cpe" || name == "Mufasa" || name == "nopass"
 }
 
-func newDigest(t testing.TB, o acs.DigestOptions) *acs.Digest {
-	t.Helper()
+func newDigest(tb testing.TB, o acs.DigestOptions) *acs.Digest {
+	tb.Helper()
 	o.Lookup = users
 	d, err := acs.NewDigest(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return d
 }
@@ -40,11 +40,11 @@ func md5hex(parts ...string) string {
 
 var nonceOf = regexp.MustCompile(`nonce="([^"]+)"`)
 
-func nonce(t testing.TB, challenge string) string {
-	t.Helper()
+func nonce(tb testing.TB, challenge string) string {
+	tb.Helper()
 	m := nonceOf.FindStringSubmatch(challenge)
 	if m == nil {
-		t.Fatalf("got challenge %q, want a nonce", challenge)
+		tb.Fatalf("got challenge %q, want a nonce", challenge)
 	}
 	return m[1]
 }
@@ -85,7 +85,10 @@ func TestDigestForms(t *testing.T) {
 		{"empty password", rfc2617("nopass", "", n), nil},
 		{"wrong password", rfc2617("cpe", "guess", n), acs.ErrBadCredentials},
 		{"unknown user", rfc2617("eve", "", n), acs.ErrBadCredentials},
-		{"auth without its fields", "Digest " + base + `qop=auth, uri="/acs", response="` + plain + `"`, acs.ErrBadCredentials},
+		{
+			"auth without its fields", "Digest " + base + `qop=auth, uri="/acs", response="` + plain + `"`,
+			acs.ErrBadCredentials,
+		},
 		{"other realm", strings.Replace(rfc2617("cpe", "secret", n), "uspgate", "elsewhere", 1), acs.ErrBadCredentials},
 		{"nonce of somebody else", rfc2617("cpe", "secret", "0123"), acs.ErrStaleNonce},
 		{"Basic", "Basic Y3BlOnNlY3JldA==", acs.ErrNoCredentials},
@@ -94,7 +97,7 @@ func TestDigestForms(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			r := &http.Request{Method: "POST", Header: http.Header{"Authorization": {tc.header}}}
+			r := &http.Request{Method: http.MethodPost, Header: http.Header{"Authorization": {tc.header}}}
 			user, err := d.Authenticate(r)
 			if !errors.Is(err, tc.want) || (err == nil) == (user == "") {
 				t.Fatalf("got %q, %v, want %v", user, err, tc.want)
@@ -110,14 +113,14 @@ func TestDigestNonceExpires(t *testing.T) {
 		d := newDigest(t, acs.DigestOptions{NonceTime: time.Minute, Key: key})
 		other := newDigest(t, acs.DigestOptions{NonceTime: time.Minute, Key: key})
 		h := rfc2617("cpe", "secret", nonce(t, d.Challenge(nil)))
-		r := &http.Request{Method: "POST", Header: http.Header{"Authorization": {h}}}
-		time.Sleep(59 * time.Second)
+		r := &http.Request{Method: http.MethodPost, Header: http.Header{"Authorization": {h}}}
+		<-time.After(59 * time.Second)
 		for _, at := range []*acs.Digest{d, d, other} {
 			if _, err := at.Authenticate(r); err != nil {
 				t.Fatalf("got %v, want the nonce to be good, and more than once", err)
 			}
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		_, err := d.Authenticate(r)
 		if !errors.Is(err, acs.ErrStaleNonce) {
 			t.Fatalf("got %v, want ErrStaleNonce", err)
@@ -146,7 +149,7 @@ func TestBasic(t *testing.T) {
 		"Digest x":               acs.ErrNoCredentials,
 		"":                       acs.ErrNoCredentials,
 	} {
-		r := &http.Request{Method: "POST", Header: http.Header{"Authorization": {header}}}
+		r := &http.Request{Method: http.MethodPost, Header: http.Header{"Authorization": {header}}}
 		if _, err := b.Authenticate(r); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", header, err, want)
 		}
@@ -220,7 +223,7 @@ func FuzzDigestAuthorization(f *testing.F) {
 	f.Add("digest ,;=\"\\")
 	good := nonce(f, d.Challenge(nil))
 	f.Fuzz(func(t *testing.T, header string) {
-		r := &http.Request{Method: "POST", Header: http.Header{"Authorization": {header}}}
+		r := &http.Request{Method: http.MethodPost, Header: http.Header{"Authorization": {header}}}
 		if user, err := d.Authenticate(r); err == nil && !strings.Contains(header, "nonce") {
 			t.Fatalf("%q: got user %q, want nobody in without a nonce", header, user)
 		}

@@ -132,7 +132,7 @@ func (x *exchange) again() {
 		x.refuse(rejectNoSession, http.StatusBadRequest)
 		return
 	}
-	x.over(x.sess.device)
+	x.over(x.sess)
 }
 
 // badBody answers a body that could not be read. A session survives a broken

@@ -53,6 +53,10 @@ func (x *exchange) open(env *cwmp.Envelope, in *cwmp.Inform) {
 		return
 	}
 	s.setPhase(phaseCPE)
+	if ce := x.srv.log.Check(zap.DebugLevel, "session opened"); ce != nil {
+		ce.Write(zap.Stringer("device", s.device), zap.Stringer("remote", s.info.Remote),
+			zap.String("username", s.info.Username), zap.Int("events", len(in.Events)))
+	}
 	out := s.answer(env, &cwmp.InformResponse{MaxEnvelopes: 1})
 	out.UseVersion = use
 	s.useVersion = use
@@ -91,6 +95,9 @@ func (x *exchange) newSession(env *cwmp.Envelope, in *cwmp.Inform, ns string) *s
 		events:    in.Events,
 		retry:     in.RetryCount,
 		fresh:     true,
+	}
+	if f := x.srv.opts.EndWith200; f != nil {
+		s.end200 = f(s.device)
 	}
 	s.timeout, s.reply = x.srv.timeouts(env.SessionTimeout)
 	s.info = Info{

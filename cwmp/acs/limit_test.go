@@ -91,8 +91,8 @@ func TestMaxBody(t *testing.T) {
 	t.Run("chunked, so that nothing is said before", func(t *testing.T) {
 		t.Parallel()
 		p := newCPE(t, serve(t, &script{}, acs.Options{MaxInformBytes: 5000}))
-		p.raw("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1770\r\n" + strings.Repeat(" ", 6000) + "\r\n").
-			want(http.StatusRequestEntityTooLarge)
+		head := "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+		p.raw(head + "1770\r\n" + strings.Repeat(" ", 6000) + "\r\n").want(http.StatusRequestEntityTooLarge)
 	})
 	t.Run("in a session", func(t *testing.T) {
 		t.Parallel()
@@ -179,7 +179,8 @@ func TestMetrics(t *testing.T) {
 	p.post(inform("1")).envelope("InformResponse")
 	id := p.post("").envelope("GetParameterValues").ID
 	gauge := func(cpe, acs int) string {
-		return "# HELP uspgate_cwmp_sessions Open CWMP sessions by whose turn it is: cpe (may send requests), acs (owes an answer).\n" +
+		return "# HELP uspgate_cwmp_sessions Open CWMP sessions by whose turn it is: " +
+			"cpe (may send requests), acs (waits for a response).\n" +
 			"# TYPE uspgate_cwmp_sessions gauge\n" +
 			"uspgate_cwmp_sessions{state=\"acs\"} " + strconv.Itoa(acs) + "\n" +
 			"uspgate_cwmp_sessions{state=\"cpe\"} " + strconv.Itoa(cpe) + "\n"
@@ -217,7 +218,7 @@ func TestTLS(t *testing.T) {
 	s := serve(t, h, acs.Options{TLS: &tls.Config{Certificates: x.TLS.Certificates, MinVersion: tls.VersionTLS12}})
 	p := newCPE(t, s)
 	p.dial = func() net.Conn {
-		d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the test's own
+		d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
 		c, err := d.DialContext(t.Context(), "tcp", s.Addr())
 		if err != nil {
 			t.Fatal(err)

@@ -45,7 +45,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		sessions: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "uspgate_cwmp_sessions",
-			Help: "Open CWMP sessions by whose turn it is: cpe (may send requests), acs (owes an answer).",
+			Help: "Open CWMP sessions by whose turn it is: cpe (may send requests), acs (waits for a response).",
 		}, []string{"state"}),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "uspgate_cwmp_sessions_total",

@@ -317,11 +317,15 @@ func informOf(serial, event, retry string) string {
 func inform(serial string) string { return message("i1", informOf(serial, "2 PERIODIC", "0")) }
 
 const (
-	getValues      = `<cwmp:GetParameterValuesResponse><ParameterList e:arrayType="cwmp:ParameterValueStruct[0]"/></cwmp:GetParameterValuesResponse>`
-	setValues      = `<cwmp:SetParameterValuesResponse><Status>0</Status></cwmp:SetParameterValuesResponse>`
-	complete       = `<cwmp:TransferComplete><CommandKey>k</CommandKey><FaultStruct><FaultCode>0</FaultCode><FaultString/></FaultStruct><StartTime>2024-05-01T10:00:00Z</StartTime><CompleteTime>2024-05-01T10:00:00Z</CompleteTime></cwmp:TransferComplete>`
-	methodsOfACS   = `<cwmp:GetRPCMethods/>`
-	clientFault    = `<s:Fault><faultcode>Client</faultcode><faultstring>CWMP fault</faultstring><detail><cwmp:Fault><FaultCode>9005</FaultCode><FaultString>Invalid parameter name</FaultString></cwmp:Fault></detail></s:Fault>`
+	getValues = `<cwmp:GetParameterValuesResponse><ParameterList e:arrayType="cwmp:ParameterValueStruct[0]"/>` +
+		`</cwmp:GetParameterValuesResponse>`
+	setValues = `<cwmp:SetParameterValuesResponse><Status>0</Status></cwmp:SetParameterValuesResponse>`
+	complete  = `<cwmp:TransferComplete><CommandKey>k</CommandKey><FaultStruct><FaultCode>0</FaultCode>` +
+		`<FaultString/></FaultStruct><StartTime>2024-05-01T10:00:00Z</StartTime>` +
+		`<CompleteTime>2024-05-01T10:00:00Z</CompleteTime></cwmp:TransferComplete>`
+	methodsOfACS = `<cwmp:GetRPCMethods/>`
+	clientFault  = `<s:Fault><faultcode>Client</faultcode><faultstring>CWMP fault</faultstring><detail><cwmp:Fault>` +
+		`<FaultCode>9005</FaultCode><FaultString>Invalid parameter name</FaultString></cwmp:Fault></detail></s:Fault>`
 	unknownRequest = `<cwmp:X_00256D_Ping/>`
 )
 

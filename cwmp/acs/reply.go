@@ -45,8 +45,8 @@ func (x *exchange) refuse(reason string, code int) {
 }
 
 // over answers the end of the session [TR-069 3.7.1.4].
-func (x *exchange) over(device cwmp.DeviceID) {
-	if f := x.srv.opts.EndWith200; f != nil && f(device) {
+func (x *exchange) over(s *session) {
+	if s.end200 {
 		x.status(http.StatusOK, false) // [quirk 36]
 		return
 	}

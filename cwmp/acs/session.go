@@ -35,6 +35,7 @@ type session struct {
 	srv     *Server
 	id      string // value of the cookie
 	device  cwmp.DeviceID
+	end200  bool // see Options.EndWith200
 	info    Info
 	timeout time.Duration   // between our answer and the next POST
 	reply   time.Duration   // between a POST and our answer
@@ -158,6 +159,9 @@ func (s *session) end(cause error) {
 	s.srv.met.end(cause)
 	s.srv.table.end(s, cause == nil)
 	if cause == nil {
+		// These share the memory of the whole Inform, and the session stays in
+		// the table for a while.
+		s.device, s.info, s.ns = cwmp.DeviceID{}, Info{}, ""
 		s.arm(s.srv.opts.EndGrace)
 		return
 	}
@@ -222,7 +226,7 @@ func (s *session) empty(x *exchange) {
 	if s.out.resent || !repeatable(s.out.req) {
 		// The CPE has done its part of the session: to it, this is a good end.
 		s.end(ErrLost)
-		x.over(s.device)
+		x.over(s)
 		return
 	}
 	s.out.resent = true
@@ -308,7 +312,7 @@ func (s *session) turn(x *exchange, last cwmp.Response) {
 	switch {
 	case errors.Is(err, io.EOF):
 		s.end(nil)
-		x.over(s.device)
+		x.over(s)
 	case err != nil:
 		s.end(s.failure("next request", err))
 		x.busy(rejectHandler)

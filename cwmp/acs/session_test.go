@@ -50,8 +50,10 @@ func TestWholeSession(t *testing.T) {
 
 func TestNamespaceIsEchoed(t *testing.T) {
 	t.Parallel()
-	for _, ns := range []string{"urn:dslforum-org:cwmp-1-0", "urn:dslforum-org:cwmp-1-1", "urn:dslforum-org:cwmp-1-2",
-		"urn:dslforum-org:cwmp-1-3", "urn:dslforum-org:cwmp-1-4"} {
+	for _, ns := range []string{
+		"urn:dslforum-org:cwmp-1-0", "urn:dslforum-org:cwmp-1-1", "urn:dslforum-org:cwmp-1-2",
+		"urn:dslforum-org:cwmp-1-3", "urn:dslforum-org:cwmp-1-4",
+	} {
 		t.Run(ns, func(t *testing.T) {
 			t.Parallel()
 			p := newCPE(t, serve(t, &script{next: []cwmp.Request{getDevice}}, acs.Options{}))
@@ -160,8 +162,11 @@ func TestHandlerFailsInTheSession(t *testing.T) {
 		h    *script
 		body string
 	}{
-		"request": {&script{onRequest: func(cwmp.Request) (cwmp.Response, error) { return nil, broken }}, message("2", complete)},
-		"next":    {&script{onNext: func(context.Context) error { return broken }}, ""},
+		"request": {
+			&script{onRequest: func(cwmp.Request) (cwmp.Response, error) { return nil, broken }},
+			message("2", complete),
+		},
+		"next": {&script{onNext: func(context.Context) error { return broken }}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -49,8 +49,16 @@ func (l *pipes) dial() net.Conn {
 	return here
 }
 
+// bed is what a test in a bubble works with.
+type bed struct {
+	*testing.T
+
+	newCPE func() *cpe
+	stop   func() // tells the Server to end
+}
+
 // bubble runs f with a Server and a way to make CPE, on a clock of its own.
-func bubble(t *testing.T, h *script, o acs.Options, f func(t *testing.T, newCPE func() *cpe, stop func())) {
+func bubble(t *testing.T, h *script, o acs.Options, f func(b bed)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,11 +87,12 @@ func bubble(t *testing.T, h *script, o acs.Options, f func(t *testing.T, newCPE 
 				t.Errorf("Run: got %v, want nil", err)
 			}
 		}()
-		f(t, func() *cpe {
+		newCPE := func() *cpe {
 			p := &cpe{t: t, dial: l.dial}
 			all = append(all, p)
 			return p
-		}, cancel)
+		}
+		f(bed{T: t, newCPE: newCPE, stop: cancel})
 	})
 }
 
@@ -118,8 +127,10 @@ func TestSessionTimeout(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := &script{next: []cwmp.Request{getDevice}}
-			bubble(t, h, acs.Options{}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-				p := newCPE()
+			bubble(t, h, acs.Options{}, func(b bed) {
+				t := b.T
+
+				p := b.newCPE()
 				head := ""
 				if tc.header != "" {
 					head = "<cwmp:SessionTimeout>" + tc.header + "</cwmp:SessionTimeout>"
@@ -137,13 +148,15 @@ func TestSessionTimeout(t *testing.T) {
 // Each POST starts the wait anew.
 func TestSlowCPEKeepsItsSession(t *testing.T) {
 	h := &script{}
-	bubble(t, h, acs.Options{}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-		p := newCPE()
+	bubble(t, h, acs.Options{}, func(b bed) {
+		t := b.T
+
+		p := b.newCPE()
 		p.connect()
 		_ = p.c.SetDeadline(time.Time{})
 		p.post(inform("1")).envelope("InformResponse")
 		for range 10 {
-			time.Sleep(59 * time.Second)
+			<-time.After(59 * time.Second)
 			p.post(message("2", complete)).envelope("TransferCompleteResponse")
 		}
 		p.post("").want(http.StatusNoContent)
@@ -157,8 +170,10 @@ func TestReplyTimeout(t *testing.T) {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}}
-	bubble(t, h, acs.Options{}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-		p := newCPE()
+	bubble(t, h, acs.Options{}, func(b bed) {
+		t := b.T
+
+		p := b.newCPE()
 		p.connect()
 		_ = p.c.SetDeadline(time.Time{})
 		p.post(inform("1")).envelope("InformResponse")
@@ -174,8 +189,10 @@ func TestReplyTimeout(t *testing.T) {
 func TestCPEVanishes(t *testing.T) {
 	t.Run("on a connection that was to stay", func(t *testing.T) {
 		h := &script{next: []cwmp.Request{getDevice}}
-		bubble(t, h, acs.Options{VanishGrace: 7 * time.Second}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-			p := newCPE()
+		bubble(t, h, acs.Options{VanishGrace: 7 * time.Second}, func(b bed) {
+			t := b.T
+
+			p := b.newCPE()
 			p.post(inform("1")).envelope("InformResponse")
 			p.post("").envelope("GetParameterValues")
 			p.hangUp()
@@ -184,20 +201,24 @@ func TestCPEVanishes(t *testing.T) {
 	})
 	t.Run("and comes back in time", func(t *testing.T) {
 		h := &script{next: []cwmp.Request{getDevice}}
-		bubble(t, h, acs.Options{VanishGrace: 7 * time.Second}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-			p := newCPE()
+		bubble(t, h, acs.Options{VanishGrace: 7 * time.Second}, func(b bed) {
+			t := b.T
+
+			p := b.newCPE()
 			p.post(inform("1")).envelope("InformResponse")
 			id := p.post("").envelope("GetParameterValues").ID
 			p.hangUp()
-			time.Sleep(6 * time.Second)
+			<-time.After(6 * time.Second)
 			p.post(message(id, getValues)).want(http.StatusNoContent)
 			h.wantClosed(t, nil)
 		})
 	})
 	t.Run("a CPE with a connection for each POST has all the time", func(t *testing.T) {
 		h := &script{next: []cwmp.Request{getDevice}}
-		bubble(t, h, acs.Options{VanishGrace: 7 * time.Second}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-			p := newCPE()
+		bubble(t, h, acs.Options{VanishGrace: 7 * time.Second}, func(b bed) {
+			t := b.T
+
+			p := b.newCPE()
 			p.header = "Connection: close\r\n"
 			p.post(inform("1")).envelope("InformResponse")
 			p.post("").envelope("GetParameterValues")
@@ -209,8 +230,10 @@ func TestCPEVanishes(t *testing.T) {
 			<-ctx.Done()
 			return context.Cause(ctx)
 		}}
-		bubble(t, h, acs.Options{}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-			p := newCPE()
+		bubble(t, h, acs.Options{}, func(b bed) {
+			t := b.T
+
+			p := b.newCPE()
 			p.post(inform("1")).envelope("InformResponse")
 			if _, err := io.WriteString(p.c, p.text("")); err != nil {
 				t.Fatal(err)
@@ -225,15 +248,16 @@ func TestCPEVanishes(t *testing.T) {
 
 // The grace for one more empty POST ends.
 func TestEndGrace(t *testing.T) {
-	bubble(t, &script{}, acs.Options{}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-		p := newCPE()
+	bubble(t, &script{}, acs.Options{}, func(b bed) {
+		p := b.newCPE()
 		p.post(inform("1")).envelope("InformResponse")
 		p.post("").want(http.StatusNoContent)
 		p.hangUp()
-		time.Sleep(4 * time.Second)
+		<-time.After(4 * time.Second)
 		p.post("").want(http.StatusNoContent)
 		p.hangUp()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
+		synctest.Wait()
 		p.post("").want(http.StatusBadRequest)
 	})
 }
@@ -250,8 +274,10 @@ func TestSlowSenders(t *testing.T) {
 		}
 	}
 	t.Run("header", func(t *testing.T) {
-		bubble(t, &script{}, acs.Options{}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-			p := newCPE()
+		bubble(t, &script{}, acs.Options{}, func(b bed) {
+			t := b.T
+
+			p := b.newCPE()
 			open(t, p, "POST / HTTP/1.1\r\n")
 			start := time.Now()
 			_, _ = p.r.ReadByte()
@@ -261,8 +287,10 @@ func TestSlowSenders(t *testing.T) {
 		})
 	})
 	t.Run("pause in the body", func(t *testing.T) {
-		bubble(t, &script{}, acs.Options{}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-			p := newCPE()
+		bubble(t, &script{}, acs.Options{}, func(b bed) {
+			t := b.T
+
+			p := b.newCPE()
 			open(t, p, head+body[:100])
 			start := time.Now()
 			p.read().want(http.StatusRequestTimeout)
@@ -272,8 +300,10 @@ func TestSlowSenders(t *testing.T) {
 		})
 	})
 	t.Run("drop by drop", func(t *testing.T) {
-		bubble(t, &script{}, acs.Options{}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-			p := newCPE()
+		bubble(t, &script{}, acs.Options{}, func(b bed) {
+			t := b.T
+
+			p := b.newCPE()
 			open(t, p, head)
 			start := time.Now()
 			c := p.c
@@ -281,7 +311,7 @@ func TestSlowSenders(t *testing.T) {
 			defer wg.Wait()
 			wg.Go(func() {
 				for i := range body {
-					time.Sleep(10 * time.Second)
+					<-time.After(10 * time.Second)
 					if _, err := io.WriteString(c, body[i:i+1]); err != nil {
 						return
 					}
@@ -294,15 +324,17 @@ func TestSlowSenders(t *testing.T) {
 		})
 	})
 	t.Run("slow but steady is served", func(t *testing.T) {
-		bubble(t, &script{}, acs.Options{}, func(t *testing.T, newCPE func() *cpe, _ func()) {
-			p := newCPE()
+		bubble(t, &script{}, acs.Options{}, func(b bed) {
+			t := b.T
+
+			p := b.newCPE()
 			open(t, p, head)
 			c := p.c
 			var wg sync.WaitGroup
 			defer wg.Wait()
 			wg.Go(func() {
 				for rest := body; rest != ""; {
-					time.Sleep(8 * time.Second)
+					<-time.After(8 * time.Second)
 					n := min(len(rest), 200)
 					_, _ = io.WriteString(c, rest[:n])
 					rest = rest[n:]
@@ -316,11 +348,13 @@ func TestSlowSenders(t *testing.T) {
 func TestDrain(t *testing.T) {
 	t.Run("open sessions end in order, new ones are sent away", func(t *testing.T) {
 		h := &script{next: []cwmp.Request{getDevice}}
-		bubble(t, h, acs.Options{}, func(t *testing.T, newCPE func() *cpe, stop func()) {
-			p, late := newCPE(), newCPE()
+		bubble(t, h, acs.Options{}, func(b bed) {
+			t := b.T
+
+			p, late := b.newCPE(), b.newCPE()
 			p.post(inform("1")).envelope("InformResponse")
 			id := p.post("").envelope("GetParameterValues").ID
-			stop()
+			b.stop()
 			synctest.Wait()
 			if a := late.post(inform("2")).want(http.StatusServiceUnavailable); a.head.Get("Retry-After") == "" {
 				t.Fatal("got no Retry-After, want one")
@@ -331,11 +365,13 @@ func TestDrain(t *testing.T) {
 	})
 	t.Run("but not for ever", func(t *testing.T) {
 		h := &script{next: []cwmp.Request{getDevice}}
-		bubble(t, h, acs.Options{}, func(t *testing.T, newCPE func() *cpe, stop func()) {
-			p := newCPE()
+		bubble(t, h, acs.Options{}, func(b bed) {
+			t := b.T
+
+			p := b.newCPE()
 			p.post(inform("1")).envelope("InformResponse")
 			p.post("").envelope("GetParameterValues")
-			stop()
+			b.stop()
 			h.wantClosedAfter(t, 10*time.Second, acs.ErrShutdown)
 		})
 	})
@@ -344,13 +380,15 @@ func TestDrain(t *testing.T) {
 			<-ctx.Done()
 			return context.Cause(ctx)
 		}}
-		bubble(t, h, acs.Options{}, func(t *testing.T, newCPE func() *cpe, stop func()) {
-			p := newCPE()
+		bubble(t, h, acs.Options{}, func(b bed) {
+			t := b.T
+
+			p := b.newCPE()
 			p.post(inform("1")).envelope("InformResponse")
 			if _, err := io.WriteString(p.c, p.text("")); err != nil {
 				t.Fatal(err)
 			}
-			stop()
+			b.stop()
 			h.wantClosedAfter(t, 10*time.Second, acs.ErrShutdown)
 		})
 	})

@@ -14,6 +14,7 @@ import (
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	nets := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
+	all := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
 	for _, tc := range []struct {
 		name  string
 		guard connreq.Guard
@@ -41,7 +42,7 @@ func TestGuard(t *testing.T) {
 		{"source only", connreq.Guard{SourceOnly: true}, "192.0.2.7", nil},
 		{"source mapped", connreq.Guard{SourceOnly: true}, "::ffff:192.0.2.7", nil},
 		{"not the source", connreq.Guard{SourceOnly: true}, "192.0.2.8", connreq.ErrForbidden},
-		{"metadata in a network", connreq.Guard{Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}, "169.254.169.254", connreq.ErrForbidden},
+		{"metadata in a network", connreq.Guard{Networks: all}, "169.254.169.254", connreq.ErrForbidden},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -35,7 +35,9 @@ func known(t *testing.T, f *device.Fleet) *device.Device {
 var keep = device.Options{KeepLogin: true}
 
 func TestCallsAreServedInOrder(t *testing.T) {
-	bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+	bubble(t, keep, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		a, b := call(t.Context(), d, getA), call(t.Context(), d, setA)
 		v := open(t, f, inform("6 CONNECTION REQUEST"))
@@ -49,7 +51,9 @@ func TestCallsAreServedInOrder(t *testing.T) {
 }
 
 func TestFaultIsAnError(t *testing.T) {
-	bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+	bubble(t, keep, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		a, b := call(t.Context(), d, getA), call(t.Context(), d, getA)
 		v := open(t, f, inform("6 CONNECTION REQUEST"))
@@ -70,12 +74,14 @@ func TestFaultIsAnError(t *testing.T) {
 func TestDeadlineBeforeTheSession(t *testing.T) {
 	for _, req := range []cwmp.Request{getA, setA} {
 		t.Run(req.Method(), func(t *testing.T) {
-			bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+			bubble(t, keep, func(env bed) {
+				t, f := env.T, env.fleet
+
 				d := known(t, f)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				c := call(ctx, d, req)
-				time.Sleep(time.Minute)
+				<-time.After(time.Minute)
 				want(t, c, nil, device.ErrNotSent)
 				open(t, f, inform("2 PERIODIC")).end(nil)
 				if n := d.Status().Queue; n != 0 {
@@ -87,7 +93,9 @@ func TestDeadlineBeforeTheSession(t *testing.T) {
 }
 
 func TestCanceledBeforeTheCall(t *testing.T) {
-	bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+	bubble(t, keep, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("why")
@@ -101,7 +109,9 @@ func TestCanceledBeforeTheCall(t *testing.T) {
 
 // A caller that has given up, but has not been scheduled since, is not served.
 func TestGivenUpInTheVeryMoment(t *testing.T) {
-	bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+	bubble(t, keep, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		for range 50 {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -116,7 +126,9 @@ func TestGivenUpInTheVeryMoment(t *testing.T) {
 
 func TestDeadlineOnTheWire(t *testing.T) {
 	t.Run("a read returns at once", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			ctx, cancel := context.WithCancel(t.Context())
 			c := call(ctx, d, getA)
@@ -128,7 +140,9 @@ func TestDeadlineOnTheWire(t *testing.T) {
 		})
 	})
 	t.Run("and is not repeated", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			ctx, cancel := context.WithCancel(t.Context())
 			c := call(ctx, d, getA)
@@ -141,7 +155,9 @@ func TestDeadlineOnTheWire(t *testing.T) {
 		})
 	})
 	t.Run("a write waits for its outcome", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			ctx, cancel := context.WithCancel(t.Context())
 			c := call(ctx, d, setA)
@@ -157,7 +173,9 @@ func TestDeadlineOnTheWire(t *testing.T) {
 
 func TestSessionBreaks(t *testing.T) {
 	t.Run("write", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			c, later := call(t.Context(), d, setA), call(t.Context(), d, getA)
 			v := open(t, f, inform("2 PERIODIC"))
@@ -172,7 +190,9 @@ func TestSessionBreaks(t *testing.T) {
 		})
 	})
 	t.Run("read is repeated, but not for ever", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			c, later := call(t.Context(), d, getA), call(t.Context(), d, setA)
 			for range 3 {
@@ -202,7 +222,9 @@ func TestSessionBreaks(t *testing.T) {
 		{&cwmp.AddObject{}, acs.ErrVanished, ""},
 	} {
 		t.Run(tc.req.Method()+" "+tc.cause.Error(), func(t *testing.T) { // [quirk 73]
-			bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+			bubble(t, keep, func(env bed) {
+				t, f := env.T, env.fleet
+
 				d := known(t, f)
 				c := call(t.Context(), d, tc.req)
 				v := open(t, f, inform("2 PERIODIC"))
@@ -223,7 +245,9 @@ func TestSessionBreaks(t *testing.T) {
 
 // A new Inform replaces the open session, whoever notices first.
 func TestReplacedSession(t *testing.T) {
-	bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+	bubble(t, keep, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		c := call(t.Context(), d, setA)
 		old := open(t, f, inform("2 PERIODIC"))
@@ -245,7 +269,9 @@ func TestReplacedSession(t *testing.T) {
 }
 
 func TestQueueIsBounded(t *testing.T) {
-	bubble(t, device.Options{KeepLogin: true, MaxQueue: 3}, func(t *testing.T, f *device.Fleet) {
+	bubble(t, device.Options{KeepLogin: true, MaxQueue: 3}, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		var calls []<-chan outcome
 		for range 3 {
@@ -271,7 +297,9 @@ func TestQueueIsBounded(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	t.Run("bridges the pause between two calls", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			release := d.Hold()
 			v := open(t, f, inform("2 PERIODIC"))
@@ -279,7 +307,7 @@ func TestHold(t *testing.T) {
 			go func() {
 				defer close(done)
 				for range 3 {
-					time.Sleep(4 * time.Second)
+					<-time.After(4 * time.Second)
 					if _, err := d.Call(t.Context(), getA); err != nil {
 						t.Errorf("Call: got %v, want nil", err)
 					}
@@ -299,7 +327,9 @@ func TestHold(t *testing.T) {
 		})
 	})
 	t.Run("is bounded", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			defer d.Hold()()
 			v := open(t, f, inform("2 PERIODIC"))
@@ -311,12 +341,14 @@ func TestHold(t *testing.T) {
 		})
 	})
 	t.Run("ends with the session", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			defer d.Hold()()
 			v := open(t, f, inform("2 PERIODIC"))
 			go func() {
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				v.cancel(acs.ErrTimeout)
 			}()
 			if _, err := v.s.Next(v.ctx, nil); !errors.Is(err, acs.ErrTimeout) {
@@ -326,7 +358,9 @@ func TestHold(t *testing.T) {
 		})
 	})
 	t.Run("two holders", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			first, second := d.Hold(), d.Hold()
 			first()
@@ -345,7 +379,9 @@ func TestHold(t *testing.T) {
 // Who calls after the last RPC was served must not believe in the session.
 func TestCallAfterTheEndWakesAnew(t *testing.T) {
 	w := &waker{}
-	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(t *testing.T, f *device.Fleet) {
+	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		v := open(t, f, inform("2 PERIODIC"))
 		if _, err := v.s.Next(v.ctx, nil); !errors.Is(err, io.EOF) {
@@ -366,7 +402,9 @@ func TestCallAfterTheEndWakesAnew(t *testing.T) {
 
 func TestOnWire(t *testing.T) {
 	t.Run("runs before the request leaves", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			n := 0
 			c := call(device.OnWire(t.Context(), func() error { n++; return nil }), d, setA)
@@ -383,7 +421,9 @@ func TestOnWire(t *testing.T) {
 		})
 	})
 	t.Run("and may forbid it", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			full := errors.New("disk full")
 			c := call(device.OnWire(t.Context(), func() error { return full }), d, setA)
@@ -400,7 +440,9 @@ func TestOnWire(t *testing.T) {
 		})
 	})
 	t.Run("session lost meanwhile", func(t *testing.T) {
-		bubble(t, keep, func(t *testing.T, f *device.Fleet) {
+		bubble(t, keep, func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			var v *visit
 			c := call(device.OnWire(t.Context(), func() error { v.cancel(acs.ErrVanished); return nil }), d, setA)
@@ -422,7 +464,9 @@ func TestObserver(t *testing.T) {
 		o.inform = func() { d.Hold()() } // allowed there
 		return o
 	}}
-	bubble(t, opts, func(t *testing.T, f *device.Fleet) {
+	bubble(t, opts, func(env bed) {
+		t, f := env.T, env.fleet
+
 		v := open(t, f, inform("0 BOOTSTRAP"))
 		resp, err := v.s.Request(v.ctx, &cwmp.TransferComplete{CommandKey: "k"})
 		if err != nil || resp.Method() != "TransferCompleteResponse" {
@@ -447,7 +491,9 @@ func TestObserver(t *testing.T) {
 }
 
 func TestDevices(t *testing.T) {
-	bubble(t, device.Options{KeepLogin: true, MaxDevices: 2}, func(t *testing.T, f *device.Fleet) {
+	bubble(t, device.Options{KeepLogin: true, MaxDevices: 2}, func(env bed) {
+		t, f := env.T, env.fleet
+
 		in := inform("1 BOOT")
 		in.DeviceID.SerialNumber = "2"
 		open(t, f, in).end(nil)
@@ -507,7 +553,9 @@ func TestRunEndsWhatWaits(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	o := device.Options{KeepLogin: true, Metrics: reg}
-	bubble(t, o, func(t *testing.T, f *device.Fleet) {
+	bubble(t, o, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		ctx, cancel := context.WithCancel(t.Context())
 		call(ctx, d, getA)

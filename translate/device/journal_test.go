@@ -31,7 +31,7 @@ func TestMemoryJournalForgetsWhatIsOld(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(time.Hour) // while it is executed: that does not count
+		<-time.After(time.Hour) // while it is executed: that does not count
 		if err := j.Answer(answered, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -41,9 +41,9 @@ func TestMemoryJournalForgetsWhatIsOld(t *testing.T) {
 				t.Fatalf("got state %d, %v, want %d", e.State, err, want)
 			}
 		}
-		time.Sleep(time.Hour - time.Second)
+		<-time.After(time.Hour - time.Second)
 		state(answered, device.StateAnswered)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		state(answered, device.StateNew)
 		state(open, device.StateQueued)
 	})

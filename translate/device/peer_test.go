@@ -88,6 +88,7 @@ func (o *observer) Inform(in *cwmp.Inform) {
 		o.inform()
 	}
 }
+
 func (o *observer) TransferComplete(tc *cwmp.TransferComplete) {
 	o.note("transfer "+tc.CommandKey, nil)
 }
@@ -102,9 +103,15 @@ func (o *observer) note(event string, cause error) {
 	}
 }
 
-// bubble runs f with a Fleet on a clock of its own. Unless o says otherwise, the
-// CPE keeps the login it has.
-func bubble(t *testing.T, o device.Options, f func(t *testing.T, fleet *device.Fleet)) {
+// bed is what a test in a bubble works with.
+type bed struct {
+	*testing.T
+
+	fleet *device.Fleet
+}
+
+// bubble runs f with a Fleet on a clock of its own.
+func bubble(t *testing.T, o device.Options, f func(b bed)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -121,7 +128,7 @@ func bubble(t *testing.T, o device.Options, f func(t *testing.T, fleet *device.F
 				t.Errorf("Run: got %v, want nil", err)
 			}
 		}()
-		f(t, fleet)
+		f(bed{T: t, fleet: fleet})
 	})
 }
 
@@ -129,7 +136,7 @@ func bubble(t *testing.T, o device.Options, f func(t *testing.T, fleet *device.F
 type visit struct {
 	t      *testing.T
 	s      acs.Session
-	ctx    context.Context //nolint:containedctx // the session's own
+	ctx    context.Context
 	cancel context.CancelCauseFunc
 }
 

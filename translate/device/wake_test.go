@@ -21,7 +21,9 @@ import (
 func TestOneWakeForAll(t *testing.T) {
 	w := &waker{}
 	bubble(t, device.Options{KeepLogin: true, Login: device.Login{Username: "u", Password: "p"}, Waker: w},
-		func(t *testing.T, f *device.Fleet) {
+		func(env bed) {
+			t, f := env.T, env.fleet
+
 			d := known(t, f)
 			var calls []<-chan outcome
 			for range 100 {
@@ -43,7 +45,7 @@ func TestOneWakeForAll(t *testing.T) {
 			for _, c := range calls {
 				want(t, c, gotA, nil)
 			}
-			time.Sleep(time.Hour)
+			<-time.After(time.Hour)
 			if w.count() != 1 {
 				t.Fatalf("got %d wakes, want none after the first", w.count())
 			}
@@ -73,7 +75,9 @@ func TestWakePauses(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := &waker{wake: func(int, connreq.Target) error { return tc.err }}
-			bubble(t, device.Options{KeepLogin: true, Waker: w}, func(t *testing.T, f *device.Fleet) {
+			bubble(t, device.Options{KeepLogin: true, Waker: w}, func(env bed) {
+				t, f := env.T, env.fleet
+
 				d := known(t, f)
 				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
 				defer cancel()
@@ -84,7 +88,7 @@ func TestWakePauses(t *testing.T) {
 					t.Fatalf("got pauses %v, want %v", got, tc.want)
 				}
 				n := w.count()
-				time.Sleep(time.Hour)
+				<-time.After(time.Hour)
 				if w.count() != n || d.Status().Waking {
 					t.Fatal("got wakes for nobody, want none")
 				}
@@ -96,7 +100,9 @@ func TestWakePauses(t *testing.T) {
 // Callers that come and go in haste do not hammer the CPE.
 func TestHastyCallers(t *testing.T) {
 	w := &waker{}
-	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(t *testing.T, f *device.Fleet) {
+	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		for range 100 {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -113,7 +119,9 @@ func TestHastyCallers(t *testing.T) {
 // is tried in turn [quirk 80].
 func TestWakeAtTheSourceAddress(t *testing.T) {
 	w := &waker{wake: func(int, connreq.Target) error { return fmt.Errorf("x: %w", connreq.ErrUnreachable) }}
-	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(t *testing.T, f *device.Fleet) {
+	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -142,7 +150,9 @@ func TestOtherLogins(t *testing.T) {
 		KeepLogin: true, Login: device.Login{Username: "own"}, Waker: w,
 		OtherLogins: []device.Login{{Username: "admin"}, {Username: "factory"}},
 	}
-	bubble(t, o, func(t *testing.T, f *device.Fleet) {
+	bubble(t, o, func(env bed) {
+		t, f := env.T, env.fleet
+
 		d := known(t, f)
 		users := func() (list []string) {
 			for _, c := range w.calls {
@@ -167,7 +177,9 @@ func TestOtherLogins(t *testing.T) {
 
 func TestNoWakeWithoutAnAddress(t *testing.T) {
 	w := &waker{}
-	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(t *testing.T, f *device.Fleet) {
+	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(env bed) {
+		t, f := env.T, env.fleet
+
 		in := inform("2 PERIODIC")
 		in.Params = nil
 		open(t, f, in).end(nil)
@@ -197,7 +209,9 @@ func (b blocker) Wake(ctx context.Context, _ connreq.Target) error {
 
 func TestMaxWakes(t *testing.T) {
 	b := make(blocker, 100)
-	bubble(t, device.Options{KeepLogin: true, Waker: b, MaxWakes: 2}, func(t *testing.T, f *device.Fleet) {
+	bubble(t, device.Options{KeepLogin: true, Waker: b, MaxWakes: 2}, func(env bed) {
+		t, f := env.T, env.fleet
+
 		ctx, cancel := context.WithCancel(t.Context())
 		for i := range 5 {
 			in := inform("2 PERIODIC")
@@ -231,7 +245,9 @@ func TestLoginIsSetBeforeAllElse(t *testing.T) {
 	w := &waker{}
 	var saved []device.Known
 	o := device.Options{Waker: w, Save: func(k device.Known) { saved = append(saved, k) }}
-	bubble(t, o, func(t *testing.T, f *device.Fleet) {
+	bubble(t, o, func(env bed) {
+		t, f := env.T, env.fleet
+
 		in := inform("0 BOOTSTRAP")
 		v := open(t, f, in)
 		d := f.Device(boxID)
@@ -263,7 +279,9 @@ func TestLoginIsSetBeforeAllElse(t *testing.T) {
 }
 
 func TestLoginRefused(t *testing.T) {
-	bubble(t, device.Options{}, func(t *testing.T, f *device.Fleet) {
+	bubble(t, device.Options{}, func(env bed) {
+		t, f := env.T, env.fleet
+
 		v := open(t, f, inform("1 BOOT"))
 		c := call(t.Context(), f.Device(boxID), getA)
 		loginOf(t, v)
@@ -276,7 +294,9 @@ func TestLoginRefused(t *testing.T) {
 
 func TestFixedLogin(t *testing.T) {
 	o := device.Options{Login: device.Login{Username: "fixed", Password: "secret"}}
-	bubble(t, o, func(t *testing.T, f *device.Fleet) {
+	bubble(t, o, func(env bed) {
+		t, f := env.T, env.fleet
+
 		v := open(t, f, inform("1 BOOT"))
 		req, err := v.s.Next(v.ctx, nil)
 		set, ok := req.(*cwmp.SetParameterValues)
@@ -291,7 +311,9 @@ func TestRestoredDeviceCanBeWoken(t *testing.T) {
 	w := &waker{}
 	o := &observer{}
 	opts := device.Options{Waker: w, Attach: func(*device.Device) device.Observer { return o }}
-	bubble(t, opts, func(t *testing.T, f *device.Fleet) {
+	bubble(t, opts, func(env bed) {
+		t, f := env.T, env.fleet
+
 		k := device.Known{
 			Identity: boxID, ConnectionRequestURL: boxURL, LoginSet: true,
 			Login: device.Login{Username: "u", Password: "p"},

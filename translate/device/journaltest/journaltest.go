@@ -69,6 +69,7 @@ func unknown(t *testing.T, op string, err error) {
 }
 
 func repeated(t *testing.T, j device.Journal) {
+	t.Helper()
 	first := begin(t, j, key(1), device.StateNew)
 	if e := begin(t, j, key(1), device.StateQueued); !e.At.Equal(first.At) || e.At.IsZero() {
 		t.Fatalf("got time %v, want that of the first, %v", e.At, first.At)
@@ -84,15 +85,22 @@ func repeated(t *testing.T, j device.Journal) {
 }
 
 func keys(t *testing.T, j device.Journal) {
+	t.Helper()
 	for _, k := range []device.Key{
-		{To: "a", From: "b", MsgID: "c"}, {To: "a", From: "b", MsgID: "C"}, {To: "a", From: "bc"},
-		{To: "ab", MsgID: "c"}, {To: "a", MsgID: "bc"}, {To: "a.b", From: "*", MsgID: ">"}, {To: "a/b", From: " "},
+		{To: "a", From: "b", MsgID: "c"},
+		{To: "a", From: "b", MsgID: "C"},
+		{To: "a", From: "bc"},
+		{To: "ab", MsgID: "c"},
+		{To: "a", MsgID: "bc"},
+		{To: "a.b", From: "*", MsgID: ">"},
+		{To: "a/b", From: " "},
 	} {
 		begin(t, j, k, device.StateNew)
 	}
 }
 
 func order(t *testing.T, j device.Journal) {
+	t.Helper()
 	unknown(t, "OnWire before Begin", j.OnWire(key(1)))
 	unknown(t, "Answer before Begin", j.Answer(key(1), nil))
 	unknown(t, "Forget before Begin", j.Forget(key(1)))
@@ -111,6 +119,7 @@ func order(t *testing.T, j device.Journal) {
 }
 
 func copied(t *testing.T, j device.Journal) {
+	t.Helper()
 	b := []byte("reply")
 	begin(t, j, key(1), device.StateNew)
 	must(t, j.Answer(key(1), b))
@@ -121,6 +130,7 @@ func copied(t *testing.T, j device.Journal) {
 }
 
 func empty(t *testing.T, j device.Journal) {
+	t.Helper()
 	begin(t, j, key(1), device.StateNew)
 	must(t, j.Answer(key(1), nil))
 	if e := begin(t, j, key(1), device.StateAnswered); len(e.Reply) != 0 {
@@ -129,6 +139,7 @@ func empty(t *testing.T, j device.Journal) {
 }
 
 func forgotten(t *testing.T, j device.Journal) {
+	t.Helper()
 	begin(t, j, key(1), device.StateNew)
 	must(t, j.Forget(key(1)))
 	begin(t, j, key(1), device.StateNew)
@@ -138,6 +149,7 @@ func forgotten(t *testing.T, j device.Journal) {
 }
 
 func unanswered(t *testing.T, j device.Journal) {
+	t.Helper()
 	for n := range 4 {
 		begin(t, j, key(n), device.StateNew)
 	}
@@ -171,6 +183,7 @@ func fill(t *testing.T, j device.Journal) {
 }
 
 func room(t *testing.T, j device.Journal) {
+	t.Helper()
 	fill(t, j)
 	must(t, j.Answer(key(5), []byte("five")))
 	must(t, j.Answer(key(3), []byte("three")))
@@ -182,6 +195,7 @@ func room(t *testing.T, j device.Journal) {
 }
 
 func busy(t *testing.T, j device.Journal) {
+	t.Helper()
 	fill(t, j)
 	if e, err := j.Begin(key(100)); !errors.Is(err, device.ErrBusy) {
 		t.Fatalf("got %v, %v, want ErrBusy", e, err)
@@ -193,12 +207,14 @@ func busy(t *testing.T, j device.Journal) {
 }
 
 func forgetRoom(t *testing.T, j device.Journal) {
+	t.Helper()
 	fill(t, j)
 	must(t, j.Forget(key(4)))
 	begin(t, j, key(100), device.StateNew)
 }
 
 func concurrent(t *testing.T, j device.Journal) {
+	t.Helper()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	made := 0
