@@ -240,6 +240,18 @@ func (v *View) referred(rec *recipe, from *row) *row {
 	return nil
 }
 
+// findLoosely finds what a value of the CPE refers to: with or without root and
+// final dot.
+func (v *View) findLoosely(ref string) *node {
+	if ref == "" {
+		return nil
+	}
+	if n := v.find(ref); n != nil {
+		return n
+	}
+	return v.raw.get(ref)
+}
+
 // rowAt returns the row of a table that was made of n or the nearest object
 // above it.
 func (v *View) rowAt(table string, n *node) *row {
@@ -258,7 +270,7 @@ func (v *View) fromCPEPaths(raw string, tables []string) string {
 	items := splitList(raw)
 	out := items[:0]
 	for _, it := range items {
-		n := v.find(strings.TrimSuffix(it, "."))
+		n := v.findLoosely(it)
 		if n == nil {
 			continue
 		}

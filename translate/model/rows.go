@@ -4,6 +4,7 @@
 package model
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,9 +62,8 @@ func (v *View) noObject(p string) *usp.Error {
 func (v *View) adders(table string, above *target) []*mapping {
 	var out []*mapping
 	want := generic(table) + "{i}."
-	pool := v.r.maps
+	pool := slices.Clone(v.r.maps)
 	if above != nil && above.row != nil {
-		pool = nil
 		for _, r := range v.rowsOf[above.row.base[0]] {
 			if r.t == above {
 				pool = append(pool, r.m.subs...)
@@ -98,7 +98,7 @@ func (v *View) parentTable(m *mapping, above *target, settings []Setting) (strin
 		}
 		consumed = idx
 		if wanted != nil {
-			if !contains(parents, wanted) {
+			if !slices.Contains(parents, wanted) {
 				return "", nil, nil
 			}
 			parents = []*node{wanted}
@@ -108,15 +108,6 @@ func (v *View) parentTable(m *mapping, above *target, settings []Setting) (strin
 		return "", nil, nil
 	}
 	return parents[0].path() + leaf + ".", consumed, nil
-}
-
-func contains(nodes []*node, n *node) bool {
-	for _, m := range nodes {
-		if m == n {
-			return true
-		}
-	}
-	return false
 }
 
 // wantedParent finds the CPE's object that the settings of an Add, or else the
@@ -139,7 +130,7 @@ func (v *View) wantedParent(m *mapping, settings []Setting) (*node, []int, *usp.
 	if def == nil || def.value == "" {
 		return nil, nil, nil
 	}
-	n := v.find(strings.TrimSuffix(def.value, "."))
+	n := v.findLoosely(strings.TrimSpace(def.value))
 	if n == nil || len(v.rowsOf[n]) == 0 {
 		return nil, nil, nil
 	}
@@ -147,14 +138,16 @@ func (v *View) wantedParent(m *mapping, settings []Setting) (*node, []int, *usp.
 }
 
 // Added takes the instance number of AddObjectResponse and returns the path of
-// the new row, ending in a dot. The row exists in the View from then on (no
-// Delta reports it) and may be given to PlanSet at once, before its names are
-// read. The error is a *usp.Error.
+// the new row, ending in a dot. The row exists in the View from then on, and may
+// be given to PlanSet at once, before its names are read. No Delta reports it;
+// what else it changed, such as counts, is in the next one. The error is a
+// *usp.Error.
 func (v *View) Added(plan AddPlan, instance uint32) (string, error) {
 	if instance == 0 {
 		return "", &usp.Error{Code: usp.CodeObjectNotCreated, Path: plan.Table, Text: "the device gave no instance number"}
 	}
 	name := plan.ObjectName + strconv.FormatUint(uint64(instance), 10) + "."
+	before, old := v.rowPaths(), v.top
 	v.inst.retire(func(source string) bool { return strings.HasPrefix(v.root.Prefix()+source, name) })
 	n, _ := v.place(name)
 	if n == nil {
@@ -162,20 +155,43 @@ func (v *View) Added(plan AddPlan, instance uint32) (string, error) {
 	}
 	v.guess(n)
 	v.rebuild()
-	row := ""
-	for _, r := range v.rowsOf[n] {
-		if p := r.t.path(); r.t.isRow() && strings.HasPrefix(p, plan.Table) {
-			row = p
-		}
-	}
-	if row == "" && v.visible(n) {
-		row = v.shownPath(n)
-	}
+	row := v.rowIn(plan.Table, n)
+	d := v.diff(old, before, nil)
+	d.Created = slices.DeleteFunc(d.Created, func(p string) bool { return p == row })
+	v.carry = d
 	if row == "" {
 		return "", &usp.Error{Code: usp.CodeObjectNotCreated, Path: plan.Table, Text: name + " is not shown there"}
 	}
 	v.fresh[row] = true
 	return row, nil
+}
+
+// rowIn returns the row of a table that n is shown as, "" if there is none.
+func (v *View) rowIn(table string, n *node) string {
+	for _, r := range v.rowsOf[n] {
+		if p := r.t.path(); r.t.isRow() && strings.HasPrefix(p, table) {
+			return p
+		}
+	}
+	if p := v.shownPath(n); v.visible(n) && strings.HasPrefix(p, table) {
+		return p
+	}
+	return ""
+}
+
+// withCarried adds what Added left to be reported.
+func (v *View) withCarried(d Delta) Delta {
+	if v.carry.Empty() {
+		return d
+	}
+	d.Changed = append(v.carry.Changed, d.Changed...)
+	d.Created = append(v.carry.Created, d.Created...)
+	d.Deleted = append(v.carry.Deleted, d.Deleted...)
+	v.carry = Delta{}
+	sortParams(d.Changed)
+	slices.SortFunc(d.Created, comparePaths)
+	slices.SortFunc(d.Deleted, comparePaths)
+	return d
 }
 
 // guess gives a new row the parameters that it will have, going by the other
@@ -188,8 +204,30 @@ func (v *View) guess(n *node) {
 		}
 	}
 	want := strings.TrimPrefix(generic(n.path()), v.root.Prefix())
+	if v.root == TR181 {
+		v.guessDeclared(n)
+		return
+	}
 	for _, m := range v.r.maps {
 		v.guessByRule(n, m, "", want)
+	}
+}
+
+// guessDeclared gives a row of a TR-181 CPE what the rules know of Device:2.
+func (v *View) guessDeclared(n *node) {
+	o := v.r.objects[generic(n.path())]
+	if o == nil {
+		return
+	}
+	for _, name := range o.names {
+		d := o.params[name]
+		if d.access == ReadOnly {
+			continue
+		}
+		k, _ := n.insert(name)
+		k.typ = wireTypeOf(d.typ)
+		k.flags |= flagGuess
+		v.judge(k)
 	}
 }
 

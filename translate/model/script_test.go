@@ -97,7 +97,7 @@ func runScript(t *testing.T, name, text string) string {
 			out.WriteString("\n")
 		}
 	}
-	return strings.TrimSuffix(out.String(), "\n")
+	return strings.TrimRight(out.String(), "\n") + "\n"
 }
 
 func mustLoad(t testing.TB) *model.Rules {
@@ -162,7 +162,10 @@ func (s *script) run(cmd, input string) string {
 		}
 		return strings.Join(names, "\n") + "\n"
 	case "sources":
-		return strings.Join(s.view.Sources(arg), "\n") + "\n"
+		if names := s.view.Sources(arg); len(names) > 0 {
+			return strings.Join(names, "\n") + "\n"
+		}
+		return "nothing\n"
 	case "supported":
 		return s.supported(arg)
 	case "explain":

@@ -124,7 +124,9 @@ func (pl *planner) setTarget(t *target, value string) *usp.Error {
 	known := t.known && !d.secret
 	switch {
 	case c.rec.kind == kindAlias:
-		return pl.setAlias(t.parent.path(), value)
+		err := pl.setAlias(t.parent.path(), value)
+		t.val, t.known = pl.v.eval(t)
+		return err
 	case d.access == WriteOnce:
 		if err := pl.mayAlias(t.parent.path(), t.val, value); err != nil {
 			return err

@@ -4,6 +4,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -199,7 +200,9 @@ func (w *want) cover(n *node) (names []string, cost float64) {
 	if cost == 0 && !w.whole[n] {
 		return nil, 0
 	}
-	if whole := costName + costValue*float64(n.params()); w.whole[n] || whole < cost {
+	// What a row just added has is a guess: ask for all of it.
+	guess := slices.ContainsFunc(n.kids, func(k *node) bool { return k.is(flagGuess) })
+	if whole := costName + costValue*float64(n.params()); w.whole[n] || guess || whole < cost {
 		return []string{n.path()}, whole
 	}
 	return names, cost

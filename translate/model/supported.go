@@ -237,6 +237,9 @@ func (c *supportedBuilder) raw(n *node, generic string) {
 		generic += "{i}."
 		o := c.object(generic)
 		o.Add = o.Add || n.writable()
+		if len(n.kids) == 0 {
+			c.empty(n, o)
+		}
 	} else {
 		o := c.object(generic)
 		o.Delete = o.Delete || o.Multi && n.writable()
@@ -255,6 +258,20 @@ func (c *supportedBuilder) raw(n *node, generic string) {
 			c.object(own)
 			c.param(own, c.rawParam(k))
 		}
+	}
+}
+
+// empty adds a table without rows: what Device:2 says of its rows, as far as
+// the rules know it.
+func (c *supportedBuilder) empty(n *node, o *SupportedObject) {
+	o.Delete = o.Delete || n.writable()
+	rule := c.v.r.objects[o.Path]
+	if rule == nil || len(rule.params) == 0 {
+		c.param(o.Path, SupportedParam{Name: "Alias", Access: WriteOnce})
+		return
+	}
+	for _, d := range rule.params {
+		c.param(o.Path, SupportedParam{Name: d.name, Type: d.typ, Access: d.access})
 	}
 }
 

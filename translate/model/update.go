@@ -32,7 +32,7 @@ func (v *View) SetNames(under string, infos []cwmp.ParameterInfo) Delta {
 		full := v.root.Prefix() + source
 		return strings.HasPrefix(full, under) && v.find(full) == nil
 	})
-	return v.diff(old, before, nil)
+	return v.withCarried(v.diff(old, before, nil))
 }
 
 // name takes one entry and marks it and what is above it.
@@ -81,9 +81,9 @@ func (v *View) SetValues(under []string, vals []cwmp.ParameterValue) Delta {
 	nodes, reshape := v.lookup(vals)
 	gone := v.vanished(under, nodes)
 	if !reshape && len(gone) == 0 {
-		return v.update(nodes, vals)
+		return v.withCarried(v.update(nodes, vals))
 	}
-	return v.reshape(vals, gone)
+	return v.withCarried(v.reshape(vals, gone))
 }
 
 // Observe takes values seen in passing, of an Inform or of a write of ours: it
@@ -111,7 +111,7 @@ func (v *View) lookup(vals []cwmp.ParameterValue) (nodes []*node, reshape bool) 
 }
 
 // vanished returns the topmost rows below the partial paths that had parameters
-// and have no value among nodes.
+// and have no value among nodes, and what was guessed of new rows wrongly.
 func (v *View) vanished(under []string, nodes []*node) []*node {
 	var gone []*node
 	marked := false
@@ -148,8 +148,11 @@ func (n *node) unmarkedRows(out []*node) []*node {
 		return append(out, n)
 	}
 	for _, k := range n.kids {
-		if k.is(flagObject) {
+		switch {
+		case k.is(flagObject):
 			out = k.unmarkedRows(out)
+		case k.is(flagGuess) && !k.is(flagMark):
+			out = append(out, k)
 		}
 	}
 	return out

@@ -26,6 +26,7 @@ type View struct {
 	rowsOf map[*node][]*row
 	sup    *Supported
 	fresh  map[string]bool // rows we made whose Alias is still to be had
+	carry  Delta           // changed by Added, for the next Delta
 	words  int             // booleans seen as true or false, less those as 1 or 0
 }
 
