@@ -152,11 +152,12 @@ type ackItem struct {
 
 // effects are what a holder of a lane's lock leaves to do after unlocking.
 type effects struct {
-	acks   []ackItem
+	first  [4]ackItem // acks, without allocating for a few
+	n      int        // of first
+	rest   []ackItem
 	closes []*port // replaced by a newer Link
 	pump   bool
 	notify bool
-	first  [4]ackItem // room for acks without allocating
 }
 
 // ack gives the outcome of o to its ingress, once.
@@ -167,16 +168,22 @@ func (fx *effects) ack(o *out, err error) {
 	}
 	o.in = nil
 	p.release(o)
-	if fx.acks == nil {
-		fx.acks = fx.first[:0]
+	item := ackItem{p.link, o.inToken, err}
+	if fx.n == len(fx.first) {
+		fx.rest = append(fx.rest, item)
+		return
 	}
-	fx.acks = append(fx.acks, ackItem{p.link, o.inToken, err})
+	fx.first[fx.n] = item
+	fx.n++
 }
 
 // run does what is left; l is the lane, unlocked.
 func (fx *effects) run(r *Router, l *lane) {
-	for i := range fx.acks {
-		fx.acks[i].link.Ack(fx.acks[i].token, fx.acks[i].err)
+	for _, a := range fx.first[:fx.n] {
+		a.link.Ack(a.token, a.err)
+	}
+	for _, a := range fx.rest {
+		a.link.Ack(a.token, a.err)
 	}
 	for _, p := range fx.closes {
 		p.link.Close(mtp.ErrReplaced)
