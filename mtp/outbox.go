@@ -69,9 +69,9 @@ type Outbox struct {
 	running bool       // a writer is alive
 	poked   bool       // Write is wanted even for an empty queue
 	state   outboxState
-	timer   *time.Timer // deadline of Close
-	done    chan struct{}
-	runFunc func() // run, bound once so that starting it allocates nothing
+	timer   *time.Timer   // deadline of Close
+	done    chan struct{} // made when somebody asks
+	runFunc func()        // run, bound once so that starting it allocates nothing
 }
 
 type outboxState uint8
@@ -94,7 +94,7 @@ func NewOutbox(o OutboxOptions) *Outbox {
 	if o.FlushBytes <= 0 {
 		o.FlushBytes = defaultFlushBytes
 	}
-	b := &Outbox{opts: o, done: make(chan struct{})}
+	b := &Outbox{opts: o}
 	b.runFunc = b.run
 	return b
 }
@@ -173,7 +173,17 @@ func (b *Outbox) Discard() {
 
 // Done is closed when every token has been settled after Close, Fail or a
 // failed Write, and the writer has ended.
-func (b *Outbox) Done() <-chan struct{} { return b.done }
+func (b *Outbox) Done() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.done == nil {
+		b.done = make(chan struct{})
+		if b.state == outboxDone {
+			close(b.done)
+		}
+	}
+	return b.done
+}
 
 // Outstanding returns how many Records and bytes are taken and not settled.
 func (b *Outbox) Outstanding() (records, bytes int) {

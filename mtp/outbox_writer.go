@@ -55,7 +55,9 @@ func (b *Outbox) next() bool {
 	if b.timer != nil {
 		b.timer.Stop()
 	}
-	close(b.done)
+	if b.done != nil {
+		close(b.done)
+	}
 	return false
 }
 

@@ -5,7 +5,6 @@ package mtp
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,21 +39,24 @@ func Supervise(ctx context.Context, o SuperviseOptions, attempt func(ctx context
 	}
 	backoff := NewBackoff(o.Retry)
 	for {
-		if err := hold(ctx, o.Hold); err != nil || ctx.Err() != nil {
+		if err := hold(ctx, o.Hold); err != nil || ended(ctx) {
 			return err
 		}
-		if wait := once(ctx, log, backoff, attempt); ctx.Err() == nil {
+		if wait := once(ctx, log, backoff, attempt); !ended(ctx) {
 			sleep(ctx, wait)
 		}
 	}
 }
+
+// ended reports whether ctx has ended, which ends Supervise without an error.
+func ended(ctx context.Context) bool { return ctx.Err() != nil }
 
 // once runs one attempt, says how it ended and returns how long to wait.
 func once(
 	ctx context.Context, log *zap.Logger, backoff *Backoff, attempt func(context.Context, func()) error,
 ) time.Duration {
 	cause := attempt(ctx, backoff.Reset)
-	if ctx.Err() != nil {
+	if ended(ctx) {
 		return 0
 	}
 	wait := backoff.Next()
@@ -63,16 +65,15 @@ func once(
 	return wait
 }
 
-// hold waits for f; that it was ended by ctx is not an error.
+// hold waits for f.
 func hold(ctx context.Context, f HoldFunc) error {
-	if f == nil {
+	if f == nil || ended(ctx) {
 		return nil
 	}
-	err := f(ctx)
-	if errors.Is(err, ctx.Err()) {
-		return nil
+	if err := f(ctx); !ended(ctx) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // sleep waits for d or the end of ctx.

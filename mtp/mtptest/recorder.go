@@ -89,6 +89,9 @@ func (r *Recorder) Link() *Port {
 	}
 }
 
+// Links is how many Links have come up and not been fetched by Link.
+func (r *Recorder) Links() int { return len(r.links) }
+
 // Port is the Recorder's end of one Link.
 type Port struct {
 	Link mtp.Link

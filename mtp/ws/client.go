@@ -74,14 +74,17 @@ func (c *Client) attempt(ctx context.Context, h mtp.Handler, up func()) error {
 		w.kill()
 		return err
 	}
-	l := newLink(conn, w, &c.opts.LinkOptions, c.metrics)
+	l := newLink(conn, w, &c.opts.LinkOptions, c.metrics, peer.Endpoint)
 	defer keep(l, interval(c.opts.KeepAlive))()
 	stop := context.AfterFunc(ctx, func() { l.Close(mtp.ErrDraining) })
 	defer stop()
-	return l.run(h, peer, func() {
-		l.log(&peer).Info("link up", zap.String("url", c.opts.URL))
-		up()
-	})
+	if err := l.introduce(h, peer); err != nil {
+		return err
+	}
+	up()
+	l.logger().Info("link up", zap.String("url", c.opts.URL))
+	l.live()
+	return l.ended()
 }
 
 // dial connects and shakes hands, all within the handshake timeout.

@@ -166,6 +166,7 @@ func TestExtensionInAnswer_R_WS_11a(t *testing.T) {
 
 func TestAdmission(t *testing.T) {
 	t.Parallel()
+	errNo := errors.New("no")
 	one := []usp.EndpointID{"os::00D09E-1"}
 	auth := func(i mtp.Identity, err error) ws.AuthFunc {
 		return func(*http.Request) (mtp.Identity, error) { return i, err }
@@ -193,15 +194,17 @@ func TestAdmission(t *testing.T) {
 			Endpoint: "os::00D09E-1", Identity: password,
 		}},
 		{"password of another", ws.ServerOptions{Auth: auth(password, nil)}, "?eid=os::00D09E-2", 403, mtp.Peer{}},
-		{"wrong password", ws.ServerOptions{Auth: auth(mtp.Identity{}, errors.New("no"))}, "?eid=os::00D09E-1", 401, mtp.Peer{}},
+		{"wrong password", ws.ServerOptions{Auth: auth(mtp.Identity{}, errNo)}, "?eid=os::00D09E-1", 401, mtp.Peer{}},
 		{"banned", ws.ServerOptions{Auth: auth(mtp.Identity{}, mtp.ErrForbidden)}, "?eid=os::00D09E-1", 403, mtp.Peer{}},
 		{"overloaded", ws.ServerOptions{Auth: auth(mtp.Identity{}, mtp.ErrBusy)}, "?eid=os::00D09E-1", 503, mtp.Peer{}},
 		{"origin", ws.ServerOptions{CheckOrigin: func(r *http.Request) bool {
 			return r.Header.Get("Origin") == ""
 		}}, "?eid=os::00D09E-1", 403, mtp.Peer{}},
 		{
-			"no Connect Records", ws.ServerOptions{LinkOptions: ws.LinkOptions{NoConnectRecords: true}},
-			"?eid=os::00D09E-1", 101, mtp.Peer{
+			"no Connect Records",
+			ws.ServerOptions{LinkOptions: ws.LinkOptions{NoConnectRecords: true}},
+			"?eid=os::00D09E-1", 101,
+			mtp.Peer{
 				Endpoint: "os::00D09E-1", Identity: mtp.Identity{Method: "handshake", IDs: one}, NoConnectRecords: true,
 			},
 		},

@@ -35,7 +35,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 		addr := addressOf(conn.RemoteAddr())
 		reason, ok := l.take(addr)
 		if ok {
-			return &counted{Conn: conn, limiter: l, addr: addr}, nil
+			return &counted{Conn: conn, limiter: l}, nil
 		}
 		l.metrics.Rejected(reason)
 		_ = conn.Close() // nothing was said, nothing can be lost
@@ -74,14 +74,21 @@ func (l *limiter) release(addr netip.Addr) {
 type counted struct {
 	net.Conn
 	limiter *limiter
-	addr    netip.Addr
 	once    sync.Once
 }
 
 // Close implements net.Conn.
 func (c *counted) Close() error {
-	c.once.Do(func() { c.limiter.release(c.addr) })
+	c.once.Do(func() { c.limiter.release(addressOf(c.RemoteAddr())) })
 	return c.Conn.Close()
+}
+
+// CloseWrite ends the own side only.
+func (c *counted) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 // addressOf returns the address without the port, the zero one if there is none.

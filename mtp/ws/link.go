@@ -30,16 +30,17 @@ const (
 	activityAccepting               // in Port.Accept: it is us who do not listen
 )
 
-// link is one connection in either role. Its reader, the goroutine in run, owns
-// it; what is written goes through the writer of box.
+// link is one connection in either role. Its reader, the goroutine in live,
+// owns it; what is written goes through the writer of box.
 type link struct {
-	opts    *LinkOptions
-	metrics *mtp.KindMetrics
-	conn    *websocket.Conn
-	wire    *wire
-	box     *mtp.Outbox
-	port    mtp.Port // set before the reader and the writer begin
-	token   mtp.Token
+	opts     *LinkOptions
+	metrics  *mtp.KindMetrics
+	conn     *websocket.Conn
+	wire     *wire
+	box      *mtp.Outbox
+	port     mtp.Port       // set before the reader and the writer begin
+	endpoint usp.EndpointID // as far as it was known at first, for logs
+	token    mtp.Token
 
 	refused  atomic.Bool // a Record was refused in a way that ends the Link
 	activity atomic.Uint32
@@ -58,8 +59,8 @@ type link struct {
 }
 
 // newLink wraps a connection whose handshake is over.
-func newLink(conn *websocket.Conn, w *wire, o *LinkOptions, m *mtp.KindMetrics) *link {
-	l := &link{opts: o, metrics: m, conn: conn, wire: w}
+func newLink(conn *websocket.Conn, w *wire, o *LinkOptions, m *mtp.KindMetrics, id usp.EndpointID) *link {
+	l := &link{opts: o, metrics: m, conn: conn, wire: w, endpoint: id}
 	w.opened()
 	l.box = mtp.NewOutbox(mtp.OutboxOptions{
 		MaxRecords: o.QueueRecords, MaxBytes: o.QueueBytes,
@@ -124,38 +125,10 @@ func (l *link) fail(cause error) {
 	_ = l.conn.SetReadDeadline(time.Unix(1, 0)) // fails only if the connection is gone already
 }
 
-// run introduces the Link to the router, reads until the end and tears down.
-// When it returns Down has been called, the connection is closed and none of
-// its goroutines is alive. up is called once the router has taken the Link.
-func (l *link) run(h mtp.Handler, p mtp.Peer, up func()) error {
-	defer l.wire.kill()
-	if err := l.introduce(h, p); err != nil {
-		l.metrics.Rejected(mtp.RejectRouter)
-		l.because(err)
-		l.box.Discard()
-		<-l.box.Done()
-		l.goodbye()
-		return fmt.Errorf("ws: link refused: %w", err)
-	}
-	l.metrics.LinkUp()
-	defer l.metrics.LinkDown()
-	up()
-	l.because(guard(func() error { return l.serve(p) }))
-	l.box.Fail()
-	if isNetwork(l.ended()) {
-		l.wire.kill()
-	}
-	_ = l.wire.SetWriteDeadline(time.Now().Add(l.opts.CloseTimeout)) // fails only if the connection is gone
-	<-l.box.Done()
-	cause := l.ended()
-	l.port.Down(cause)
-	l.goodbye()
-	return cause
-}
-
-// introduce has the router take the Link.
+// introduce has the router take the Link, after which live follows. On an
+// error it has closed the connection.
 func (l *link) introduce(h mtp.Handler, p mtp.Peer) error {
-	return guard(func() error {
+	err := guard(func() error {
 		port, err := h.LinkUp(l, p)
 		if err != nil {
 			return err
@@ -164,14 +137,20 @@ func (l *link) introduce(h mtp.Handler, p mtp.Peer) error {
 		l.box.Start(port)
 		return nil
 	})
-}
-
-// serve reads until the connection ends.
-func (l *link) serve(p mtp.Peer) error {
-	if err := l.bindShared(p); err != nil {
-		return err
+	if err != nil {
+		defer l.wire.kill()
+		l.metrics.Rejected(mtp.RejectRouter)
+		l.because(err)
+		l.box.Discard()
+		<-l.box.Done()
+		l.goodbye()
+		return fmt.Errorf("ws: link refused: %w", err)
 	}
-	return l.read()
+	l.metrics.LinkUp()
+	if err := l.bindShared(p); err != nil {
+		l.fail(err)
+	}
+	return nil
 }
 
 // bindShared tells the router the one Endpoint that is known to be reachable
@@ -181,6 +160,44 @@ func (l *link) bindShared(p mtp.Peer) error {
 		return nil
 	}
 	return l.port.Bind(usp.Address{ID: p.Endpoint, Role: p.Role}, mtp.Hint{})
+}
+
+// live reads until the connection ends and tears down: when it returns Down has
+// been called, the connection is closed and none of the Link's goroutines is
+// alive. A panic below it ends this connection only.
+//
+// The frames of live, loop and whoever calls live are kept small: they stand on
+// the stack of every idle connection.
+func (l *link) live() {
+	defer l.teardown()
+	l.loop()
+}
+
+// loop takes message after message.
+func (l *link) loop() {
+	for !l.refused.Load() {
+		kind, r, err := l.conn.NextReader()
+		if !l.take(kind, r, err) {
+			return
+		}
+	}
+}
+
+// teardown is deferred by live.
+func (l *link) teardown() {
+	if p := recover(); p != nil {
+		l.because(panicked(p))
+	}
+	defer l.wire.kill()
+	l.box.Fail()
+	if isNetwork(l.ended()) {
+		l.wire.kill()
+	}
+	_ = l.wire.SetWriteDeadline(time.Now().Add(l.opts.CloseTimeout)) // fails only if the connection is gone
+	<-l.box.Done()
+	l.port.Down(l.ended())
+	l.metrics.LinkDown()
+	l.goodbye()
 }
 
 // goodbye says why the Link ends, if the peer can still read it, and waits a
@@ -282,8 +299,9 @@ func (l *link) expire(cause error) {
 	l.wire.kill()
 }
 
-// log is made when needed: a logger per idle connection would cost more than
-// the connection.
-func (l *link) log(p *mtp.Peer) *zap.Logger {
-	return l.opts.Log.With(zap.String("remote", p.Remote), zap.String("endpoint_id", string(p.Endpoint)))
+// logger is made when needed: one per idle connection would cost more than the
+// connection.
+func (l *link) logger() *zap.Logger {
+	return l.opts.Log.With(
+		zap.Stringer("remote", l.wire.RemoteAddr()), zap.String("endpoint_id", string(l.endpoint)))
 }

@@ -33,10 +33,11 @@ const (
 	DefaultMaxHeader        = 8 << 10
 )
 
-// Of the library's buffers per connection: the read buffer must hold a control
-// frame, wire reads ahead where more is waiting; the write buffer is not used.
+// Of the library's buffers per connection: the read buffer holds no more than a
+// control frame, for wire reads ahead where more is waiting; the write buffer
+// is not used.
 const (
-	readBufferSize  = 512
+	readBufferSize  = 128
 	writeBufferSize = 256
 )
 

@@ -40,35 +40,37 @@ func isNetwork(err error) bool {
 func guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v: %s", errPanic, p, debug.Stack())
+			err = panicked(p)
 		}
 	}()
 	return f()
 }
 
-// read hands over one Record per binary message [R-WS.14, R-WS.15] until the
-// connection ends, and returns why it did.
-func (l *link) read() error {
-	for !l.refused.Load() {
-		rec, err := l.record()
-		if err != nil {
-			return err
-		}
-		l.token++
-		l.activity.Store(activityAccepting)
-		l.port.Accept(rec, mtp.Hint{}, l.token)
-		l.activity.Store(activityHeard)
+// panicked is the error for a panic, with its stack.
+func panicked(p any) error { return fmt.Errorf("%w: %v: %s", errPanic, p, debug.Stack()) }
+
+// take hands over the Record in one binary message [R-WS.14, R-WS.15], and
+// reports whether another may follow; otherwise the cause is noted.
+func (l *link) take(kind int, r io.Reader, err error) bool {
+	if err != nil {
+		l.because(l.readError(err))
+		return false
 	}
-	return l.ended()
+	rec, err := l.record(kind, r)
+	if err != nil {
+		l.because(err)
+		return false
+	}
+	l.token++
+	l.activity.Store(activityAccepting)
+	l.port.Accept(rec, mtp.Hint{}, l.token)
+	l.activity.Store(activityHeard)
+	return true
 }
 
-// record reads the next Record; text frames and what does not parse are
-// ErrMalformed [R-WS.16].
-func (l *link) record() (usp.Record, error) {
-	kind, r, err := l.conn.NextReader()
-	if err != nil {
-		return usp.Record{}, l.readError(err)
-	}
+// record reads a Record; text frames and what does not parse are ErrMalformed
+// [R-WS.16].
+func (l *link) record(kind int, r io.Reader) (usp.Record, error) {
 	if kind != websocket.BinaryMessage {
 		l.metrics.Received(mtp.ErrMalformed)
 		return usp.Record{}, fmt.Errorf("ws: text frame: %w", mtp.ErrMalformed)
@@ -144,6 +146,8 @@ func (l *link) linger() {
 		}
 	}
 	if !l.peerEnd {
+		// What comes cannot be parsed any more: end our side and wait for theirs.
+		l.wire.closeWrite()
 		_, _ = io.CopyN(io.Discard, l.wire, lingerBytes) // the connection is closed next, whatever comes
 	}
 }

@@ -207,20 +207,30 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	peer.Loopback = isLoopback(conn.LocalAddr()) && isLoopback(conn.RemoteAddr())
-	l := newLink(conn, hijacker.wire, &s.opts.LinkOptions, s.metrics)
+	l := newLink(conn, hijacker.wire, &s.opts.LinkOptions, s.metrics, peer.Endpoint)
 	if !s.enter(l) {
 		l.wire.kill()
 		return
 	}
-	go s.own(l, peer)
+	if err := l.introduce(s.handler, peer); err != nil {
+		s.leave(l, "link refused", err)
+		return
+	}
+	l.logger().Info("link up")
+	go s.own(l)
 }
 
 // own is the goroutine of one Link; drain waits for it.
-func (s *Server) own(l *link, peer mtp.Peer) {
+func (s *Server) own(l *link) {
+	l.live()
+	s.leave(l, "link down", l.ended())
+}
+
+// leave is the end of what enter began for a Link.
+func (s *Server) leave(l *link, event string, cause error) {
 	defer s.links.Done()
-	defer s.keeper.remove(l)
-	err := l.run(s.handler, peer, func() { l.log(&peer).Info("link up") })
-	l.log(&peer).Info("link down", zap.Error(err))
+	s.keeper.remove(l)
+	l.logger().Info(event, zap.Error(cause))
 }
 
 // refuse answers a handshake with an HTTP status.

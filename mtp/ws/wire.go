@@ -213,6 +213,13 @@ func (w *wire) closeFrame(code int, text string, timeout time.Duration) error {
 	return w.send([]control{{opClose, websocket.FormatCloseMessage(code, text)}}, nil)
 }
 
+// closeWrite tells the peer that nothing follows, if the connection can.
+func (w *wire) closeWrite() {
+	if half, ok := w.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // the connection is closed soon after
+	}
+}
+
 // kill ends the connection without a word and without waiting, even where a
 // write hangs.
 func (w *wire) kill() {

@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ws_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/mtptest"
+	"github.com/uspgate/uspgate/mtp/ws"
+)
+
+// TestRelayAllocs: one Record from one connection to another costs its own
+// bytes and what the library allocates per message.
+func TestRelayAllocs(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts the whole process
+	const batch, budget = 64, 2.5 // the bytes, the library's reader, and a rest for the runtime
+	relay := newRelay(256)
+	s := newServer(t, ws.ServerOptions{LinkOptions: ws.LinkOptions{CloseTimeout: 10 * time.Millisecond}})
+	mtptest.Start(t, s, relay)
+	from, _ := handshake(t, s.Addr(), "/usp?eid=os::a", nil)
+	relay.wait(1)
+	to, _ := handshake(t, s.Addr(), "/usp?eid=os::b", nil)
+	relay.wait(2)
+	frames := bytes.Repeat(frame(finalBit|opBinary, mtptest.Record("os::a", "os::b", "x", benchRecord)), batch)
+	out := make([]byte, len(frames)-4*batch)
+	got := testing.AllocsPerRun(200, func() {
+		if _, err := from.Write(frames); err != nil {
+			t.Fatalf("write: got %v, want nil", err)
+		}
+		if _, err := io.ReadFull(to, out); err != nil {
+			t.Fatalf("read: got %v, want nil", err)
+		}
+	}) / batch
+	if got > budget {
+		t.Fatalf("allocations per Record: got %.2f, want at most %v", got, budget)
+	}
+}
+
+// TestIdleConnection: what an idle connection costs, with its goroutine. The
+// race detector makes everything larger: the budget is for the product.
+func TestIdleConnection(t *testing.T) { //nolint:paralleltest // it reads the memory of the whole process
+	const connections, budget = 500, 6400 // 4096 of it are the stack
+	s, hub := start(t, ws.ServerOptions{LinkOptions: ws.LinkOptions{CloseTimeout: 10 * time.Millisecond}})
+	conns := make([]net.Conn, 0, connections)
+	defer func() {
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}()
+	open := func(n int) {
+		for range n {
+			c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
+			if err != nil {
+				t.Fatalf("dial: got %v, want nil", err)
+			}
+			conns = append(conns, c)
+			_, err = fmt.Fprintf(c, "GET /usp?eid=os::a-%d HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n"+
+				"Sec-WebSocket-Protocol: v1.usp\r\n\r\n", len(conns))
+			if err != nil {
+				t.Fatalf("write: got %v, want nil", err)
+			}
+			hub.Link()
+		}
+	}
+	bare := bareConnection(t)
+	open(50)
+	before, goroutines := used(), runtime.NumGoroutine()
+	open(connections)
+	each := (used() - before) / connections
+	if got := each - bare; got > budget && !raceDetector {
+		t.Errorf("idle connection: got %d bytes (%d with the test's half of %d), want at most %d", got, each, bare, budget)
+	}
+	t.Logf("idle connection: %d bytes beside the test's half of %d", each-bare, bare)
+	if got := runtime.NumGoroutine() - goroutines; got > connections {
+		t.Errorf("goroutines for %d connections: got %d, want one each", connections, got)
+	}
+}
+
+// bareConnection is the cost of the client's half: a net.Conn and a Recorder's
+// Port.
+func bareConnection(t *testing.T) int {
+	t.Helper()
+	const n = 200
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen: got %v, want nil", err)
+	}
+	defer ln.Close()
+	hub := mtptest.NewRecorder(t)
+	before := used()
+	keep := make([]any, 0, 2*n)
+	for range n {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatalf("dial: got %v, want nil", err)
+		}
+		defer c.Close()
+		if _, err := hub.LinkUp(nil, mtp.Peer{}); err != nil {
+			t.Fatalf("LinkUp: got %v, want nil", err)
+		}
+		keep = append(keep, c, hub.Link())
+	}
+	each := (used() - before) / n
+	runtime.KeepAlive(keep)
+	return each
+}
+
+// used is heap and stacks in bytes after a collection.
+func used() int {
+	for range 5 { // each halves a stack that has become too large
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc + m.StackInuse)
+}
