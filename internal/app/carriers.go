@@ -24,7 +24,7 @@ import (
 func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
 	r := &o.Config.Routing
 	queue, err := buffer.NewMemory(buffer.MemoryOptions{
-		LaneRecords: r.QueueLimit, LaneBytes: int64(r.QueueBytes), MaxAge: time.Duration(r.QueueAge), Metrics: reg,
+		MaxRecords: r.QueueLimit, MaxBytes: int64(r.QueueBytes), MaxAge: time.Duration(r.QueueAge), Metrics: reg,
 	})
 	if err != nil {
 		return err
