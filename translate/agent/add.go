@@ -32,6 +32,7 @@ type newRow struct {
 	remote   bool
 	path     string // once it is made
 	cpe      string // the CPE's name of it
+	removed  bool   // it was made, and removed again
 	err      *usp.Error
 }
 
@@ -50,8 +51,11 @@ func (n *newRow) failure() *usp.Error {
 func (a *Agent) add(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
 	req := r.req.GetAdd()
 	creations := a.planCreations(ctx, r, req.GetCreateObjs())
+	a.makeQuietly(creations, 1)
+	defer a.makeQuietly(creations, -1)
 	if !req.GetAllowPartial() {
 		if e := a.createAll(ctx, r, creations); e != nil {
+			a.readCounts(ctx, r, removedFrom(creations))
 			return nil, e
 		}
 	} else {
@@ -60,7 +64,9 @@ func (a *Agent) add(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.
 				a.create(ctx, r, n)
 			}
 		}
+		a.readCounts(ctx, r, removedFrom(creations))
 	}
+	a.announce(ctx, r, creations)
 	a.lock()
 	defer a.unlock()
 	resp := &uspmsg.AddResp{}
@@ -68,6 +74,33 @@ func (a *Agent) add(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.
 		resp.CreatedObjResults = append(resp.CreatedObjResults, a.creationResults(c)...)
 	}
 	return &uspmsg.Response{RespType: &uspmsg.Response_AddResp{AddResp: resp}}, nil
+}
+
+// removedFrom returns the tables of the rows that were removed again.
+func removedFrom(creations []*creation) []string {
+	var tables []string
+	for _, c := range creations {
+		for _, n := range c.rows {
+			if n.removed {
+				tables = append(tables, n.table)
+			}
+		}
+	}
+	return tables
+}
+
+// makeQuietly keeps the rows that are being made from being told of (see
+// Agent.making), and ends it.
+func (a *Agent) makeQuietly(creations []*creation, n int) {
+	a.lock()
+	defer a.unlock()
+	for _, c := range creations {
+		for _, row := range c.rows {
+			if a.making[row.table] += n; a.making[row.table] <= 0 {
+				delete(a.making, row.table)
+			}
+		}
+	}
 }
 
 // planCreations resolves the tables and checks what can be checked before
@@ -205,9 +238,6 @@ func (a *Agent) create(ctx context.Context, r *request, n *newRow) {
 		return
 	}
 	a.createRemote(ctx, r, n)
-	if n.failure() == nil {
-		a.announce(n)
-	}
 }
 
 // create makes a row of the local tree.
@@ -270,13 +300,6 @@ func (a *Agent) createRemote(ctx context.Context, r *request, n *newRow) {
 	}
 	if n.failure() != nil {
 		a.removeAgain(ctx, r, n)
-		return
-	}
-	a.lock()
-	sources := append(a.view.Sources(n.path), a.countSources(n.table)...)
-	a.unlock()
-	if err := a.read(ctx, r.call, sources); err != nil { // defaults and keys of the row
-		a.log.Debug("a new row was not read", zap.Error(err))
 	}
 }
 
@@ -303,7 +326,7 @@ func (a *Agent) removeAgain(ctx context.Context, r *request, n *newRow) {
 	defer a.unlock()
 	if err == nil || isFault(err, cwmp.FaultInvalidParameterName) { // or it is gone already
 		a.view.SetNames(n.cpe, nil)
-		n.path = ""
+		n.path, n.removed = "", true
 		return
 	}
 	why := "not all was done"
@@ -318,11 +341,38 @@ func (a *Agent) removeAgain(ctx context.Context, r *request, n *newRow) {
 	a.emit([]change{{kind: createdRow, path: n.path, keys: a.keys(n.path)}})
 }
 
-// announce tells the subscribers of a new row.
-func (a *Agent) announce(n *newRow) {
+// announce reads what the CPE put into its new rows, their keys among it, and
+// tells the subscribers of them.
+func (a *Agent) announce(ctx context.Context, r *request, creations []*creation) {
+	var made []*newRow
+	var sources []string
+	a.lock()
+	for _, c := range creations {
+		for _, n := range c.rows {
+			if n.remote && n.failure() == nil {
+				made = append(made, n)
+				sources = append(sources, a.view.Sources(n.path)...)
+				sources = append(sources, a.countSources(n.table)...)
+			}
+		}
+	}
+	a.unlock()
+	if len(made) == 0 {
+		return
+	}
+	if err := a.read(ctx, r.call, withoutCovered(sources)).any(); err != nil {
+		a.log.Debug("new rows were not read", zap.Error(err))
+		a.lock()
+		for _, n := range made {
+			a.doubt(n.table)
+		}
+		a.unlock()
+	}
 	a.lock()
 	defer a.unlock()
-	a.emit([]change{{kind: createdRow, path: n.path, keys: a.keys(n.path)}})
+	for _, n := range made {
+		a.emit([]change{{kind: createdRow, path: n.path, keys: a.keys(n.path)}})
+	}
 	a.reconcileAttributes()
 	a.changed()
 }
@@ -363,9 +413,7 @@ func (a *Agent) createAll(ctx context.Context, r *request, creations []*creation
 	}
 	a.unlock()
 	for _, n := range slices.Backward(remote[:made]) {
-		if !failed {
-			a.announce(n)
-		} else if n.failure() == nil {
+		if failed && n.failure() == nil {
 			a.removeAgain(ctx, r, n)
 		}
 	}

@@ -38,6 +38,13 @@ type Agent struct {
 	subs  subscriptions
 	notes outbound
 
+	// writes counts the RPCs that change the CPE, once when they leave and once
+	// when they are back: a read that overlaps with one may be out of date.
+	writes uint64
+	// making are tables in which a row is being made: it is told of when it is
+	// there for good.
+	making map[string]int
+
 	// unsure are Device:2 objects that a write of unknown outcome may have
 	// changed: read back in the next session.
 	unsure map[string]bool
@@ -54,6 +61,7 @@ func newAgent(h *Host, id usp.EndpointID, d Device) *Agent {
 		log:      h.log.With(zap.String("endpoint_id", string(id))),
 		inst:     model.NewInstanceMap(),
 		unsure:   make(map[string]bool),
+		making:   make(map[string]int),
 		versions: make(map[usp.EndpointID]string),
 	}
 	a.lanes.init()

@@ -27,6 +27,7 @@ type deletion struct {
 type oldRow struct {
 	path string
 	cpe  []string // the CPE's names of it; none for a local row
+	gone bool     // removed from the CPE
 	err  *usp.Error
 }
 
@@ -37,7 +38,9 @@ func (a *Agent) delete(ctx context.Context, r *request) (*uspmsg.Response, *uspm
 	req := r.req.GetDelete()
 	deletions := a.planDeletions(ctx, r, req)
 	if !req.GetAllowPartial() {
-		if e := a.deleteAll(ctx, r, deletions); e != nil {
+		e := a.deleteAll(ctx, r, deletions)
+		a.recount(ctx, r, deletions)
+		if e != nil {
 			return nil, e
 		}
 	} else {
@@ -46,8 +49,8 @@ func (a *Agent) delete(ctx context.Context, r *request) (*uspmsg.Response, *uspm
 				a.deleteRow(ctx, r, row)
 			}
 		}
+		a.recount(ctx, r, deletions)
 	}
-	a.recount(ctx, r, deletions)
 	resp := &uspmsg.DeleteResp{}
 	for _, d := range deletions {
 		resp.DeletedObjResults = append(resp.DeletedObjResults, d.result())
@@ -57,18 +60,34 @@ func (a *Agent) delete(ctx context.Context, r *request) (*uspmsg.Response, *uspm
 
 // recount reads the numbers of entries that the deletions have changed.
 func (a *Agent) recount(ctx context.Context, r *request, deletions []*deletion) {
-	var names []string
-	a.lock()
+	var tables []string
 	for _, d := range deletions {
 		for _, row := range d.rows {
-			if len(row.cpe) > 0 && row.err == nil {
-				names = append(names, a.countSources(tableOf(row.path))...)
+			if row.gone {
+				tables = append(tables, tableOf(row.path))
 			}
 		}
 	}
+	a.readCounts(ctx, r, tables)
+}
+
+// readCounts reads the numbers of entries of tables of the CPE; those that
+// cannot be read now are read in the next session.
+func (a *Agent) readCounts(ctx context.Context, r *request, tables []string) {
+	if len(tables) == 0 {
+		return
+	}
+	var names []string
+	a.lock()
+	for _, t := range tables {
+		names = append(names, a.countSources(t)...)
+	}
 	a.unlock()
-	if err := a.read(ctx, r.call, withoutCovered(names)); err != nil {
+	if err := a.read(ctx, r.call, withoutCovered(names)).any(); err != nil {
 		a.log.Debug("numbers of entries were not read", zap.Error(err))
+		a.lock()
+		defer a.unlock()
+		a.doubt(tables...)
 	}
 }
 
@@ -164,6 +183,7 @@ func (a *Agent) deleteRemote(ctx context.Context, r *request, row *oldRow) {
 			row.err = a.deleteFailed(row, err, i > 0)
 			return
 		}
+		row.gone = true
 		a.lock()
 		a.publish(a.view.SetNames(name, nil))
 		a.unlock()

@@ -116,8 +116,11 @@ func (a *Agent) readAll(ctx context.Context, call caller, root model.Root, infos
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	if err := a.read(ctx, call, names); err != nil {
-		return err
+	for name, err := range a.read(ctx, call, names) {
+		if !isFault(err) {
+			return err
+		}
+		a.log.Info("a part of the CPE is not readable", zap.String("name", name), zap.Error(err))
 	}
 	a.lock()
 	defer a.unlock()

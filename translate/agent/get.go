@@ -161,13 +161,13 @@ func (a *Agent) refresh(ctx context.Context, r *request, queries []query) {
 	if len(all) == 0 {
 		return
 	}
-	err := a.read(ctx, r.call, all)
-	if err == nil {
-		return
-	}
+	failed := a.read(ctx, r.call, all)
 	for i := range queries {
-		if len(sources[i]) > 0 {
-			queries[i].err = cpeError(err, "")
+		for _, name := range sources[i] {
+			if err := failed.of(name); err != nil {
+				queries[i].err = cpeError(err, "")
+				break
+			}
 		}
 	}
 }

@@ -106,7 +106,15 @@ func (r *request) call(ctx context.Context, rpc cwmp.Request) (cwmp.Response, er
 // write sends an RPC that changes something; the journal learns of it before it
 // leaves.
 func (r *request) write(ctx context.Context, rpc cwmp.Request) (cwmp.Response, error) {
+	r.agent.countWrite()
+	defer r.agent.countWrite()
 	return r.call(device.OnWire(ctx, r.noteOnWire), rpc)
+}
+
+func (a *Agent) countWrite() {
+	a.lock()
+	defer a.unlock()
+	a.writes++
 }
 
 func (r *request) noteOnWire() error {

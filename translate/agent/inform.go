@@ -125,7 +125,7 @@ func (a *Agent) readBack() {
 	release := dev.Hold()
 	ok := a.host.spawn(func(ctx context.Context) {
 		defer release()
-		if err := a.read(ctx, a.patient(dev), names); err != nil {
+		if err := a.read(ctx, a.patient(dev), names).any(); err != nil {
 			a.log.Info("reading back after a write of unknown outcome failed; the next session tries again", zap.Error(err))
 			a.lock()
 			defer a.unlock()

@@ -19,9 +19,15 @@ func (a *Agent) publish(d model.Delta) {
 	}
 	changes := make([]change, 0, len(d.Changed)+len(d.Created)+len(d.Deleted))
 	for _, row := range d.Created {
+		if a.making[tableOf(row)] > 0 {
+			continue
+		}
 		changes = append(changes, change{kind: createdRow, path: row, keys: a.keys(row)})
 	}
 	for _, row := range d.Deleted {
+		if a.making[tableOf(row)] > 0 {
+			continue
+		}
 		changes = append(changes, change{kind: deletedRow, path: row})
 	}
 	for i := range d.Changed {

@@ -73,70 +73,131 @@ func (a *Agent) stale(sources []string) []string {
 // caller sends reading RPCs: a request's, or a background task's.
 type caller func(ctx context.Context, rpc cwmp.Request) (cwmp.Response, error)
 
+// unread is what a read did not get, by name, and why.
+type unread map[string]error
+
+// of returns why a name was not read: it itself, or what it is in.
+func (u unread) of(name string) error {
+	for failed, err := range u {
+		if failed == name || cwmp.IsPartialPath(failed) && strings.HasPrefix(name, failed) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u unread) add(names []string, err error) {
+	for _, name := range names {
+		u[name] = err
+	}
+}
+
+// any returns one of the errors, nil for none.
+func (u unread) any() error {
+	for _, err := range u {
+		return err
+	}
+	return nil
+}
+
 // read gets the named CPE parameters and partial paths, in batches, into the
-// view. What the CPE refuses by name is found and remembered; any other failure
-// ends it.
-func (a *Agent) read(ctx context.Context, call caller, names []string) error {
+// view, and returns those that it did not get. A name that the CPE does not
+// know is not among them: it is found, and remembered.
+func (a *Agent) read(ctx context.Context, call caller, names []string) unread {
+	failed := make(unread)
 	for len(names) > 0 {
 		a.lock()
 		n := min(a.fresh.batch, len(names))
 		a.unlock()
-		if err := a.readBatch(ctx, call, names[:n]); err != nil {
-			return err
+		if err := a.readBatch(ctx, call, names[:n], failed); err != nil {
+			failed.add(names[n:], err)
+			return failed
 		}
 		names = names[n:]
 	}
-	return nil
+	return failed
 }
 
 // readBatch reads one batch, halving it where the CPE says that it is too much
-// [quirk 53] or that one of the names is wrong [quirk 51].
-func (a *Agent) readBatch(ctx context.Context, call caller, names []string) error {
-	resp, err := call(ctx, &cwmp.GetParameterValues{Names: names})
+// [quirk 53] or that one of the names is wrong [quirk 51]. An error means that
+// the CPE did not answer.
+func (a *Agent) readBatch(ctx context.Context, call caller, names []string, failed unread) error {
+	err := a.readOnce(ctx, call, names)
 	if err == nil {
-		a.took(names, resp)
 		return nil
 	}
-	tooMuch := isFault(err, cwmp.FaultResourcesExceeded, cwmp.FaultInternalError)
-	badName := isFault(err, cwmp.FaultInvalidParameterName, cwmp.FaultInvalidArguments)
-	if len(names) > 1 && (tooMuch || badName) {
+	if isFault(err) && len(names) > 1 {
 		half := (len(names) + 1) / 2
-		if tooMuch {
+		if isFault(err, cwmp.FaultResourcesExceeded, cwmp.FaultInternalError) {
 			a.lock()
 			a.fresh.batch = max(1, min(a.fresh.batch, half))
 			a.unlock()
 		}
-		if err := a.readBatch(ctx, call, names[:half]); err != nil {
+		if err := a.readBatch(ctx, call, names[:half], failed); err != nil {
+			failed.add(names[half:], err)
 			return err
 		}
-		return a.readBatch(ctx, call, names[half:])
+		return a.readBatch(ctx, call, names[half:], failed)
 	}
-	if !badName {
-		return err
-	}
-	a.lock()
-	defer a.unlock()
-	if cwmp.IsPartialPath(names[0]) { // the object is gone
-		a.publish(a.view.SetValues(names, nil))
+	if isFault(err, cwmp.FaultInvalidParameterName) {
+		a.unknownName(names[0])
 		return nil
 	}
-	if len(a.fresh.refused) < maxLedger {
-		a.fresh.refused[names[0]] = true
+	failed.add(names, err)
+	if isFault(err) {
+		return nil
 	}
-	return nil
+	return err
 }
 
-// took puts the answer of a GetParameterValues into the view.
-func (a *Agent) took(names []string, resp cwmp.Response) {
+// maxRereads bounds how often a read is repeated because of writes.
+const maxRereads = 3
+
+// readOnce sends one GetParameterValues and puts the answer into the view. The
+// answer of one that overlaps with a write is not used: it is sent again.
+func (a *Agent) readOnce(ctx context.Context, call caller, names []string) error {
+	for try := 0; ; try++ {
+		a.lock()
+		before := a.writes
+		a.unlock()
+		resp, err := call(ctx, &cwmp.GetParameterValues{Names: names})
+		if err != nil {
+			return err
+		}
+		if a.took(names, resp, before) || try == maxRereads {
+			return nil
+		}
+	}
+}
+
+// unknownName takes note that the CPE does not have a name: an object is gone,
+// a parameter was announced and is not given.
+func (a *Agent) unknownName(name string) {
+	a.lock()
+	defer a.unlock()
+	if cwmp.IsPartialPath(name) {
+		a.publish(a.view.SetValues([]string{name}, nil))
+	} else if len(a.fresh.refused) < maxLedger {
+		a.fresh.refused[name] = true
+	}
+}
+
+// took puts the answer of a GetParameterValues into the view, unless there have
+// been writes since it was asked for.
+func (a *Agent) took(names []string, resp cwmp.Response, writes uint64) bool {
 	got, ok := resp.(*cwmp.GetParameterValuesResponse)
 	if !ok {
-		return
+		return true
 	}
 	a.lock()
 	defer a.unlock()
+	if a.writes != writes {
+		return false
+	}
 	now := time.Now()
 	a.publish(a.view.SetValues(names, got.Params))
 	for _, n := range names {
 		a.fresh.note(n, now)
 	}
+	return true
 }

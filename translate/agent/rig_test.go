@@ -42,6 +42,7 @@ type rig struct {
 	rpcs       bool
 	sent       []*uspmsg.Msg
 	records    []usp.Record
+	answers    chan *uspmsg.Msg // of ask; nil where nobody waits
 }
 
 func newRig(tb testing.TB, model string, options ...string) *rig {
@@ -149,7 +150,9 @@ func (r *rig) restart() {
 	r.start()
 }
 
-func (r *rig) inform(events []cwmp.Event, more ...string) { r.agent.Inform(r.cpe.inform(events, more...)) }
+func (r *rig) inform(events []cwmp.Event, more ...string) {
+	r.agent.Inform(r.cpe.inform(events, more...))
+}
 
 // take is Options.Send.
 func (r *rig) take(rec usp.Record) {
@@ -166,6 +169,9 @@ func (r *rig) take(rec usp.Record) {
 		r.t.Errorf("got a Message that does not parse: %v", err)
 	}
 	r.sent = append(r.sent, msg)
+	if r.answers != nil && msg.GetHeader().GetMsgType() != uspmsg.Header_NOTIFY {
+		r.answers <- msg
+	}
 	to := ""
 	if h.To != "self::ctl" {
 		to = " to " + string(h.To)
@@ -207,6 +213,23 @@ func (r *rig) send(from usp.EndpointID, id string, words []string) {
 	}
 	msg := &uspmsg.Msg{Header: &uspmsg.Header{MsgId: id}, Body: parseRequest(t, words)}
 	r.deliver(from, msg, nil)
+}
+
+// ask sends a request and waits for the answer, outside of synctest.
+func (r *rig) ask(body *uspmsg.Body) *uspmsg.Msg {
+	r.msgs++
+	id := fmt.Sprintf("m%d", r.msgs)
+	r.deliver("self::ctl", &uspmsg.Msg{Header: &uspmsg.Header{MsgId: id}, Body: body}, nil)
+	for {
+		select {
+		case m := <-r.answers:
+			if m.GetHeader().GetMsgId() == id {
+				return m
+			}
+		case <-time.After(20 * time.Second):
+			r.t.Fatal("got no answer")
+		}
+	}
 }
 
 func (r *rig) deliver(from usp.EndpointID, msg *uspmsg.Msg, done func(error)) {
