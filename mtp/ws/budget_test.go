@@ -38,7 +38,7 @@ func TestRelayAllocs(t *testing.T) { //nolint:paralleltest // AllocsPerRun count
 			t.Fatalf("read: got %v, want nil", err)
 		}
 	}) / batch
-	if got > budget {
+	if got > budget && !raceDetector { // it empties pools at random
 		t.Fatalf("allocations per Record: got %.2f, want at most %v", got, budget)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
-const keepAlive = 50 * time.Millisecond
+const keepAlive = 100 * time.Millisecond
 
 // TestPing_R_WS_17: Pings come at the interval, and a peer that answers stays.
 func TestPing_R_WS_17(t *testing.T) {
