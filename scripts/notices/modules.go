@@ -31,16 +31,16 @@ type module struct {
 
 // text is one file of a module.
 type text struct {
-	Name string
+	Name string // relative to the module
 	Body string
 }
 
 // listed is what this program reads of the output of go list -json.
 type listed struct {
+	Dir    string
 	Module *struct {
 		Path, Version, Dir string
 		Main               bool
-		Replace            *struct{ Path, Version, Dir string }
 	}
 }
 
@@ -51,12 +51,16 @@ func linked(ctx context.Context, pkg string) ([]module, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := command(ctx, "list", "-deps", "-json=Module", pkg)
+	list, err := command(ctx, "list", "-deps", "-json=Dir,Module", pkg)
 	if err != nil {
 		return nil, err
 	}
-	dirs := map[string]string{}
-	found := map[string]module{}
+	out := []module{{Path: "Go standard library"}}
+	root := strings.TrimSpace(string(goroot))
+	if err := out[0].read(root, []string{root}); err != nil {
+		return nil, err
+	}
+	found, dirs := map[string]module{}, map[string][]string{}
 	for dec := json.NewDecoder(bytes.NewReader(list)); ; {
 		var p listed
 		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
@@ -64,27 +68,31 @@ func linked(ctx context.Context, pkg string) ([]module, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("go list: %w", err)
 		}
-		m := p.Module
-		if m == nil || m.Main {
-			continue
+		if m := p.Module; m != nil && !m.Main {
+			found[m.Path] = module{Path: m.Path, Version: m.Version}
+			dirs[m.Path] = withParents(dirs[m.Path], p.Dir, m.Dir)
 		}
-		dirs[m.Path], found[m.Path] = m.Dir, module{Path: m.Path, Version: m.Version}
-		if r := m.Replace; r != nil {
-			dirs[m.Path], found[m.Path] = r.Dir, module{Path: m.Path, Version: r.Version}
-		}
-	}
-	out := []module{{Path: "Go standard library"}}
-	if err := out[0].read(strings.TrimSpace(string(goroot))); err != nil {
-		return nil, err
 	}
 	for _, path := range slices.Sorted(maps.Keys(found)) {
 		m := found[path]
-		if err := m.read(dirs[path]); err != nil {
+		if err := m.read(dirs[path][0], dirs[path]); err != nil {
 			return nil, err
 		}
 		out = append(out, m)
 	}
 	return out, nil
+}
+
+// withParents adds dir and the folders above it, up to root, to dirs, whose
+// first entry is root: parts of a module may have a licence of their own.
+func withParents(dirs []string, dir, root string) []string {
+	if len(dirs) == 0 {
+		dirs = []string{root}
+	}
+	for ; len(dir) > len(root) && !slices.Contains(dirs, dir); dir = filepath.Dir(dir) {
+		dirs = append(dirs, dir)
+	}
+	return dirs
 }
 
 // command runs the go command for the platform that is released.
@@ -100,24 +108,29 @@ func command(ctx context.Context, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// read takes the licence and notice files from dir.
-func (m *module) read(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("%s: %w", m.Path, err)
-	}
+// read takes the licence and notice files from dirs, which are below root. The
+// files that are called LICENSE or COPYING say what the licence is.
+func (m *module) read(root string, dirs []string) error {
+	slices.Sort(dirs)
 	var names []string
-	for _, e := range entries {
-		if !e.Type().IsRegular() || !isNotice(e.Name()) {
-			continue
-		}
-		body, err := readText(filepath.Join(dir, e.Name()))
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(dir)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Path, err)
 		}
-		m.Texts = append(m.Texts, text{e.Name(), body})
-		if name := identify(body); name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
+		for _, e := range entries {
+			says, goes := isNotice(e.Name())
+			if !e.Type().IsRegular() || !goes {
+				continue
+			}
+			t, err := readText(root, filepath.Join(dir, e.Name()))
+			if err != nil {
+				return fmt.Errorf("%s: %w", m.Path, err)
+			}
+			m.Texts = append(m.Texts, t)
+			if name := identify(t.Body); says && name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
 	}
 	if len(names) == 0 {
@@ -128,34 +141,42 @@ func (m *module) read(dir string) error {
 	return nil
 }
 
-// isNotice reports whether a file of a module has to go with the binary.
-func isNotice(name string) bool {
-	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
-	switch base {
-	case "LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT", "PATENTS":
-		return !strings.HasSuffix(name, ".go")
+// isNotice reports whether a file of that name says what the licence is, and
+// whether it has to go with the binary.
+func isNotice(name string) (says, goes bool) {
+	base, ext, _ := strings.Cut(strings.ToUpper(name), ".")
+	first, _, _ := strings.Cut(base, "-")
+	switch {
+	case ext != "" && ext != "TXT" && ext != "MD":
+		return false, false
+	case first == "LICENSE", first == "LICENCE", first == "COPYING":
+		return true, true
 	default:
-		return strings.HasPrefix(base, "LICENSE-")
+		return false, slices.Contains([]string{"NOTICE", "COPYRIGHT", "PATENTS", "EPL", "EDL"}, first)
 	}
 }
 
 // readText reads a text with one form of line ends and no trailing space.
-func readText(name string) (string, error) {
+func readText(root, name string) (text, error) {
+	rel, err := filepath.Rel(root, name)
+	if err != nil {
+		return text{}, err
+	}
 	f, err := os.Open(name)
 	if err != nil {
-		return "", err
+		return text{}, err
 	}
 	defer f.Close() //nolint:errcheck // opened for reading
 	body, err := io.ReadAll(io.LimitReader(f, maxText+1))
 	if err != nil {
-		return "", err
+		return text{}, err
 	}
 	if len(body) > maxText {
-		return "", fmt.Errorf("%s is larger than %d bytes", filepath.Base(name), maxText)
+		return text{}, fmt.Errorf("%s is larger than %d bytes", rel, maxText)
 	}
 	lines := strings.Split(strings.ReplaceAll(string(body), "\r\n", "\n"), "\n")
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " \t\f")
 	}
-	return strings.Trim(strings.Join(lines, "\n"), "\n"), nil
+	return text{filepath.ToSlash(rel), strings.Trim(strings.Join(lines, "\n"), "\n")}, nil
 }
