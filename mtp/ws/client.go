@@ -201,7 +201,9 @@ func (c *Client) identity(w *wire, p mtp.Peer) (mtp.Identity, error) {
 	id := mtp.Identity{Method: "none", Any: p.Shared}
 	if p.Endpoint != "" {
 		id.Method = "handshake"
-		id.IDs = []usp.EndpointID{p.Endpoint}
+	}
+	if c.opts.Peer != "" {
+		id.IDs = []usp.EndpointID{c.opts.Peer} // bound by configuration
 	}
 	conn, ok := w.Conn.(*tls.Conn)
 	if !ok {
@@ -215,7 +217,7 @@ func (c *Client) identity(w *wire, p mtp.Peer) (mtp.Identity, error) {
 	if p.Endpoint != "" && !named.Allows(p.Endpoint) {
 		return mtp.Identity{}, fmt.Errorf("%w: its certificate does not name %q [R-SEC.0a]", errOtherEndpoint, p.Endpoint)
 	}
-	if p.Endpoint == "" && !p.Shared {
+	if c.opts.Peer == "" && !p.Shared {
 		id.IDs = named.IDs
 	}
 	return id, nil

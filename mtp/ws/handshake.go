@@ -158,7 +158,7 @@ func (s *Server) prove(r *http.Request, p *mtp.Peer) (mtp.Identity, *refusal) {
 	case p.Shared:
 		return mtp.Identity{Method: "none", Any: true}, nil
 	case p.Endpoint != "":
-		return mtp.Identity{Method: "handshake", IDs: []usp.EndpointID{p.Endpoint}}, nil
+		return mtp.Identity{Method: "handshake"}, nil // a claim binds, but proves nothing: no IDs
 	default:
 		return mtp.Identity{Method: "none"}, nil
 	}

@@ -180,7 +180,7 @@ func TestAdmission(t *testing.T) {
 		want   mtp.Peer
 	}{
 		{"claimed", ws.ServerOptions{}, "?eid=os::00D09E-1", 101, mtp.Peer{
-			Endpoint: "os::00D09E-1", Identity: mtp.Identity{Method: "handshake", IDs: one},
+			Endpoint: "os::00D09E-1", Identity: mtp.Identity{Method: "handshake"},
 		}},
 		{"not claimed", ws.ServerOptions{}, "", 101, mtp.Peer{Identity: mtp.Identity{Method: "none"}}},
 		{"not claimed but required", ws.ServerOptions{RequireEndpoint: true}, "", 400, mtp.Peer{}},
@@ -205,7 +205,7 @@ func TestAdmission(t *testing.T) {
 			ws.ServerOptions{LinkOptions: ws.LinkOptions{NoConnectRecords: true}},
 			"?eid=os::00D09E-1", 101,
 			mtp.Peer{
-				Endpoint: "os::00D09E-1", Identity: mtp.Identity{Method: "handshake", IDs: one}, NoConnectRecords: true,
+				Endpoint: "os::00D09E-1", Identity: mtp.Identity{Method: "handshake"}, NoConnectRecords: true,
 			},
 		},
 	}

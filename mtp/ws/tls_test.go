@@ -111,19 +111,18 @@ func TestCertificate_R_SEC_0a(t *testing.T) {
 		id     usp.EndpointID
 		cert   []tls.Certificate
 		method string
-		named  usp.EndpointID
+		named  []usp.EndpointID
 	}{
-		{"exact", "os::00D09E-1", a.issues("os::00D09E-1"), "certificate", "os::00D09E-1"},
-		{"percent", "os::00D09E-a%2Fb", a.issues("os::00D09E-a%2Fb"), "certificate", "os::00D09E-a%2Fb"},
-		{"wildcard", "os::00D09E-2", a.issues("os::00D09E-*"), "certificate", "os::00D09E-*"},
-		{"none given", "os::00D09E-3", nil, "handshake", "os::00D09E-3"},
+		{"exact", "os::00D09E-1", a.issues("os::00D09E-1"), "certificate", []usp.EndpointID{"os::00D09E-1"}},
+		{"percent", "os::00D09E-a%2Fb", a.issues("os::00D09E-a%2Fb"), "certificate", []usp.EndpointID{"os::00D09E-a%2Fb"}},
+		{"wildcard", "os::00D09E-2", a.issues("os::00D09E-*"), "certificate", []usp.EndpointID{"os::00D09E-*"}},
+		{"none given", "os::00D09E-3", nil, "handshake", nil},
 	}
 	for _, v := range vectors {
 		running := mtptest.Start(t, a.client(s, v.id, "", v.cert...), mtptest.NewRecorder(t))
 		got := hub.Link().Peer
-		want := []usp.EndpointID{v.named}
-		if got.Endpoint != v.id || got.Identity.Method != v.method || !slices.Equal(got.Identity.IDs, want) {
-			t.Errorf("%s: got %+v, want %s by %s for %v", v.name, got, v.id, v.method, want)
+		if got.Endpoint != v.id || got.Identity.Method != v.method || !slices.Equal(got.Identity.IDs, v.named) {
+			t.Errorf("%s: got %+v, want %s by %s for %v", v.name, got, v.id, v.method, v.named)
 		}
 		running.Stop(t)
 	}
