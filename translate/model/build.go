@@ -214,7 +214,7 @@ func splitList(s string) []string {
 // row returns the row for a source, made if missing; nil if the place is taken
 // by another mapping or source.
 func (b *builder) row(m *mapping, parent *row, s *node, key string) *row {
-	t := b.v.top
+	var t *target
 	if parent != nil {
 		t, _ = parent.t.insert(m.leaf)
 	} else {

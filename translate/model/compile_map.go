@@ -4,6 +4,7 @@
 package model
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -100,9 +101,7 @@ func (c *compiler) mapping(y yval, m *mapping, more map[string]func(yval) error)
 		"params": func(v yval) error { return c.params(v, m) },
 		"sub":    func(v yval) error { return c.subs(v, m) },
 	}
-	for k, f := range more {
-		known[k] = f
-	}
+	maps.Copy(known, more)
 	return y.fields(known)
 }
 
@@ -226,7 +225,7 @@ func (c *compiler) subs(v yval, m *mapping) error {
 		switch {
 		case s.from.text == "":
 			s.number = numberFixed
-		case !s.from.abs && strings.HasSuffix(strings.TrimSuffix(s.from.text, "."), "{i}"):
+		case !s.from.abs && (s.from.isTable() || s.from.text == "{i}."):
 			s.number = numberSource
 		}
 		i := slices.IndexFunc(m.subs, func(o *mapping) bool { return o.to == to && o.from.text == s.from.text })

@@ -42,7 +42,6 @@ func (c *compiler) recipe(v yval) (*recipe, error) {
 		return r, r.check(v)
 	}
 	kinds := 0
-	var back *yval
 	kind := func(k recipeKind, f func(yval) error) func(yval) error {
 		return func(v yval) error { r.kind = k; kinds++; return f(v) }
 	}
@@ -58,7 +57,7 @@ func (c *compiler) recipe(v yval) (*recipe, error) {
 		"list":   kind(kindList, r.setList),
 		"at":     func(v yval) error { r.at = &srcPath{}; return intoSrc(r.at)(v) },
 		"enum":   r.setEnum,
-		"write":  func(v yval) error { back = &v; return nil },
+		"write":  ignore,
 		"conv":   r.setConv,
 		"scale":  r.setScale,
 		"agg":    r.setAgg,
@@ -68,10 +67,14 @@ func (c *compiler) recipe(v yval) (*recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	if back != nil {
-		if err := r.setWrite(*back); err != nil {
-			return nil, err
+	err = v.each(func(key string, _, v yval) error {
+		if key == "write" { // after enum, wherever it stands
+			return r.setWrite(v)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if kinds > 1 {
 		return nil, v.errf("more than one of const, key, item, cases, ref, path, list")

@@ -32,20 +32,11 @@ func converterByName(name string) *converter {
 		return &converter{read: standards(false), write: standardsBack(false)}
 	case "wifi-standards-5":
 		return &converter{read: standards(true), write: standardsBack(true)}
-	case "upper":
-		return &converter{read: upper, write: keepRaw}
-	case "mac":
-		return &converter{read: macAddress, write: keepRaw}
-	case "not-empty":
-		return &converter{read: notEmpty}
 	default:
 		return nil
 	}
 }
 
-func upper(raw string) (string, bool)      { return strings.ToUpper(raw), true }
-func keepRaw(usp, _ string) (string, bool) { return usp, true }
-func notEmpty(raw string) (string, bool)   { return strconv.FormatBool(raw != ""), true }
 func base64ToHex(raw string) (string, bool) {
 	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(raw))
 	if err != nil {
@@ -60,15 +51,6 @@ func hexToBase64(usp, _ string) (string, bool) {
 		return "", false
 	}
 	return base64.StdEncoding.EncodeToString(b), true
-}
-
-// macAddress writes a MAC address with colons and in upper case.
-func macAddress(raw string) (string, bool) {
-	s := strings.ToUpper(strings.TrimSpace(raw))
-	if len(s) == 12 && !strings.ContainsAny(s, ":-") {
-		return s[0:2] + ":" + s[2:4] + ":" + s[4:6] + ":" + s[6:8] + ":" + s[8:10] + ":" + s[10:12], true
-	}
-	return strings.ReplaceAll(s, "-", ":"), true
 }
 
 // scaleConverter multiplies what the CPE says by mul/div, rounding half away

@@ -17,15 +17,15 @@ import (
 
 // shared returns a path in the directory of third-party data beside the
 // repository, and skips the test where there is none.
-func shared(t testing.TB, elem ...string) string {
-	t.Helper()
+func shared(tb testing.TB, elem ...string) string {
+	tb.Helper()
 	dir := os.Getenv("USPGATE_SHARED")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "..", "shared")
 	}
 	p := filepath.Join(append([]string{dir}, elem...)...)
 	if _, err := os.Stat(p); err != nil {
-		t.Skipf("captured data is not part of the repository: %v", err)
+		tb.Skipf("captured data is not part of the repository: %v", err)
 	}
 	return p
 }
@@ -38,29 +38,29 @@ type dump struct {
 	vals  []cwmp.ParameterValue
 }
 
-func dumps(t testing.TB) []dump {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(shared(t, "cwmp", "data", "dumps"), "*.csv"))
+func dumps(tb testing.TB) []dump {
+	tb.Helper()
+	files, err := filepath.Glob(filepath.Join(shared(tb, "cwmp", "data", "dumps"), "*.csv"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("dumps: %v, %d files", err, len(files))
+		tb.Fatalf("dumps: %v, %d files", err, len(files))
 	}
 	out := make([]dump, 0, len(files))
 	for _, f := range files {
-		out = append(out, readDump(t, f))
+		out = append(out, readDump(tb, f))
 	}
 	return out
 }
 
-func readDump(t testing.TB, file string) dump {
-	t.Helper()
+func readDump(tb testing.TB, file string) dump {
+	tb.Helper()
 	f, err := os.Open(file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	d := dump{name: filepath.Base(file)}
 	for _, r := range rows[1:] {
@@ -76,9 +76,9 @@ func readDump(t testing.TB, file string) dump {
 	return d
 }
 
-func (d *dump) view(t testing.TB) *model.View {
-	t.Helper()
-	v := model.NewView(mustLoad(t), d.root, nil)
+func (d *dump) view(tb testing.TB) *model.View {
+	tb.Helper()
+	v := model.NewView(mustLoad(tb), d.root, nil)
 	v.SetNames("", d.infos)
 	v.SetValues([]string{d.root.Prefix()}, d.vals)
 	return v

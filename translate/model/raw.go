@@ -136,6 +136,15 @@ func (n *node) remove() {
 	}
 }
 
+// size counts the nodes of the subtree, n included.
+func (n *node) size() int {
+	sum := 1
+	for _, k := range n.kids {
+		sum += k.size()
+	}
+	return sum
+}
+
 // path returns the full name on the CPE.
 func (n *node) path() string {
 	return string(n.appendPath(make([]byte, 0, 64)))

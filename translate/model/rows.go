@@ -71,7 +71,7 @@ func (v *View) adders(table string, above *target) []*mapping {
 		}
 	}
 	for _, m := range pool {
-		if m.to.path == want && m.group == nil && !m.isList && strings.HasSuffix(strings.TrimSuffix(m.from.text, "."), "{i}") {
+		if m.to.path == want && m.group == nil && !m.isList && m.from.isTable() {
 			out = append(out, m)
 		}
 	}
@@ -149,7 +149,7 @@ func (v *View) Added(plan AddPlan, instance uint32) (string, error) {
 	name := plan.ObjectName + strconv.FormatUint(uint64(instance), 10) + "."
 	before, old := v.rowPaths(), v.top
 	v.inst.retire(func(source string) bool { return strings.HasPrefix(v.root.Prefix()+source, name) })
-	n, _ := v.place(name)
+	n := v.place(name)
 	if n == nil {
 		return "", &usp.Error{Code: usp.CodeObjectNotCreated, Path: plan.Table, Text: plan.ObjectName + " has no place"}
 	}
@@ -199,7 +199,7 @@ func (v *View) withCarried(d Delta) Delta {
 func (v *View) guess(n *node) {
 	for _, sibling := range n.parent.kids {
 		if sibling != n && sibling.num != 0 && len(sibling.kids) > 0 {
-			n.likeSibling(sibling)
+			v.likeSibling(n, sibling)
 			return
 		}
 	}
@@ -224,10 +224,9 @@ func (v *View) guessDeclared(n *node) {
 		if d.access == ReadOnly {
 			continue
 		}
-		k, _ := n.insert(name)
-		k.typ = wireTypeOf(d.typ)
-		k.flags |= flagGuess
-		v.judge(k)
+		if k := v.guessed(n, name); k != nil {
+			k.typ = wireTypeOf(d.typ)
+		}
 	}
 }
 
@@ -250,28 +249,35 @@ func (v *View) guessByRule(n *node, m *mapping, above, want string) {
 		if rec.kind != kindDirect || len(rec.from) == 0 || rec.from[0].abs || len(rec.from[0].segs) != 1 {
 			continue
 		}
-		k, fresh := n.insert(rec.from[0].segs[0])
-		if fresh && !k.is(flagObject) {
-			k.flags |= flagGuess
+		if k := v.guessed(n, rec.from[0].segs[0]); k != nil && rec.enum == nil && rec.conv == nil {
 			k.typ = wireTypeOf(p.decl.typ)
-			if rec.enum != nil || rec.conv != nil {
-				k.typ = 0
-			}
-			v.judge(k)
 		}
 	}
 }
 
 // likeSibling copies the parameters of another row, without values.
-func (n *node) likeSibling(s *node) {
+func (v *View) likeSibling(n, s *node) {
 	for _, k := range s.kids {
 		if k.is(flagObject) {
 			continue
 		}
-		c, _ := n.insert(k.name)
-		c.typ = k.typ
-		c.flags |= k.flags&(flagListed|flagWritable|flagSecret|flagHidden) | flagGuess
+		if c := v.guessed(n, k.name); c != nil {
+			c.typ = k.typ
+			c.flags |= k.flags & (flagListed | flagWritable)
+		}
 	}
+}
+
+// guessed adds a parameter to a new row; nil if it is there.
+func (v *View) guessed(n *node, name string) *node {
+	if n.child(name) != nil || v.nodes >= v.limit {
+		return nil
+	}
+	k, _ := n.insert(name)
+	v.nodes++
+	k.flags |= flagGuess
+	v.judge(k)
+	return k
 }
 
 // PlanDelete returns the CPE's instances to delete for one instantiated Device:2

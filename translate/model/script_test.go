@@ -100,11 +100,11 @@ func runScript(t *testing.T, name, text string) string {
 	return strings.TrimRight(out.String(), "\n") + "\n"
 }
 
-func mustLoad(t testing.TB) *model.Rules {
-	t.Helper()
+func mustLoad(tb testing.TB) *model.Rules {
+	tb.Helper()
 	r, err := model.Load("")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
@@ -116,7 +116,6 @@ type script struct {
 	view  *model.View
 	root  model.Root
 	inst  *model.InstanceMap
-	plan  model.AddPlan
 }
 
 func (s *script) run(cmd, input string) string {

@@ -239,7 +239,7 @@ func (pl *planner) fromEnum(c *cell, n *node, value string) (string, *usp.Error)
 	}
 	for i, it := range items {
 		raw, ok := e.write[it]
-		if !ok && !e.open && !(n.is(flagKnown) && c.toUSP(n.value) == value) {
+		if !ok && !e.open && (!n.is(flagKnown) || c.toUSP(n.value) != value) {
 			return "", fail(usp.CodeInvalidValue, "not one of the values that the device has")
 		}
 		if ok {

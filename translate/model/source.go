@@ -59,6 +59,9 @@ func intoSrc(dst *srcPath) func(yval) error {
 	}
 }
 
+// isTable reports a path that ends in all rows of a table.
+func (p *srcPath) isTable() bool { return len(p.segs) > 1 && p.segs[len(p.segs)-1] == "{i}" }
+
 // find appends the existing nodes that p names, seen from base.
 func (p *srcPath) find(root, base *node, out []*node) []*node {
 	start := base

@@ -84,7 +84,7 @@ func (w *want) mapping(m *mapping, bases []*node) {
 	}
 	for _, s := range sources {
 		w.source(m, s, "")
-		if s.num != 0 && s.parent != nil && strings.HasSuffix(strings.TrimSuffix(m.from.text, "."), "{i}") {
+		if s.num != 0 && s.parent != nil && m.from.isTable() {
 			w.whole[s.parent] = true
 		}
 	}
@@ -144,7 +144,7 @@ func (w *want) source(m *mapping, s *node, only string) {
 			continue
 		}
 		for _, rec := range p.recipes {
-			nodes = w.recipe(rec, m, s, nodes, only != "")
+			nodes = w.recipe(rec, s, nodes, only != "")
 		}
 	}
 	for _, n := range nodes {
@@ -155,7 +155,7 @@ func (w *want) source(m *mapping, s *node, only string) {
 }
 
 // recipe appends the parameters that a recipe looks at.
-func (w *want) recipe(rec *recipe, m *mapping, s *node, nodes []*node, alone bool) []*node {
+func (w *want) recipe(rec *recipe, s *node, nodes []*node, alone bool) []*node {
 	root := w.v.raw
 	nodes = rec.when.nodes(root, s, nodes)
 	for i := range rec.from {

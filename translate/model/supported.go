@@ -166,7 +166,7 @@ func (p *srcPath) canExist(root, base *node) bool {
 func (c *supportedBuilder) declared(m *mapping, sources []*node) int {
 	var can []SupportedParam
 	for _, p := range m.params {
-		if access, ok := c.can(m, p, sources); ok {
+		if access, ok := c.can(p, sources); ok {
 			can = append(can, SupportedParam{Name: p.decl.name, Type: p.decl.typ, Access: access})
 		}
 	}
@@ -195,7 +195,7 @@ func tableTakesRows(sources []*node) bool {
 }
 
 // can reports whether the CPE has something to fill p with.
-func (c *supportedBuilder) can(m *mapping, p *paramRule, sources []*node) (Access, bool) {
+func (c *supportedBuilder) can(p *paramRule, sources []*node) (Access, bool) {
 	access, ok := ReadOnly, false
 	for _, rec := range p.recipes {
 		a := p.decl.access

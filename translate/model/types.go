@@ -45,7 +45,7 @@ func RootOf(name string) (r Root, ok bool) {
 
 // Passthrough is the object under which a TR-098 CPE's parameters that no rule
 // covers are found, with the rest of their name unchanged.
-const Passthrough = "Device.X_USPGATE_IGD."
+const Passthrough = "Device.X_USPGATE_IGD." //nolint:gosec // G101: a name, and no credential
 
 // Param is one parameter of the Device:2 side.
 type Param struct {

@@ -37,7 +37,7 @@ func (v *View) SetNames(under string, infos []cwmp.ParameterInfo) Delta {
 
 // name takes one entry and marks it and what is above it.
 func (v *View) name(info *cwmp.ParameterInfo) {
-	n, _ := v.place(info.Name)
+	n := v.place(info.Name)
 	if n == nil {
 		return
 	}
@@ -56,13 +56,24 @@ func (v *View) name(info *cwmp.ParameterInfo) {
 // of which nothing is left.
 func (v *View) sweep(n *node, listed bool) {
 	if !listed && n.num != 0 {
-		n.remove()
+		v.remove(n)
 		return
 	}
-	n.kids = slices.DeleteFunc(n.kids, func(k *node) bool { return !k.is(flagMark) })
+	n.kids = slices.DeleteFunc(n.kids, func(k *node) bool {
+		if !k.is(flagMark) {
+			v.nodes -= k.size()
+		}
+		return !k.is(flagMark)
+	})
 	for _, k := range n.kids {
 		v.sweep(k, true)
 	}
+}
+
+// remove takes a node out with what is below it.
+func (v *View) remove(n *node) {
+	v.nodes -= n.size()
+	n.remove()
 }
 
 // sweepMarks clears the marks of the subtree.
@@ -198,7 +209,7 @@ func (v *View) reshape(vals []cwmp.ParameterValue, gone []*node) Delta {
 	before := v.rowPaths()
 	old := v.top
 	for _, n := range gone {
-		n.remove()
+		v.remove(n)
 	}
 	if len(gone) > 0 {
 		v.inst.retire(func(source string) bool {
@@ -213,7 +224,7 @@ func (v *View) reshape(vals []cwmp.ParameterValue, gone []*node) Delta {
 		if cwmp.IsPartialPath(vals[i].Name) {
 			continue
 		}
-		n, _ := v.place(vals[i].Name)
+		n := v.place(vals[i].Name)
 		if n != nil && !n.is(flagObject) && v.store(n, &vals[i]) {
 			changed = append(changed, n)
 		}

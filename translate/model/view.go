@@ -27,6 +27,8 @@ type View struct {
 	sup    *Supported
 	fresh  map[string]bool // rows we made whose Alias is still to be had
 	carry  Delta           // changed by Added, for the next Delta
+	nodes  int             // in the raw tree
+	limit  int             // of nodes
 	words  int             // booleans seen as true or false, less those as 1 or 0
 }
 
@@ -36,7 +38,7 @@ func NewView(r *Rules, root Root, inst *InstanceMap) *View {
 	if inst == nil {
 		inst = NewInstanceMap()
 	}
-	v := &View{r: r, root: root, inst: inst, fresh: map[string]bool{}}
+	v := &View{r: r, root: root, inst: inst, fresh: map[string]bool{}, limit: maxNodes}
 	v.raw = &node{name: root.String(), flags: flagObject}
 	v.rebuild()
 	return v
@@ -83,50 +85,69 @@ func (v *View) find(name string) *node {
 	return v.raw.get(rel)
 }
 
-// Bounds of a name that a CPE may give to a parameter.
+// Bounds of what a CPE may have; what is beyond them is not taken.
 const (
-	maxNameLength = 1024
-	maxNameDepth  = 32
+	maxNameLength = 1024    // bytes of a name
+	maxNameDepth  = 32      // segments of a name
+	maxNodes      = 1 << 18 // objects and parameters
 )
 
-// wellFormed reports a name that can have a place in a tree.
+// Size returns how many objects and parameters of the CPE the View holds, and
+// how many it may hold: more names than that are not taken.
+func (v *View) Size() (have, limit int) { return v.nodes, v.limit }
+
+// wellFormed reports a name that can have a place in a tree: of segments that
+// are names or instance numbers. That a name begins with a digit is against the
+// standard, but happens.
 func wellFormed(rel string) bool {
 	if len(rel) > maxNameLength || strings.Count(rel, ".") > maxNameDepth {
 		return false
 	}
-	rel = strings.TrimSuffix(rel, ".")
-	return rel != "" && rel[0] != '.' && rel[len(rel)-1] != '.' && !strings.Contains(rel, "..")
+	for seg := range strings.SplitSeq(strings.TrimSuffix(rel, "."), ".") {
+		digits := 0
+		for i := range len(seg) {
+			switch c := seg[i]; {
+			case '0' <= c && c <= '9':
+				digits++
+			case c != '_' && c != '-' && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z'):
+				return false
+			}
+		}
+		if digits == len(seg) && instanceNumber(seg) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // place returns the node of a CPE's name, made if missing with the objects
 // above it; nil for a name that can have no place.
-func (v *View) place(name string) (n *node, created bool) {
+func (v *View) place(name string) *node {
 	rel, ok := v.relative(name)
-	if !ok {
-		return nil, false
+	if !ok || rel != "" && !wellFormed(rel) {
+		return nil
 	}
-	if rel == "" {
-		return v.raw, false
-	}
-	if !wellFormed(rel) {
-		return nil, false
-	}
-	n = v.raw
+	n := v.raw
 	for rel != "" {
 		seg, rest, dot := strings.Cut(rel, ".")
-		var fresh bool
-		if n, fresh = n.insert(seg); fresh {
-			created = true
-			v.judge(n)
+		k := n.child(seg)
+		if k == nil {
+			if v.nodes >= v.limit {
+				return nil
+			}
+			k, _ = n.insert(seg)
+			v.nodes++
+			v.judge(k)
 		}
+		n = k
 		if dot {
 			n.flags |= flagObject
 		} else if n.is(flagObject) {
-			return nil, false // a parameter where an object is
+			return nil // a parameter where an object is
 		}
 		rel = rest
 	}
-	return n, created
+	return n
 }
 
 // judge decides about a new node what depends on its name alone.
