@@ -32,8 +32,10 @@ func TestEndpointIDFor(t *testing.T) {
 		{cwmp.DeviceID{OUI: "00d09e", ProductClass: " DSL100 ", SerialNumber: "1"}, "ops::00D09E-DSL100-1"},
 		{cwmp.DeviceID{OUI: "00D09E", SerialNumber: "1"}, "os::00D09E-1"},
 		{cwmp.DeviceID{OUI: "00D09E", ProductClass: "A B/C", SerialNumber: "1"}, "ops::00D09E-A%20B%2FC-1"},
-		{cwmp.DeviceID{OUI: "00D09E", ProductClass: "x", SerialNumber: strings.Repeat("9", 42)},
-			"uuid::d136a8b7-e03f-52e6-8bd5-3f4d23c54639"},
+		{
+			cwmp.DeviceID{OUI: "00D09E", ProductClass: "x", SerialNumber: strings.Repeat("9", 42)},
+			"uuid::d136a8b7-e03f-52e6-8bd5-3f4d23c54639",
+		},
 		{cwmp.DeviceID{OUI: "00D09E", SerialNumber: ""}, "uuid::327621c7-ef3c-5172-969d-b85311f1ea63"},
 		{cwmp.DeviceID{OUI: "NOTHEX", SerialNumber: "1"}, "uuid::c5dc8bcf-c067-55f9-b78c-181f50c80e38"},
 	} {
@@ -86,7 +88,8 @@ func TestDeliver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, "tr181", "deadline=10s")
 		payload := encode(t, get("m", "Device.LocalAgent.EndpointID"))
-		if err := r.host.Deliver(usp.NewNoSession("self::ctl", "os::none", "", payload), nil); !errors.Is(err, agent.ErrUnknownAgent) {
+		err := r.host.Deliver(usp.NewNoSession("self::ctl", "os::none", "", payload), nil)
+		if !errors.Is(err, agent.ErrUnknownAgent) {
 			t.Errorf("got %v for a Record to nobody, want ErrUnknownAgent", err)
 		}
 		var outcomes []error
@@ -107,7 +110,8 @@ func TestDeliver(t *testing.T) {
 		if len(outcomes) != 2 || len(r.sent) != 2 {
 			t.Errorf("got %d outcomes and %d answers, want 2 and 2", len(outcomes), len(r.sent))
 		}
-		if err := r.host.Deliver(usp.NewNoSession("self::ctl", r.agent.EndpointID(), "", payload), nil); !errors.Is(err, agent.ErrClosed) {
+		err = r.host.Deliver(usp.NewNoSession("self::ctl", r.agent.EndpointID(), "", payload), nil)
+		if !errors.Is(err, agent.ErrClosed) {
 			t.Errorf("got %v after Run, want ErrClosed", err)
 		}
 	})

@@ -130,7 +130,9 @@ func restless(name string) bool {
 	if strings.Contains(name, ".Stats.") || strings.HasSuffix(name, "UpTime") || strings.HasSuffix(name, "Uptime") {
 		return true
 	}
-	for _, part := range []string{"Bytes", "Packets", "Errors", "Discard", "CurrentLocalTime", "LeaseTimeRemaining", "Counter"} {
+	for _, part := range []string{
+		"Bytes", "Packets", "Errors", "Discard", "Counter", "CurrentLocalTime", "LeaseTimeRemaining",
+	} {
 		if strings.Contains(name, part) {
 			return true
 		}

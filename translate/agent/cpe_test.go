@@ -68,7 +68,8 @@ func newCPE(tb testing.TB, model string) *fakeCPE {
 		tb.Fatal(err)
 	}
 	c := &fakeCPE{
-		cells: make(map[string]cell), templates: make(map[string]cell), last: make(map[string]int), notify: make(map[string]int),
+		cells: make(map[string]cell), templates: make(map[string]cell),
+		last: make(map[string]int), notify: make(map[string]int),
 	}
 	for _, row := range rows {
 		v := cell{value: row[3], typ: cwmp.ParseType(row[2]), object: row[2] == "object", writable: row[1] == "true"}
@@ -274,7 +275,7 @@ func (c *fakeCPE) addObject(m *cwmp.AddObject) (cwmp.Response, error) {
 		}
 	}
 	c.counted(m.ObjectName)
-	return &cwmp.AddObjectResponse{InstanceNumber: uint32(n)}, nil //nolint:gosec // small
+	return &cwmp.AddObjectResponse{InstanceNumber: uint32(n)}, nil
 }
 
 func (c *fakeCPE) deleteObject(m *cwmp.DeleteObject) (cwmp.Response, error) {

@@ -28,7 +28,7 @@ type discovery struct {
 func (d *discovery) init() { d.quiet = true }
 
 // errNoRoot: the CPE shows neither of the two data models.
-var errNoRoot = errors.New("agent: the CPE has neither Device. nor InternetGatewayDevice.")
+var errNoRoot = errors.New("agent: the CPE has neither Device nor InternetGatewayDevice as its root")
 
 // discover starts a discovery in the background, unless one is under way. The
 // lock is held. The CPE is woken if it sleeps.

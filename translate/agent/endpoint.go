@@ -4,7 +4,7 @@
 package agent
 
 import (
-	"crypto/sha1" //nolint:gosec // name-based UUIDs are defined with SHA-1 (RFC 9562 5.5); nothing is secured by it
+	"crypto/sha1" // name-based UUIDs are defined with it (RFC 9562 5.5); nothing is secured by it
 	"encoding/hex"
 	"strings"
 
@@ -37,7 +37,7 @@ func EndpointIDFor(id cwmp.DeviceID) usp.EndpointID {
 // uuidFor returns the uuid:: Endpoint ID of an identity, version 5.
 func uuidFor(id cwmp.DeviceID) usp.EndpointID {
 	k := id.Key()
-	sum := sha1.Sum([]byte(uuidSpace + k.OUI + "\x00" + k.ProductClass + "\x00" + k.SerialNumber)) //nolint:gosec // see above
+	sum := sha1.Sum([]byte(uuidSpace + k.OUI + "\x00" + k.ProductClass + "\x00" + k.SerialNumber))
 	u := sum[:16]
 	u[6] = u[6]&0x0f | 0x50
 	u[8] = u[8]&0x3f | 0x80

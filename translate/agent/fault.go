@@ -5,6 +5,7 @@ package agent
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/uspgate/uspgate/cwmp"
@@ -113,10 +114,5 @@ func isFault(err error, codes ...int) bool {
 	if !errors.As(err, &fault) {
 		return false
 	}
-	for _, c := range codes {
-		if fault.Code == c {
-			return true
-		}
-	}
-	return len(codes) == 0
+	return len(codes) == 0 || slices.Contains(codes, fault.Code)
 }

@@ -77,7 +77,7 @@ func (a *Agent) getPath(r *request, q *query, depth int, result *uspmsg.GetResp_
 			continue
 		}
 		for _, f := range a.walk(p, depth) {
-			if len(result.ResolvedPathResults) >= a.host.opts.Paths {
+			if len(result.GetResolvedPathResults()) >= a.host.opts.Paths {
 				return invalid(usp.CodeResourcesExceeded, "", "more than "+number(a.host.opts.Paths)+" objects")
 			}
 			for i := range f.params {
@@ -85,7 +85,8 @@ func (a *Agent) getPath(r *request, q *query, depth int, result *uspmsg.GetResp_
 			}
 		}
 	}
-	if len(q.found) > 0 && len(result.ResolvedPathResults) == 0 && q.path.Kind() == path.Parameter && !q.path.IsSearch() {
+	static := q.path.Kind() == path.Parameter && !q.path.IsSearch()
+	if static && len(q.found) > 0 && len(result.GetResolvedPathResults()) == 0 {
 		return invalid(usp.CodeInvalidPath, q.text, "no such parameter") // [R-GET.0]
 	}
 	return nil

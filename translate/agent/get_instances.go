@@ -72,7 +72,7 @@ func (a *Agent) listRows(r *request, table string, below []*model.SupportedObjec
 		if a.authorise(r.from, actRead, row) != nil {
 			continue // [R-GIN.0]
 		}
-		if len(to.CurrInsts) >= a.host.opts.Paths {
+		if len(to.GetCurrInsts()) >= a.host.opts.Paths {
 			return invalid(usp.CodeResourcesExceeded, "", "more than "+number(a.host.opts.Paths)+" instances")
 		}
 		to.CurrInsts = append(to.CurrInsts, &uspmsg.GetInstancesResp_CurrInstance{

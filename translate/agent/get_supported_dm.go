@@ -51,7 +51,9 @@ func (a *Agent) supportedBelow(r *request, req *uspmsg.GetSupportedDM, text stri
 		return a.supportedElement(p, generic, result)
 	}
 	all := a.supported()
-	at := slices.IndexFunc(all, func(o *model.SupportedObject) bool { return o.Path == generic || o.Path == generic+"{i}." })
+	at := slices.IndexFunc(all, func(o *model.SupportedObject) bool {
+		return o.Path == generic || o.Path == generic+"{i}."
+	})
 	if at < 0 {
 		a.host.metrics.unmapped.Inc()
 		return invalid(usp.CodeInvalidPath, "", "not in the supported data model")

@@ -59,7 +59,7 @@ func (l *local) rowsExist(p string) bool {
 		}
 		if seg := p[from : from+dot]; from > 0 && isInstance(seg) {
 			n, ok := parseUint(seg)
-			if !ok || !slices.Contains(l.rows[p[:from]], uint32(n)) { //nolint:gosec // parsed as 32 bits
+			if !ok || !slices.Contains(l.rows[p[:from]], uint32(n)) {
 				return false
 			}
 		}

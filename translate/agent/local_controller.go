@@ -130,5 +130,5 @@ func (l *local) seconds(param string) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return time.Duration(n) * time.Second //nolint:gosec // 32 bits
+	return time.Duration(n) * time.Second
 }

@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,9 +108,7 @@ func (t *tx) remove(row string) {
 			slices.Sort(all)
 			l.rows[name] = slices.Compact(all)
 		}
-		for name, v := range values {
-			l.values[name] = v
-		}
+		maps.Copy(l.values, values)
 	})
 	t.counted(table)
 }

@@ -131,7 +131,7 @@ func (a *Agent) retryWait(to usp.EndpointID, n int) time.Duration {
 		k = a.local.seconds(row+"USPNotifRetryIntervalMultiplier").Seconds() / 1000
 	}
 	low := m * math.Pow(k, float64(min(n, 10)-1))
-	wait := low + rand.Float64()*(low*k-low) //nolint:gosec // spreads load
+	wait := low + rand.Float64()*(low*k-low) // spreads load
 	return time.Duration(min(wait, 1e6) * float64(time.Second))
 }
 

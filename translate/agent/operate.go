@@ -48,7 +48,7 @@ func (a *Agent) operate(ctx context.Context, r *request) (*uspmsg.Response, *usp
 		resp.OperationResults = append(resp.OperationResults, c.result())
 	}
 	if !req.GetSendResp() && !failed {
-		return nil, nil //nolint:nilnil // no answer is wanted
+		return nil, nil
 	}
 	return &uspmsg.Response{RespType: &uspmsg.Response_OperateResp{OperateResp: resp}}, nil
 }

@@ -30,8 +30,8 @@ func (a *Agent) operateScheduleTimer(c *call) {
 	a.lock()
 	defer a.unlock()
 	a.setRequest(row, requestActive)
-	a.local.values[row+hiddenDue] = strconv.FormatInt(time.Now().Unix()+int64(seconds), 10) //nolint:gosec // 32 bits
-	a.armScheduleTimer(row, time.Duration(seconds)*time.Second)                             //nolint:gosec // 32 bits
+	a.local.values[row+hiddenDue] = strconv.FormatInt(time.Now().Unix()+int64(seconds), 10)
+	a.armScheduleTimer(row, time.Duration(seconds)*time.Second)
 }
 
 // hiddenDue is when a timer is due, in seconds of Unix time: stored with the

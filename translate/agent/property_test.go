@@ -14,11 +14,10 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/uspmsg"
-
-	"github.com/uspgate/uspgate/cwmp"
 )
 
 // Whatever a Controller does and whichever RPC fails: a whole request that is
@@ -35,12 +34,13 @@ func TestWritesKeepAgentAndCPEEqual(t *testing.T) {
 		r.inform(events("1_BOOT"))
 		r.ask(get("", "Device.NAT.").GetBody())
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			step(rt, r, t)
+			step(t, rt, r)
 		}
 	})
 }
 
-func step(rt *rapid.T, r *rig, t *testing.T) {
+func step(t *testing.T, rt *rapid.T, r *rig) {
+	t.Helper()
 	words := drawRequest(rt)
 	p := drawFailure(rt)
 	if p != nil {
@@ -106,10 +106,14 @@ func difference(r *rig) string {
 
 func drawRequest(rt *rapid.T) []string {
 	mode := rapid.SampledFrom([]string{"whole", "partial"}).Draw(rt, "mode")
-	values := []string{"Description!=a", "Description=bad", "Description!=bad", "ExternalPort=80", "ExternalPort!=x",
-		"Enable=true", "Enable!=false", "Status!=x", "Nonsense=1"}
-	targets := []string{"Device.NAT.PortMapping.1.", "Device.NAT.PortMapping.2.", "Device.NAT.PortMapping.3.",
-		"Device.NAT.PortMapping.*.", `Device.NAT.PortMapping.[Description=="a"].`}
+	values := []string{
+		"Description!=a", "Description=bad", "Description!=bad", "ExternalPort=80", "ExternalPort!=x",
+		"Enable=true", "Enable!=false", "Status!=x", "Nonsense=1",
+	}
+	targets := []string{
+		"Device.NAT.PortMapping.1.", "Device.NAT.PortMapping.2.", "Device.NAT.PortMapping.3.",
+		"Device.NAT.PortMapping.*.", `Device.NAT.PortMapping.[Description=="a"].`,
+	}
 	verb := rapid.SampledFrom([]string{"Add", "Set", "Delete"}).Draw(rt, "verb")
 	words := []string{verb, mode}
 	for i := range rapid.IntRange(1, 3).Draw(rt, "objects") {

@@ -9,10 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"go.uber.org/zap"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
-
-	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/uspmsg"
@@ -26,7 +25,7 @@ const supportedVersions = "1.0,1.1,1.2,1.3,1.4"
 func (a *Agent) receive(rec usp.Record, done func(error)) error {
 	hdr := rec.Header()
 	from := usp.EndpointID(strings.Clone(string(hdr.From)))
-	if _, err := usp.ParseEndpointID(string(from)); err != nil || from == a.id {
+	if !isEndpoint(from) || from == a.id {
 		done(nil) // [R-MTP.5, R-ARC.2] not an Endpoint that may be answered
 		return nil
 	}
@@ -39,6 +38,11 @@ func (a *Agent) receive(rec usp.Record, done func(error)) error {
 	}
 	done(nil)
 	return nil
+}
+
+func isEndpoint(id usp.EndpointID) bool {
+	_, err := usp.ParseEndpointID(string(id))
+	return err == nil
 }
 
 // refuseSession answers a session-context Record with a DisconnectRecord
@@ -54,7 +58,8 @@ func (a *Agent) refuseSession(from usp.EndpointID, version string) {
 // because it has no msg_id is ignored [R-MTP.5].
 func (a *Agent) receiveMessage(hdr *usp.Header, from usp.EndpointID, done func(error)) error {
 	msg := &uspmsg.Msg{}
-	if err := proto.Unmarshal(hdr.Payload, msg); err != nil || msg.GetHeader().GetMsgId() == "" {
+	parsed := proto.Unmarshal(hdr.Payload, msg) == nil
+	if !parsed || msg.GetHeader().GetMsgId() == "" {
 		a.log.Debug("a Message that does not parse or has no msg_id was ignored", zap.String("from", string(from)))
 		done(nil)
 		return nil

@@ -29,7 +29,7 @@ func parseRequest(t *testing.T, w []string) *uspmsg.Body {
 	switch w[0] {
 	case "Get":
 		m := &uspmsg.Get{}
-		m.ParamPaths, _ = flags(w[1:], "depth=", func(v string) { m.MaxDepth = uint32(atoi(t, v)) }) //nolint:gosec // small
+		m.ParamPaths, _ = flags(w[1:], "depth=", func(v string) { m.MaxDepth = uint32(atoi(t, v)) })
 		req.ReqType = &uspmsg.Request_Get{Get: m}
 	case "GetInstances":
 		m := &uspmsg.GetInstances{}

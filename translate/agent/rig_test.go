@@ -95,8 +95,9 @@ func (r *rig) option(o string) {
 			r.t.Fatal(err)
 		}
 	case "controllers":
-		for _, id := range strings.Split(value, "+") {
-			r.opts.Controllers = append(r.opts.Controllers, agent.Controller{EndpointID: usp.EndpointID(id), Protocol: "WebSocket"})
+		for id := range strings.SplitSeq(value, "+") {
+			c := agent.Controller{EndpointID: usp.EndpointID(id), Protocol: "WebSocket"}
+			r.opts.Controllers = append(r.opts.Controllers, c)
 		}
 	default:
 		r.t.Fatalf("unknown option %s", name)

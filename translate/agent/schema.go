@@ -62,10 +62,8 @@ type event struct {
 
 func newSchema() *schema {
 	s := &schema{byPath: make(map[string]*localObject), children: make(map[string][]*localObject)}
-	for _, o := range slices.Concat(deviceObjects(), agentObjects(), controllerObjects(),
-		subscriptionObjects(), requestObjects(), trustObjects()) {
-		s.objects = append(s.objects, o)
-	}
+	s.objects = slices.Concat(deviceObjects(), agentObjects(), controllerObjects(),
+		subscriptionObjects(), requestObjects(), trustObjects())
 	slices.SortFunc(s.objects, func(a, b *localObject) int { return strings.Compare(a.Path, b.Path) })
 	for _, o := range s.objects {
 		s.byPath[o.Path] = o

@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			want, err := os.ReadFile(file) //nolint:gosec // of this repository
+			want, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,7 +118,7 @@ func (s *script) command(line string) {
 		s.do(words)
 	} else {
 		from, id := usp.EndpointID("self::ctl"), ""
-		for _, opt := range strings.Split(strings.Trim(strings.TrimPrefix(verb, "usp"), "()"), ",") {
+		for opt := range strings.SplitSeq(strings.Trim(strings.TrimPrefix(verb, "usp"), "()"), ",") {
 			if v, ok := strings.CutPrefix(opt, "from="); ok {
 				from = usp.EndpointID(v)
 			}
@@ -186,7 +186,7 @@ func (s *script) start(model string, options []string) {
 
 func events(text string) []cwmp.Event {
 	var list []cwmp.Event
-	for _, e := range strings.Split(text, ",") {
+	for e := range strings.SplitSeq(text, ",") {
 		code, key, _ := strings.Cut(e, ":")
 		list = append(list, cwmp.Event{Code: strings.ReplaceAll(code, "_", " "), CommandKey: key})
 	}
@@ -247,24 +247,24 @@ func atoi(t *testing.T, s string) int {
 func split(line string) []string {
 	var words []string
 	var w strings.Builder
-	quoted, any := false, false
+	quoted, some := false, false
 	for _, r := range line {
 		switch {
 		case r == '"':
-			quoted, any = !quoted, true
+			quoted, some = !quoted, true
 			w.WriteRune(r)
 		case r == ' ' && !quoted:
-			if any {
+			if some {
 				words = append(words, w.String())
 			}
 			w.Reset()
-			any = false
+			some = false
 		default:
-			any = true
+			some = true
 			w.WriteRune(r)
 		}
 	}
-	if any {
+	if some {
 		words = append(words, w.String())
 	}
 	return words

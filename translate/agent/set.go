@@ -255,7 +255,7 @@ func (u *update) failureResult(err *usp.Error) *uspmsg.SetResp_UpdatedObjectResu
 				})
 			}
 		}
-		if len(f.ParamErrs) > 0 {
+		if len(f.GetParamErrs()) > 0 {
 			out.UpdatedInstFailures = append(out.UpdatedInstFailures, f)
 		}
 	}

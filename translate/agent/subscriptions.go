@@ -158,14 +158,15 @@ func wild(ref path.Path, target string, below bool) bool {
 	}
 	p := ref.String()
 	for p != "" && target != "" {
-		pd, td := strings.IndexByte(p, '.'), strings.IndexByte(target, '.')
-		if pd < 0 || td < 0 {
+		want, restWanted, more := strings.Cut(p, ".")
+		have, rest, deeper := strings.Cut(target, ".")
+		if !more || !deeper {
 			return p == target
 		}
-		if seg := p[:pd]; seg != target[:td] && (seg != "*" || !isInstance(target[:td])) {
+		if want != have && (want != "*" || !isInstance(have)) {
 			return false
 		}
-		p, target = p[pd+1:], target[td+1:]
+		p, target = restWanted, rest
 	}
 	return p == "" && (target == "" || below)
 }

@@ -4,7 +4,6 @@
 package agent
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -176,33 +175,20 @@ func (a *Agent) walk(object string, depth int) []found {
 			}
 		}
 	})
-	slices.SortStableFunc(all, func(x, y found) int { return comparePaths(x.object, y.object) })
+	slices.SortStableFunc(all, func(x, y found) int { return compare(x.object, y.object) })
 	return all
 }
 
-// comparePaths orders instantiated paths: parents first, instance numbers by
-// number.
-func comparePaths(x, y string) int {
-	for x != "" && y != "" {
-		xd, yd := strings.IndexByte(x, '.'), strings.IndexByte(y, '.')
-		if xd < 0 || yd < 0 {
-			return strings.Compare(x, y)
-		}
-		if c := compareSegments(x[:xd], y[:yd]); c != 0 {
-			return c
-		}
-		x, y = x[xd+1:], y[yd+1:]
+// compare orders instantiated paths as the data model does.
+func compare(x, y string) int {
+	switch {
+	case path.Less(x, y):
+		return -1
+	case path.Less(y, x):
+		return 1
+	default:
+		return 0
 	}
-	return cmp.Compare(len(x), len(y))
-}
-
-func compareSegments(x, y string) int {
-	if isInstance(x) && isInstance(y) {
-		if c := cmp.Compare(len(x), len(y)); c != 0 {
-			return c
-		}
-	}
-	return strings.Compare(x, y)
 }
 
 // keys returns the values of the unique keys of a row.
