@@ -59,6 +59,23 @@ func TestOverrideAddsAVendor(t *testing.T) {
 	}
 }
 
+// TestREADME checks that the example of the README is a rule file.
+func TestREADME(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```yaml\n")
+	example, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("no example")
+	}
+	if _, err := model.CompileOne("README.md", example); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOverrideReplacesAFile checks that a file of the same name takes the place
 // of the embedded one.
 func TestOverrideReplacesAFile(t *testing.T) {

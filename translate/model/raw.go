@@ -112,20 +112,20 @@ func (n *node) get(rel string) *node {
 }
 
 // insert returns the child of that name, made if missing.
-func (n *node) insert(name string) (kid *node, created bool) {
+func (n *node) insert(name string) *node {
 	num := instanceNumber(name)
 	i, ok := n.search(name, num)
 	if ok {
-		return n.kids[i], false
+		return n.kids[i]
 	}
-	kid = &node{name: unique.Make(name).Value(), parent: n, num: num}
+	kid := &node{name: unique.Make(name).Value(), parent: n, num: num}
 	n.kids = append(n.kids, nil)
 	copy(n.kids[i+1:], n.kids[i:])
 	n.kids[i] = kid
 	if num != 0 {
 		n.flags |= flagTable
 	}
-	return kid, true
+	return kid
 }
 
 // remove takes n out of its parent.

@@ -273,7 +273,7 @@ func (v *View) guessed(n *node, name string) *node {
 	if n.child(name) != nil || v.nodes >= v.limit {
 		return nil
 	}
-	k, _ := n.insert(name)
+	k := n.insert(name)
 	v.nodes++
 	k.flags |= flagGuess
 	v.judge(k)

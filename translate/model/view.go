@@ -135,7 +135,7 @@ func (v *View) place(name string) *node {
 			if v.nodes >= v.limit {
 				return nil
 			}
-			k, _ = n.insert(seg)
+			k = n.insert(seg)
 			v.nodes++
 			v.judge(k)
 		}
