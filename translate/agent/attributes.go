@@ -93,7 +93,8 @@ func (a *Agent) watched() map[string]bool {
 			if isLocal(ref.String()) {
 				continue
 			}
-			for _, p := range a.parametersOf(ref) {
+			params := a.parametersOf(ref)
+			for _, p := range params[:min(len(params), maxAttributes)] {
 				for _, name := range a.view.Sources(p) {
 					if !cwmp.IsPartialPath(name) && !restless(name) && len(want) < maxAttributes {
 						want[name] = true
@@ -105,6 +106,8 @@ func (a *Agent) watched() map[string]bool {
 	return want
 }
 
+// parametersOf returns the parameters that a path means: itself, or what is in
+// the objects.
 func (a *Agent) parametersOf(ref path.Path) []string {
 	found := a.meaning(ref)
 	if ref.Kind() == path.Parameter {
@@ -115,9 +118,6 @@ func (a *Agent) parametersOf(ref path.Path) []string {
 		for _, f := range a.walk(object, 0) {
 			for i := range f.params {
 				params = append(params, f.params[i].Path)
-			}
-			if len(params) > maxAttributes {
-				return params[:maxAttributes]
 			}
 		}
 	}

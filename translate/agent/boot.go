@@ -5,6 +5,7 @@ package agent
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/uspgate/uspgate/cwmp"
@@ -28,8 +29,8 @@ type bootState struct {
 
 // bootOrder is a boot, ordered or seen.
 type bootOrder struct {
-	cause, key, wireKey, reason string
-	updated                     bool
+	cause, key, reason string
+	updated            bool
 }
 
 // bootFrom returns the boot that an Inform tells of, nil for none. The lock is
@@ -40,28 +41,34 @@ func (a *Agent) bootFrom(in *cwmp.Inform) *bootOrder {
 	if firmware != "" {
 		a.boot.firmware = firmware
 	}
-	bootstrap, boot := in.HasEvent(cwmp.EventBootstrap), in.HasEvent(cwmp.EventBoot)
-	ordered := a.boot.ordered
-	ours := ordered != nil && ordered.cause == causeRemoteReboot && in.HasEvent(cwmp.EventMReboot)
-	switch {
-	case !bootstrap && !boot && !ours:
-		return nil
-	case ordered != nil && (ours || ordered.cause == causeRemoteFactoryReset || !bootstrap):
-		// Some CPE send no M event, or BOOTSTRAP with every boot [quirk 82].
-		b := *ordered
-		b.updated = updated
-		a.boot.ordered = nil
-		return &b
-	case bootstrap:
-		return &bootOrder{cause: causeFactoryReset, reason: "0 BOOTSTRAP", updated: updated}
-	}
-	b := &bootOrder{cause: causeLocalReboot, updated: updated}
+	var keys []string // of the reboots that were ordered, by whomever
 	for _, e := range in.Events {
-		if e.Code == cwmp.EventMReboot { // ordered by somebody else
-			b.cause, b.key = causeRemoteReboot, e.CommandKey
+		if e.Code == cwmp.EventMReboot {
+			keys = append(keys, e.CommandKey)
 		}
 	}
+	bootstrap := in.HasEvent(cwmp.EventBootstrap)
+	if !bootstrap && !in.HasEvent(cwmp.EventBoot) && len(keys) == 0 {
+		return nil
+	}
+	b := &bootOrder{cause: causeLocalReboot}
+	switch ordered := a.boot.ordered; {
+	case ordered != nil && ordered.isMeant(keys):
+		b = ordered
+	case len(keys) > 0:
+		b = &bootOrder{cause: causeRemoteReboot, key: keys[0]}
+	case bootstrap:
+		b = &bootOrder{cause: causeFactoryReset, reason: cwmp.EventBootstrap}
+	}
+	a.boot.ordered = nil
+	b.updated = updated
 	return b
+}
+
+// isMeant reports whether a boot is the one that was ordered: the CPE gives its
+// key, or none, as some do [quirk 82]; a reset has no key.
+func (b *bootOrder) isMeant(keys []string) bool {
+	return len(keys) == 0 || b.cause == causeRemoteReboot && slices.Contains(keys, wireKey(b.key))
 }
 
 // informValue returns a parameter of the Inform by its name below the root.
@@ -93,6 +100,9 @@ func (a *Agent) emitBoot(b *bootOrder) {
 	})
 }
 
+// maxBootParameters bounds a ParameterMap.
+const maxBootParameters = 256
+
 // bootParameters returns what the enabled BootParameter rows of a Controller
 // name.
 func (a *Agent) bootParameters(to usp.EndpointID) map[string]string {
@@ -105,17 +115,10 @@ func (a *Agent) bootParameters(to usp.EndpointID) map[string]string {
 		if err != nil {
 			return
 		}
-		for _, found := range a.meaning(p) {
-			if p.Kind() == path.Parameter {
-				if v, ok := a.value(found); ok {
-					values[found] = v
-				}
-				continue
-			}
-			for _, f := range a.walk(found, 0) {
-				for i := range f.params {
-					values[f.params[i].Path] = f.params[i].Value
-				}
+		params := a.parametersOf(p)
+		for _, full := range params[:min(len(params), maxBootParameters-len(values))] {
+			if v, ok := a.value(full); ok {
+				values[full] = v
 			}
 		}
 	})

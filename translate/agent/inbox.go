@@ -23,7 +23,8 @@ type request struct {
 	from    usp.EndpointID
 	id      string
 	version string
-	digest  uint64 // of the encoded Message
+	digest  uint64    // of the encoded Message
+	until   time.Time // how long it may wait for the CPE, from its arrival on
 	req     *uspmsg.Request
 	handler handler
 	bad     *usp.Error // a Message or Record that is answered with this alone
@@ -86,6 +87,7 @@ func (a *Agent) accept(r *request) error {
 		r.handler = handlerFor(r.req)
 	}
 	a.versions[r.from] = r.version
+	r.until = time.Now().Add(a.host.opts.deadline(r.from))
 	a.lanes.inFlight[key] = true
 	a.lanes.inbox = append(a.lanes.inbox, r)
 	a.start()
@@ -169,7 +171,7 @@ func (r *request) settle(err error) {
 // run executes the request and answers it.
 func (r *request) run(ctx context.Context) {
 	a := r.agent
-	ctx, cancel := context.WithTimeout(ctx, a.host.opts.deadline(r.from))
+	ctx, cancel := context.WithDeadline(ctx, r.until)
 	defer cancel()
 	began := time.Now()
 	reply, result := r.reply(ctx)

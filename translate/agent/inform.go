@@ -31,7 +31,7 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 		a.fresh.forget()
 		a.attrs.forget(in.HasEvent(cwmp.EventBootstrap))
 		a.discover()
-	case !a.disc.known:
+	case !a.disc.known || a.disc.err != nil:
 		a.discover()
 	case len(a.unsure) > 0:
 		a.readBack()

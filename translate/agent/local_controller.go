@@ -58,8 +58,14 @@ func controllerObjects() []*localObject {
 	return []*localObject{c, session, mtp, boot}
 }
 
+// maxBootRows bounds the BootParameter table of one Controller.
+const maxBootRows = 64
+
 // checkBootParameter refuses a ParameterName that can never be a parameter.
 func checkBootParameter(l *local, row string) *usp.Error {
+	if len(l.rows[tableOf(row)]) > maxBootRows {
+		return invalid(usp.CodeResourcesExceeded, row, "too many BootParameters")
+	}
 	name := l.get(row + "ParameterName")
 	if name == "" {
 		return nil

@@ -4,6 +4,8 @@
 package agent
 
 import (
+	"strings"
+
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -15,12 +17,11 @@ func rebootCommand() *command {
 }
 
 func (a *Agent) operateReboot(c *call) {
-	key := commandKey(c.key)
 	a.lock()
 	before := a.boot.ordered
-	a.boot.ordered = &bootOrder{cause: causeRemoteReboot, key: c.key, wireKey: key, reason: c.args["Reason"]}
+	a.boot.ordered = &bootOrder{cause: causeRemoteReboot, key: c.key, reason: c.args["Reason"]}
 	a.unlock()
-	if _, err := c.send(&cwmp.Reboot{CommandKey: key}); err != nil {
+	if _, err := c.send(&cwmp.Reboot{CommandKey: wireKey(c.key)}); err != nil {
 		c.err = commandError(err)
 		a.bootNotOrdered(c.err, before)
 	}
@@ -37,11 +38,11 @@ func (a *Agent) bootNotOrdered(err *usp.Error, before *bootOrder) {
 	a.boot.ordered = before
 }
 
-// commandKey shortens a command_key to what a CWMP CommandKey holds.
-func commandKey(key string) string {
+// wireKey shortens a command_key to what a CWMP CommandKey holds.
+func wireKey(key string) string {
 	const limit = 32
 	if len(key) > limit {
-		return key[:limit]
+		return strings.ToValidUTF8(key[:limit], "")
 	}
 	return key
 }
