@@ -180,15 +180,11 @@ func TestControllerThatComesBackWithLinksPerAgent(t *testing.T) {
 	p.Presents = otherAgent
 	cb := up(t, r, p) // those of the other Agent do not stand in its way
 	cb.deliver(4)
-	if got, want := texts(cb.received()), []string{"connect " + string(otherAgent), "b1", "b2", "b3"}; !slices.Equal(got, want) {
-		t.Fatalf("got %v, want %v", got, want)
-	}
+	wantQueued(t, cb, "connect "+string(otherAgent), "b1", "b2", "b3")
 	p.Presents = agentID
 	ca := up(t, r, p)
 	ca.deliver(4)
 	a.send(msg(agentID, controllerID, "a4"))
 	ca.deliver(5)
-	if got, want := texts(ca.received()), []string{"connect " + string(agentID), "a1", "a2", "a3", "a4"}; !slices.Equal(got, want) {
-		t.Fatalf("got %v, want %v", got, want)
-	}
+	wantQueued(t, ca, "connect "+string(agentID), "a1", "a2", "a3", "a4")
 }

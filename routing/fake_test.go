@@ -51,23 +51,24 @@ func (c connector) ConnectRecord(from, to usp.EndpointID) usp.Record {
 }
 
 // up brings a Link up and fails the test if it is refused.
-func up(t testing.TB, r *routing.Router, p mtp.Peer) *link {
-	t.Helper()
-	l, err := dial(t, r, p)
+func up(tb testing.TB, r *routing.Router, p mtp.Peer) *link {
+	tb.Helper()
+	l, err := dial(tb, r, p)
 	if err != nil {
-		t.Fatalf("LinkUp(%s): %v", p.Endpoint, err)
+		tb.Fatalf("LinkUp(%s): %v", p.Endpoint, err)
 	}
 	return l
 }
 
-func dial(t testing.TB, r *routing.Router, p mtp.Peer) (*link, error) {
+func dial(tb testing.TB, r *routing.Router, p mtp.Peer) (*link, error) {
+	tb.Helper()
 	if p.Kind == "" {
 		p.Kind = mtp.WebSocket
 	}
 	if p.Listener == "" {
 		p.Listener = string(p.Kind)
 	}
-	l := &link{t: t, acks: make(map[mtp.Token]error), journal: journalOf(r)}
+	l := &link{t: tb, acks: make(map[mtp.Token]error), journal: journalOf(r)}
 	var as mtp.Link = connector{l}
 	if p.Kind == mtp.CoAP || p.Kind == mtp.Virtual {
 		as = l
@@ -216,7 +217,7 @@ func (l *link) isDown() bool {
 }
 
 // acked returns the outcome of a token, and whether there is one.
-func (l *link) acked(t mtp.Token) (error, bool) { //nolint:revive // as a map lookup
+func (l *link) acked(t mtp.Token) (error, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err, ok := l.acks[t]
@@ -233,8 +234,8 @@ func (l *link) wantAck(t mtp.Token, want error) {
 }
 
 // eventually polls cond, at most for five seconds.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, cond func() bool) {
+	tb.Helper()
 	deadline := time.NewTimer(5 * time.Second)
 	defer deadline.Stop()
 	tick := time.NewTicker(100 * time.Microsecond)
@@ -243,7 +244,7 @@ func eventually(t testing.TB, what string, cond func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			t.Fatalf("waited in vain for: %s", what)
+			tb.Fatalf("waited in vain for: %s", what)
 		}
 	}
 }
@@ -270,11 +271,11 @@ func texts(list []outgoing) []string {
 	return s
 }
 
-func newRouter(t testing.TB, o routing.Options) *routing.Router {
-	t.Helper()
+func newRouter(tb testing.TB, o routing.Options) *routing.Router {
+	tb.Helper()
 	r, err := routing.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
@@ -286,7 +287,8 @@ const (
 )
 
 func agentPeer(id usp.EndpointID) mtp.Peer {
-	return mtp.Peer{Endpoint: id, Role: usp.RoleAgent, Identity: mtp.Identity{Method: "certificate", IDs: []usp.EndpointID{id}}}
+	who := mtp.Identity{Method: "certificate", IDs: []usp.EndpointID{id}}
+	return mtp.Peer{Endpoint: id, Role: usp.RoleAgent, Identity: who}
 }
 
 func controllerPeer(id usp.EndpointID) mtp.Peer {

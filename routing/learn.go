@@ -103,6 +103,7 @@ func (e *endpoint) bind(p *port, hint *mtp.Hint) (bool, error) {
 	l := &e.main
 	if p.peer.Presents != "" {
 		l = e.laneFor(p.peer.Presents)
+		fx.pump = l.behind.Load() // main sorts
 	}
 	added, err := l.attach(binding{p, hint}, &fx)
 	if err == nil && added {

@@ -26,6 +26,7 @@ import (
 type slowQueue struct {
 	*buffer.Memory
 	puts         chan func()
+	done         chan struct{}
 	refuse, fail int
 	n, reads     int
 }
@@ -57,6 +58,7 @@ func (q *slowQueue) Remove(ctx context.Context, l buffer.Lane, upTo uint64) erro
 }
 
 func (q *slowQueue) run() {
+	defer close(q.done)
 	for put := range q.puts {
 		<-time.After(time.Millisecond)
 		put()
@@ -73,6 +75,7 @@ type world struct {
 	n     map[string]int    // per "from to"
 	fault string
 	mem   *buffer.Memory
+	apart bool // in the end everybody has one Link per counterpart
 }
 
 type sentBy struct {
@@ -87,6 +90,7 @@ func (w *world) peer(end int, presents usp.EndpointID, kind mtp.Kind) mtp.Peer {
 }
 
 func (w *world) connect(t *testing.T, end int, presents usp.EndpointID, kind mtp.Kind) {
+	t.Helper()
 	l := up(t, w.r, w.peer(end, presents, kind))
 	w.links[end] = append(w.links[end], l)
 	w.every = append(w.every, l)
@@ -95,8 +99,9 @@ func (w *world) connect(t *testing.T, end int, presents usp.EndpointID, kind mtp
 
 // trunk brings up one shared Link for both ends of a role.
 func (w *world) trunk(t *testing.T, end int) {
+	t.Helper()
 	role := w.ends[end].Role
-	l := up(t, w.r, mtp.Peer{Kind: mtp.STOMP, Role: role, Shared: true, Identity: mtp.Identity{Method: "password", Any: true}})
+	l := up(t, w.r, mtp.Peer{Kind: mtp.STOMP, Role: role, Shared: true, Identity: mtp.Identity{Any: true}})
 	w.every = append(w.every, l)
 	for i, a := range w.ends {
 		if a.Role == role {
@@ -131,6 +136,7 @@ func (w *world) replaced() {
 
 // step does one thing, chosen by op.
 func (w *world) step(t *testing.T, op uint32) {
+	t.Helper()
 	end, x := int(op>>4)%len(w.ends), int(op>>8)
 	links := w.links[end]
 	switch op % 16 {
@@ -189,8 +195,15 @@ func (w *world) send(end int, by *link, x int) {
 
 // finish brings everybody up and delivers all there is.
 func (w *world) finish(t *testing.T) {
+	t.Helper()
 	for end := range w.ends {
-		w.connect(t, end, "", mtp.WebSocket)
+		if !w.apart {
+			w.connect(t, end, "", mtp.WebSocket)
+			continue
+		}
+		for _, other := range []int{(end + 2) % 4, ((end+2)%4)&^1 + (end+1)&1} {
+			w.connect(t, end, w.ends[other].ID, mtp.WebSocket)
+		}
 	}
 	for range 200 {
 		synctest.Wait()
@@ -289,22 +302,24 @@ func TestOrderAndAcknowledgement(t *testing.T) {
 		ops := rapid.SliceOfN(rapid.Uint32(), 1, 120).Draw(rt, "ops")
 		refuse := rapid.SampledFrom([]int{0, 0, 0, 7, 3}).Draw(rt, "refuse")
 		fail := rapid.SampledFrom([]int{0, 0, 5}).Draw(rt, "fail")
+		apart := rapid.Bool().Draw(rt, "apart")
 		var fault string
-		synctest.Test(t, func(t *testing.T) { fault = play(t, ops, refuse, fail) })
+		synctest.Test(t, func(t *testing.T) { fault = play(t, ops, refuse, fail, apart) })
 		if fault != "" {
 			rt.Fatal(fault)
 		}
 	})
 }
 
-func play(t *testing.T, ops []uint32, refuse, fail int) string {
+func play(t *testing.T, ops []uint32, refuse, fail int, apart bool) string {
+	t.Helper()
 	mem, err := buffer.NewMemory(buffer.MemoryOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := &slowQueue{Memory: mem, puts: make(chan func(), 100_000), refuse: refuse, fail: fail}
+	q := &slowQueue{Memory: mem, puts: make(chan func(), 100_000), done: make(chan struct{}), refuse: refuse, fail: fail}
 	w := &world{
-		mem: mem,
+		mem: mem, apart: apart,
 		ends: []usp.Address{
 			{ID: "os::012345-A", Role: usp.RoleAgent},
 			{ID: "os::012345-B", Role: usp.RoleAgent},
@@ -337,9 +352,10 @@ func play(t *testing.T, ops []uint32, refuse, fail int) string {
 			l.kill()
 		}
 	}
+	close(q.puts)
+	<-q.done // what was under way has been stored
 	synctest.Wait()
 	cancel()
 	<-ended
-	close(q.puts)
 	return w.fault
 }

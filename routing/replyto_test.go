@@ -57,8 +57,12 @@ func errorAnswer(t *testing.T, id string) usp.Record {
 // overBroker is a Controller behind an MQTT broker, bound to its topic.
 func overBroker(t *testing.T, r *routing.Router) *link {
 	t.Helper()
-	l := up(t, r, mtp.Peer{Kind: mtp.MQTT, Listener: "broker", Role: usp.RoleController, NoConnectRecords: true, Shared: true, Identity: mtp.Identity{Any: true}})
-	if err := l.port.Bind(usp.Address{ID: controllerID, Role: usp.RoleController}, mtp.Hint{Destination: "usp/controller"}); err != nil {
+	l := up(t, r, mtp.Peer{
+		Kind: mtp.MQTT, Listener: "broker", Role: usp.RoleController, NoConnectRecords: true,
+		Shared: true, Identity: mtp.Identity{Any: true},
+	})
+	a := usp.Address{ID: controllerID, Role: usp.RoleController}
+	if err := l.port.Bind(a, mtp.Hint{Destination: "usp/controller"}); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -170,7 +174,9 @@ func TestFirstReplyToIsTheDefaultOfALearnedAddress(t *testing.T) {
 	t.Parallel()
 	r := newRouter(t, routing.Options{})
 	a := up(t, r, agentPeer(agentID))
-	c := up(t, r, mtp.Peer{Kind: mtp.STOMP, Role: usp.RoleController, NoConnectRecords: true, Identity: mtp.Identity{Method: "none"}})
+	c := up(t, r, mtp.Peer{
+		Kind: mtp.STOMP, Role: usp.RoleController, NoConnectRecords: true, Identity: mtp.Identity{Method: "none"},
+	})
 	c.sendHint(request(t, "1"), mtp.Hint{ReplyTo: "/queue/mine"})
 	a.send(msg(agentID, controllerID, "notify"))
 	wantDestinations(t, c, "/queue/mine")

@@ -21,6 +21,8 @@ func TestGuard(t *testing.T) {
 	presents := controllerPeer(controllerID)
 	presents.Presents = agentID
 	trunk := mtp.Peer{Role: usp.RoleController, Shared: true, Identity: mtp.Identity{Any: true}}
+	own, none := controllerPeer(controllerID), usp.Record{}
+	hello := usp.NewWebSocketConnect("self::x", controllerID)
 	for _, tc := range []struct {
 		name  string
 		peer  mtp.Peer
@@ -28,15 +30,15 @@ func TestGuard(t *testing.T) {
 		rec   usp.Record
 		want  error
 	}{
-		{"its own from_id", controllerPeer(controllerID), usp.Record{}, msg(controllerID, agentID, ""), nil},
-		{"another's from_id [R-SEC.4c]", controllerPeer(controllerID), usp.Record{}, msg("self::x", agentID, ""), mtp.ErrForbidden},
-		{"the first claim", claims, usp.Record{}, msg("self::x", agentID, ""), nil},
+		{"its own from_id", own, none, msg(controllerID, agentID, ""), nil},
+		{"another's from_id [R-SEC.4c]", own, none, msg("self::x", agentID, ""), mtp.ErrForbidden},
+		{"the first claim", claims, none, msg("self::x", agentID, ""), nil},
 		{"a second claim", claims, msg("self::x", agentID, ""), msg("self::y", agentID, ""), mtp.ErrForbidden},
 		{"anybody on a trunk", trunk, msg("self::x", agentID, ""), msg("self::y", agentID, ""), nil},
-		{"the Endpoint that it shows", presents, usp.Record{}, msg(controllerID, agentID, ""), nil},
-		{"another than it shows", presents, usp.Record{}, msg(controllerID, otherAgent, ""), mtp.ErrForbidden},
-		{"itself [R-ARC.2]", trunk, usp.Record{}, msg(agentID, agentID, ""), mtp.ErrForbidden},
-		{"a Connect Record of a Controller", trunk, usp.Record{}, usp.NewWebSocketConnect("self::x", controllerID), mtp.ErrForbidden},
+		{"the Endpoint that it shows", presents, none, msg(controllerID, agentID, ""), nil},
+		{"another than it shows", presents, none, msg(controllerID, otherAgent, ""), mtp.ErrForbidden},
+		{"itself [R-ARC.2]", trunk, none, msg(agentID, agentID, ""), mtp.ErrForbidden},
+		{"a Connect Record of a Controller", trunk, none, hello, mtp.ErrForbidden},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -70,6 +70,7 @@ func TestManyAtOnce(t *testing.T) {
 
 // receive is an Agent whose Link dies now and then.
 func receive(t *testing.T, r *routing.Router, id usp.EndpointID, got *sync.Map, stop chan struct{}) {
+	t.Helper()
 	last := map[string]int{}
 	for life := 0; ; life++ {
 		l := up(t, r, agentPeer(id))

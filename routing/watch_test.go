@@ -70,8 +70,10 @@ func TestEndpointsAsJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := `[{"endpoint_id":"os::012345-A","role":"agent","kind":"link","mtp":"websocket","state":"offline","last_seen":"2000-01-01T00:00:00Z"},` +
-			`{"endpoint_id":"os::012345-B","role":"agent","kind":"virtual","mtp":"virtual","state":"online","last_seen":"2000-01-01T00:00:00Z"},` +
+		want := `[{"endpoint_id":"os::012345-A","role":"agent","kind":"link","mtp":"websocket",` +
+			`"state":"offline","last_seen":"2000-01-01T00:00:00Z"},` +
+			`{"endpoint_id":"os::012345-B","role":"agent","kind":"virtual","mtp":"virtual",` +
+			`"state":"online","last_seen":"2000-01-01T00:00:00Z"},` +
 			`{"endpoint_id":"self::static","role":"controller","kind":"static","mtp":"","state":"unknown"}]`
 		if string(got) != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -154,11 +156,11 @@ func value(t *testing.T, reg prometheus.Gatherer, name string) float64 {
 	}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			full := f.GetName()
+			full := []string{f.GetName()}
 			for _, l := range m.GetLabel() {
-				full += " " + l.GetValue()
+				full = append(full, l.GetValue())
 			}
-			if full == name {
+			if strings.Join(full, " ") == name {
 				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
@@ -246,7 +248,8 @@ func TestUnbind(t *testing.T) {
 	l := up(t, r, mtp.Peer{Kind: mtp.Virtual, Role: usp.RoleAgent, Shared: true, Identity: mtp.Identity{Any: true}})
 	c := up(t, r, controllerPeer(controllerID))
 	for i := range 40 {
-		if err := l.port.Bind(usp.Address{ID: usp.EndpointID(fmt.Sprintf("os::1-%d", i)), Role: usp.RoleAgent}, mtp.Hint{}); err != nil {
+		a := usp.Address{ID: usp.EndpointID(fmt.Sprintf("os::1-%d", i)), Role: usp.RoleAgent}
+		if err := l.port.Bind(a, mtp.Hint{}); err != nil {
 			t.Fatal(err)
 		}
 	}
