@@ -18,7 +18,7 @@ func checkCommand(env Env) *cobra.Command {
 		Use:     "check",
 		Short:   "Validate a configuration and print every problem with its place and remedy",
 		Example: "  uspgate check -c /etc/uspgate/uspgate.yaml",
-		Args:    exactly(0, "no arguments"),
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := config.Load(file, env.Environ)
 			if err != nil {

@@ -41,7 +41,7 @@ func (e usageError) Unwrap() error { return e.error }
 // Run executes the arguments (without the program's name) and returns the exit
 // code. It returns soon after ctx has ended.
 func Run(ctx context.Context, env Env, args []string) int {
-	root := rootCommand(env)
+	root := rootCommand(env) //nolint:contextcheck // the commands take theirs from cobra
 	root.SetArgs(args)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
@@ -93,14 +93,12 @@ func rootCommand(env Env) *cobra.Command {
 	return root
 }
 
-// exactly is cobra.ExactArgs with an error that says what is wanted.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usageError{fmt.Errorf("%s takes %s; see --help", cmd.CommandPath(), what)}
-		}
-		return nil
+// noArguments is cobra.NoArgs with an error of wrong use.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no arguments; see --help", cmd.CommandPath())}
 	}
+	return nil
 }
 
 // atLeast is cobra.MinimumNArgs with an error that says what is wanted.

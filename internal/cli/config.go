@@ -15,11 +15,11 @@ import (
 func configCommand(env Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Show the configuration or its schema"}
 	var file string
-	print := &cobra.Command{
+	show := &cobra.Command{
 		Use:     "print",
 		Short:   "Print the effective configuration, secrets masked",
 		Example: "  uspgate config print -c uspgate.yaml",
-		Args:    exactly(0, "no arguments"),
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := config.Load(file, env.Environ)
 			if err != nil {
@@ -29,18 +29,18 @@ func configCommand(env Env) *cobra.Command {
 			return nil
 		},
 	}
-	print.Flags().StringVarP(&file, "config", "c", "", "configuration file; empty: the defaults")
+	show.Flags().StringVarP(&file, "config", "c", "", "configuration file; empty: the defaults")
 	schema := &cobra.Command{
 		Use:     "schema",
 		Short:   "Print the JSON Schema of the configuration file",
 		Example: "  uspgate config schema > uspgate.schema.json",
-		Args:    exactly(0, "no arguments"),
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			enc := json.NewEncoder(env.Stdout)
 			enc.SetIndent("", "  ")
 			return enc.Encode(config.Schema())
 		},
 	}
-	cmd.AddCommand(print, schema)
+	cmd.AddCommand(show, schema)
 	return cmd
 }

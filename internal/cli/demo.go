@@ -17,7 +17,7 @@ func demoCommand(env Env) *cobra.Command {
 		Use:     "demo",
 		Short:   "Gateway, three simulated CPE and a USP Controller, end to end in one process",
 		Example: "  uspgate demo\n  uspgate demo --stay",
-		Args:    exactly(0, "no arguments"),
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := obs.NewLogger(env.Stderr, level, "console")
 			if err != nil {

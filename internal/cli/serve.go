@@ -21,7 +21,7 @@ func serveCommand(env Env) *cobra.Command {
 		Long: "Run the gateway. Without -c it answers CPE on 127.0.0.1:7547 and Controllers on\n" +
 			"ws://127.0.0.1:8080/usp and mqtt://127.0.0.1:1883, all of them on this host only.",
 		Example: "  uspgate serve\n  uspgate serve -c /etc/uspgate/uspgate.yaml",
-		Args:    exactly(0, "no arguments"),
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(file, env.Environ)
 			if err != nil {

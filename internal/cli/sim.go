@@ -45,7 +45,7 @@ func simCPECommand(env Env) *cobra.Command {
 			strings.Join(cpe.Builtin(), ", ") + ".",
 		Example: "  uspgate sim cpe --acs http://127.0.0.1:7547\n" +
 			"  uspgate sim cpe --acs http://127.0.0.1:7547 --model tr098-dsl --count 10",
-		Args: exactly(0, "no arguments"),
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), env) },
 	}
 	f := cmd.Flags()

@@ -192,7 +192,7 @@ func (u *uspVerb) subscribe(ctx context.Context, p *peer, s controller.Subscript
 	for i := 0; count == 0 || i < count; i++ {
 		n, err := nextNotify(ctx, p)
 		if err != nil {
-			return nil //nolint:nilerr // interrupted is how it ends
+			return nil // interrupted is how it ends
 		}
 		if err := u.printNotify(n); err != nil {
 			return err
@@ -228,7 +228,8 @@ func describe(n *uspmsg.Notify) notification {
 	switch {
 	case n.GetValueChange() != nil:
 		c := n.GetValueChange()
-		return notification{Type: "ValueChange", Path: c.GetParamPath(), Values: map[string]string{"value": c.GetParamValue()}}
+		values := map[string]string{"value": c.GetParamValue()}
+		return notification{Type: "ValueChange", Path: c.GetParamPath(), Values: values}
 	case n.GetObjCreation() != nil:
 		c := n.GetObjCreation()
 		return notification{Type: "ObjectCreation", Path: c.GetObjPath(), Values: c.GetUniqueKeys()}
@@ -236,8 +237,10 @@ func describe(n *uspmsg.Notify) notification {
 		return notification{Type: "ObjectDeletion", Path: n.GetObjDeletion().GetObjPath()}
 	case n.GetOperComplete() != nil:
 		c := n.GetOperComplete()
-		v := notification{Type: "OperationComplete", Path: c.GetObjPath() + c.GetCommandName(),
-			Values: c.GetReqOutputArgs().GetOutputArgs()}
+		v := notification{
+			Type: "OperationComplete", Path: c.GetObjPath() + c.GetCommandName(),
+			Values: c.GetReqOutputArgs().GetOutputArgs(),
+		}
 		if f := c.GetCmdFailure(); f != nil {
 			v.Error = &failure{v.Path, f.GetErrCode(), f.GetErrMsg()}
 		}

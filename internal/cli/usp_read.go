@@ -207,7 +207,7 @@ func (u *uspVerb) supportedProtocolCommand() *cobra.Command {
 		Use:     "supported-protocol",
 		Short:   "Show the versions of USP that the Agent supports",
 		Example: "  uspgate usp supported-protocol --to ops::00D09E-DSL100-1",
-		Args:    exactly(0, "no arguments"),
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return u.with(cmd.Context(), func(ctx context.Context, p *peer) error {
 				ctx, cancel := p.deadline(ctx)

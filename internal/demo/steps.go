@@ -55,7 +55,9 @@ func overWS(d *demo) *controller.Controller   { return d.ws }
 func overMQTT(d *demo) *controller.Controller { return d.mqtt }
 
 // do sends a request, prints the exchange and returns the response.
-func (d *demo) do(ctx context.Context, c *controller.Controller, to usp.EndpointID, req *uspmsg.Request) (*uspmsg.Response, error) {
+func (d *demo) do(
+	ctx context.Context, c *controller.Controller, to usp.EndpointID, req *uspmsg.Request,
+) (*uspmsg.Response, error) {
 	shown := &uspmsg.Msg{Header: &uspmsg.Header{}, Body: &uspmsg.Body{MsgBody: &uspmsg.Body_Request{Request: req}}}
 	msg, err := c.Do(ctx, to, req)
 	if err != nil {
@@ -159,10 +161,10 @@ func (d *demo) refused(ctx context.Context) error {
 		}})
 		var refusal *controller.Error
 		if !errors.As(err, &refusal) {
-			return fmt.Errorf("Set of %s: got %w, want an Error", param, err)
+			return fmt.Errorf("set of %s: got %w, want an Error", param, err)
 		}
 		if len(refusal.Params) != 1 || usp.Code(refusal.Params[0].GetErrCode()) != want {
-			return fmt.Errorf("Set of %s: got %w, want %d", param, err, want)
+			return fmt.Errorf("set of %s: got %w, want %d", param, err, want)
 		}
 	}
 	return nil

@@ -54,11 +54,14 @@ func TestFilesAreReadInOneSitting(t *testing.T) {
 	})
 }
 
+// header begins every file.
+const header = "// SPDX-FileCopyrightText: The uspgate authors\n// SPDX-License-Identifier: Apache-2.0\n"
+
 func TestFileHeadersAndNames(t *testing.T) {
 	t.Parallel()
 	good := regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*\.go$`)
 	eachFile(t, func(name string, text []byte) {
-		if !bytes.HasPrefix(text, []byte("// SPDX-FileCopyrightText: The uspgate authors\n// SPDX-License-Identifier: Apache-2.0\n")) {
+		if !bytes.HasPrefix(text, []byte(header)) {
 			t.Errorf("%s does not begin with the two SPDX lines", name)
 		}
 		if !good.MatchString(filepath.Base(name)) {

@@ -121,19 +121,37 @@ var forbidden = []struct {
 	imports []string
 	why     string
 }{
-	{"usp", []string{module + "/cwmp", "net", "os", "context", "go.uber.org/zap"},
-		"the words and engines of USP know no I/O, clocks or CWMP"},
+	{
+		"usp",
+		[]string{module + "/cwmp", "net", "os", "context", "go.uber.org/zap"},
+		"the words and engines of USP know no I/O, clocks or CWMP",
+	},
 	{"cwmp/soap", []string{"net", "os", "encoding/xml"}, "the codec reads bytes with its own scanner"},
-	{"mtp", []string{module + "/cwmp", module + "/translate", module + "/routing", module + "/usp/uspmsg"},
-		"a carrier moves Records; it does not route, translate or read Messages"},
-	{"cwmp/acs", []string{module + "/mtp", module + "/routing", module + "/translate"},
-		"a CWMP carrier does not know who decides"},
-	{"cwmp/cpe", []string{module + "/mtp", module + "/routing", module + "/translate"},
-		"a CWMP carrier does not know who decides"},
-	{"cwmp/connreq", []string{module + "/mtp", module + "/routing", module + "/translate"},
-		"a CWMP carrier does not know who decides"},
-	{"routing", []string{module + "/cwmp", module + "/translate", module + "/usp/uspmsg", module + "/usp/usprecord"},
-		"routing forwards bytes: it never unmarshals a Record or a Message"},
+	{
+		"mtp",
+		[]string{module + "/cwmp", module + "/translate", module + "/routing", module + "/usp/uspmsg"},
+		"a carrier moves Records; it does not route, translate or read Messages",
+	},
+	{
+		"cwmp/acs",
+		[]string{module + "/mtp", module + "/routing", module + "/translate"},
+		"a CWMP carrier does not know who decides",
+	},
+	{
+		"cwmp/cpe",
+		[]string{module + "/mtp", module + "/routing", module + "/translate"},
+		"a CWMP carrier does not know who decides",
+	},
+	{
+		"cwmp/connreq",
+		[]string{module + "/mtp", module + "/routing", module + "/translate"},
+		"a CWMP carrier does not know who decides",
+	},
+	{
+		"routing",
+		[]string{module + "/cwmp", module + "/translate", module + "/usp/uspmsg", module + "/usp/usprecord"},
+		"routing forwards bytes: it never unmarshals a Record or a Message",
+	},
 	{"translate", []string{module + "/mtp", module + "/routing"}, "a Virtual Agent does not know how Records travel"},
 	{"translate/model", []string{"net", "net/http", "time", "context"}, "the rule engine is pure"},
 }
