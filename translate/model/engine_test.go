@@ -94,7 +94,10 @@ InternetGatewayDevice.T.7.On = "false" boolean
 		{"Device.Row.3.Mode", "dim", "error 0: 7012 not one of the values that the device has (Device.Row.3.Mode)\n"},
 		{"Device.Row.3.Rate", "3", "InternetGatewayDevice.T.3.Rate = \"3000\" string\n"},
 		{"Device.Row.3.Ref", "Device.Row.3", "InternetGatewayDevice.T.3.Ref = \"InternetGatewayDevice.T.3\" string\n"},
-		{"Device.Row.3.Ref", "Device.Row.4", "error 0: 7012 refers to nothing that the device can refer to (Device.Row.3.Ref)\n"},
+		{
+			"Device.Row.3.Ref", "Device.Row.4",
+			"error 0: 7012 refers to nothing that the device can refer to (Device.Row.3.Ref)\n",
+		},
 		{"Device.Sum.Sum", "1", "error 0: 7013 read-only (Device.Sum.Sum)\n"},
 		{"Device.Row.", "1", "error 0: 7026 not a parameter (Device.Row.)\n"},
 		{"Device.Row.3", "1", "error 0: 7026 an object, not a parameter (Device.Row.3)\n"},
