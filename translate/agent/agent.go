@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -54,6 +55,11 @@ type Agent struct {
 	posted   []usp.Record
 	posting  bool
 }
+
+var (
+	_ device.Observer = (*Agent)(nil)
+	_ Device          = (*device.Device)(nil)
+)
 
 func newAgent(h *Host, id usp.EndpointID, d Device) *Agent {
 	a := &Agent{
