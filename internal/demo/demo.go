@@ -192,8 +192,8 @@ func (d *demo) table() error {
 }
 
 func (d *demo) stay() {
-	a := d.gateway.Addresses()
+	a, to := d.gateway.Addresses(), d.devices[dsl].agent
 	d.print.title("still running; Ctrl-C ends it")
-	fmt.Fprintf(d.opts.Out, "   uspgate usp get --via ws://%s/usp --to %s Device.DeviceInfo.\n", a["ws"], d.devices[0].agent)
-	fmt.Fprintf(d.opts.Out, "   uspgate usp get --via mqtt://%s --to %s 'Device.WiFi.SSID.*.SSID'\n", a["mqtt"], d.devices[0].agent)
+	d.print.say("uspgate usp get --via ws://%s/usp --to %s Device.DeviceInfo.", a["ws"], to)
+	d.print.say("uspgate usp get --via mqtt://%s --to %s 'Device.WiFi.SSID.*.SSID'", a["mqtt"], to)
 }
