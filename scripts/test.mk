@@ -16,7 +16,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 .PHONY: bench
 bench: ## the figures of the hot paths, each beside its peer in the same run
-	$(GO) test -run '^$$' -bench . -benchmem ./test/bench/
+	$(GO) test -run '^$$' -bench . -benchmem ./usp/... ./cwmp/soap ./cwmp/acs ./mtp/... ./routing ./translate/...
 
 .PHONY: interop
 interop: ## against real peers, which this installs
