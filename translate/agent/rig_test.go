@@ -40,9 +40,13 @@ type rig struct {
 	mu         sync.Mutex
 	transcript strings.Builder
 	rpcs       bool
-	sent       []*uspmsg.Msg
-	records    []usp.Record
-	answers    chan *uspmsg.Msg // of ask; nil where nobody waits
+	// background is what the Agent does on its own beside answering: at the end
+	// of a step, because it happens at any time in it.
+	background   strings.Builder
+	inBackground bool
+	sent         []*uspmsg.Msg
+	records      []usp.Record
+	answers      chan *uspmsg.Msg // of ask; nil where nobody waits
 }
 
 func newRig(tb testing.TB, model string, options ...string) *rig {
@@ -67,6 +71,13 @@ func newRig(tb testing.TB, model string, options ...string) *rig {
 		text := ""
 		if m != nil {
 			text = cwmptrace.Message(m)
+		}
+		if dir == "cwmp<" {
+			_, r.inBackground = m.(*cwmp.SetParameterAttributes)
+		}
+		if r.inBackground {
+			writeTo(&r.background, dir, text)
+			return
 		}
 		r.write(dir, text)
 	}
@@ -180,19 +191,22 @@ func (r *rig) take(rec usp.Record) {
 	r.write("usp<"+to, usptrace.Msg(msg))
 }
 
-func (r *rig) write(dir, text string) {
+func (r *rig) write(dir, text string) { writeTo(&r.transcript, dir, text) }
+
+func writeTo(b *strings.Builder, dir, text string) {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	r.transcript.WriteString(strings.TrimRight(dir+" "+lines[0], " ") + "\n")
+	b.WriteString(strings.TrimRight(dir+" "+lines[0], " ") + "\n")
 	for _, l := range lines[1:] {
-		r.transcript.WriteString("  " + l + "\n")
+		b.WriteString("  " + l + "\n")
 	}
 }
 
 func (r *rig) takeTranscript() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	text := r.transcript.String()
+	text := r.transcript.String() + r.background.String()
 	r.transcript.Reset()
+	r.background.Reset()
 	return text
 }
 
