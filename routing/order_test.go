@@ -92,6 +92,7 @@ func (w *world) peer(end int, presents usp.EndpointID, kind mtp.Kind) mtp.Peer {
 func (w *world) connect(t *testing.T, end int, presents usp.EndpointID, kind mtp.Kind) {
 	t.Helper()
 	l := up(t, w.r, w.peer(end, presents, kind))
+	l.quiet = true
 	w.links[end] = append(w.links[end], l)
 	w.every = append(w.every, l)
 	w.replaced()
@@ -102,6 +103,7 @@ func (w *world) trunk(t *testing.T, end int) {
 	t.Helper()
 	role := w.ends[end].Role
 	l := up(t, w.r, mtp.Peer{Kind: mtp.STOMP, Role: role, Shared: true, Identity: mtp.Identity{Any: true}})
+	l.quiet = true
 	w.every = append(w.every, l)
 	for i, a := range w.ends {
 		if a.Role == role {
@@ -243,6 +245,9 @@ func (w *world) settledDown() bool {
 func (w *world) check() string {
 	delivered := map[string]int{}
 	for _, l := range w.every {
+		if l.twice {
+			return "a token was acknowledged twice"
+		}
 		last := map[string]int{}
 		for _, text := range texts(l.seen) {
 			if strings.HasPrefix(text, "connect ") {

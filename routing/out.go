@@ -177,7 +177,7 @@ func (fx *effects) ack(o *out, err error) {
 	fx.n++
 }
 
-// run does what is left; l is the lane, unlocked.
+// run does what is left, and forgets it; l is the lane, unlocked.
 func (fx *effects) run(r *Router, l *lane) {
 	for _, a := range fx.first[:fx.n] {
 		a.link.Ack(a.token, a.err)
@@ -194,4 +194,5 @@ func (fx *effects) run(r *Router, l *lane) {
 	if fx.notify {
 		r.watchers.dispatch()
 	}
+	fx.n, fx.rest, fx.closes, fx.pump, fx.notify = 0, nil, nil, false, false
 }

@@ -45,7 +45,8 @@ type ingress struct {
 }
 
 // egress is what has been enqueued and waits for Settled. A token is the index
-// of its slot plus one, and the slot's generation above.
+// of its slot plus one in the low slotBits, and the order of enqueueing above,
+// so that none is used twice.
 type egress struct {
 	mu      sync.Mutex
 	slots   []slot
@@ -56,10 +57,12 @@ type egress struct {
 }
 
 type slot struct {
-	o    *out
-	gen  uint32
-	next uint32
+	o     *out
+	token mtp.Token
+	next  uint32
 }
+
+const slotBits = 24
 
 // keepSlots is how many slots an idle Port keeps.
 const keepSlots = 64
@@ -181,27 +184,26 @@ func (p *port) take(o *out) mtp.Token {
 	i := e.free
 	s := &e.slots[i-1]
 	e.free = s.next
-	s.o = o
 	e.used++
 	e.order++
 	o.order = e.order
-	return mtp.Token(uint64(s.gen)<<32 | uint64(i))
+	s.o, s.token = o, mtp.Token(e.order<<slotBits|uint64(i))
+	return s.token
 }
 
 // give takes the token back and returns what it stands for; nil if it does not
 // stand for anything any more.
 func (e *egress) give(t mtp.Token) *out {
-	i := uint32(t)
+	i := uint32(t & (1<<slotBits - 1))
 	if i == 0 || int(i) > len(e.slots) {
 		return nil
 	}
 	s := &e.slots[i-1]
-	if s.o == nil || s.gen != uint32(t>>32) {
+	if s.o == nil || s.token != t {
 		return nil
 	}
 	o := s.o
 	s.o = nil
-	s.gen++
 	s.next = e.free
 	e.free = i
 	e.used--
