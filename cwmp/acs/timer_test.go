@@ -213,6 +213,19 @@ func TestCPEVanishes(t *testing.T) {
 			h.wantClosed(t, nil)
 		})
 	})
+	t.Run("comes back, and falls silent", func(t *testing.T) {
+		h := &script{next: []cwmp.Request{getDevice, getDevice}}
+		bubble(t, h, acs.Options{VanishGrace: 7 * time.Second}, func(b bed) {
+			p := b.newCPE()
+			p.post(inform("1")).envelope("InformResponse")
+			id := p.post("").envelope("GetParameterValues").ID
+			p.hangUp()
+			<-time.After(6 * time.Second)
+			p.post(message(id, getValues)).envelope("GetParameterValues")
+			p.hangUp() // it has shown that it uses more than one connection
+			h.wantClosedAfter(b.T, 60*time.Second, acs.ErrTimeout)
+		})
+	})
 	t.Run("a CPE with a connection for each POST has all the time", func(t *testing.T) {
 		h := &script{next: []cwmp.Request{getDevice}}
 		bubble(t, h, acs.Options{VanishGrace: 7 * time.Second}, func(b bed) {

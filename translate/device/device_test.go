@@ -388,11 +388,10 @@ func TestCallAfterTheEndWakesAnew(t *testing.T) {
 			t.Fatalf("got %v, want io.EOF", err)
 		}
 		c := call(t.Context(), d, getA) // 204 is on its way
-		v.s.Close(nil)
-		synctest.Wait()
 		if w.count() != 1 {
 			t.Fatalf("got %d wakes, want 1", w.count())
 		}
+		v.s.Close(nil)
 		v = open(t, f, inform("6 CONNECTION REQUEST"))
 		v.next(nil, getA)
 		v.end(gotA)
