@@ -86,7 +86,8 @@ type Transport interface {
 }
 
 // Link is a way to reach one or many Endpoints now. All methods are safe for
-// concurrent use and none of them blocks.
+// concurrent use and none of them blocks; they may be called before
+// Handler.LinkUp has returned, and do not call Port.Accept from within.
 type Link interface {
 	// Enqueue takes rec for delivery, in the order of the calls. On nil the
 	// Link owes exactly one Port.Settled(t); it may call it before Enqueue
@@ -98,6 +99,7 @@ type Link interface {
 	Ack(t Token, err error)
 	// Close asks the Link to end its connection for cause, after what is
 	// queued has been written or a deadline has passed. Port.Down follows.
+	// After ErrReplaced the newer session waits for it.
 	Close(cause error)
 }
 
@@ -134,7 +136,8 @@ type Port interface {
 	// Down ends the Link. The carrier has settled every token before, those of
 	// undelivered Records with ErrLinkDown in the order of their Enqueue, and
 	// calls nothing on the Port afterwards. Ack may still be called by the
-	// router for a while and is ignored.
+	// router for a while and is ignored. A nil cause, or ErrDraining, is an
+	// orderly end: nothing that was written can have been lost.
 	Down(cause error)
 }
 
