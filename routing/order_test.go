@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,12 +29,11 @@ type slowQueue struct {
 	puts         chan func()
 	done         chan struct{}
 	refuse, fail int
-	n, reads     int
+	n, reads     atomic.Int64
 }
 
 func (q *slowQueue) Put(item buffer.Item, settled func(uint64, error)) {
-	q.n++
-	n := q.n
+	n := int(q.n.Add(1))
 	q.puts <- func() {
 		if q.refuse > 0 && n%q.refuse == 0 {
 			settled(0, buffer.ErrFull)
@@ -44,14 +44,14 @@ func (q *slowQueue) Put(item buffer.Item, settled func(uint64, error)) {
 }
 
 func (q *slowQueue) Read(ctx context.Context, l buffer.Lane, after uint64, n int, b int64) ([]buffer.Item, error) {
-	if q.reads++; q.fail > 0 && q.reads%q.fail == 0 {
+	if n := int(q.reads.Add(1)); q.fail > 0 && n%q.fail == 0 {
 		return nil, context.DeadlineExceeded
 	}
 	return q.Memory.Read(ctx, l, after, min(n, 3), b)
 }
 
 func (q *slowQueue) Remove(ctx context.Context, l buffer.Lane, upTo uint64) error {
-	if q.reads++; q.fail > 0 && q.reads%q.fail == 0 {
+	if n := int(q.reads.Add(1)); q.fail > 0 && n%q.fail == 0 {
 		return context.DeadlineExceeded
 	}
 	return q.Memory.Remove(ctx, l, upTo)
