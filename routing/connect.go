@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
@@ -38,11 +39,11 @@ func (e *endpoint) pair(agent usp.EndpointID) *pair {
 	if pr != nil {
 		return pr
 	}
-	if e.r.pairs.Load() >= int64(e.r.o.MaxPairs) {
-		return nil
-	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if e.r.pairs.Load() >= int64(e.r.o.MaxPairs) && !e.prune(x) {
+		return nil
+	}
 	if pr = x.pairs[agent]; pr == nil {
 		agent = usp.EndpointID(strings.Clone(string(agent)))
 		pr = &pair{agent: agent}
@@ -53,6 +54,23 @@ func (e *endpoint) pair(agent usp.EndpointID) *pair {
 		e.r.pairs.Add(1)
 	}
 	return pr
+}
+
+// prune forgets the pairs of Agents that are not there, at most once a second;
+// x.mu is held. It is false if that makes no room.
+func (e *endpoint) prune(x *extras) bool {
+	now := e.r.now()
+	if x.pruned != 0 && now-x.pruned < time.Second {
+		return false
+	}
+	x.pruned = now
+	for id := range x.pairs {
+		if a := e.r.table.get(usp.Address{ID: id, Role: usp.RoleAgent}); a == nil || a.links.Load() == 0 {
+			delete(x.pairs, id)
+			e.r.pairs.Add(-1)
+		}
+	}
+	return e.r.pairs.Load() < int64(e.r.o.MaxPairs)
 }
 
 // knownPair is pair without making one.

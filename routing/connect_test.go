@@ -167,6 +167,18 @@ func TestPairsAreBounded(t *testing.T) {
 	b.wantAck(b.send(usp.NewWebSocketConnect(otherAgent, controllerID)), mtp.ErrBusy)
 }
 
+func TestPairsOfAbsentAgentsMakeRoom(t *testing.T) {
+	t.Parallel()
+	r := newRouter(t, routing.Options{MaxPairs: 1})
+	a, b := up(t, r, agentPeer(agentID)), up(t, r, agentPeer(otherAgent))
+	c := up(t, r, controllerPeer(controllerID))
+	c.auto = true
+	a.wantAck(a.send(msg(agentID, controllerID, "x")), nil)
+	a.kill()
+	b.wantAck(b.send(msg(otherAgent, controllerID, "y")), nil)
+	wantQueued(t, c, "connect "+string(agentID), "x", "connect "+string(otherAgent), "y")
+}
+
 func TestControllerThatComesBackWithLinksPerAgent(t *testing.T) {
 	t.Parallel()
 	r := newRouter(t, routing.Options{})

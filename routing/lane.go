@@ -284,6 +284,9 @@ func newest(links *[]binding) (*port, *mtp.Hint) {
 // no Record is on two Links.
 func (l *lane) relink(fx *effects) {
 	p, hint := l.choose()
+	if l.live && p != l.link && l.link.replaced.Load() {
+		l.spillRecent()
+	}
 	switch {
 	case p == l.link:
 		l.hint = hint

@@ -164,6 +164,7 @@ func (l *lane) attach(b binding, fx *effects) (added bool, err error) {
 			return false, mtp.ErrForbidden
 		case o.p.peer.Kind == b.p.peer.Kind && o.p.direct() && b.p.direct() && b.p.peer.Kind != mtp.Virtual &&
 			!o.p.peer.Shared && !b.p.peer.Shared:
+			o.p.replaced.Store(true)
 			fx.closes = append(fx.closes, o.p)
 		}
 		links = append(links, o)

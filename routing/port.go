@@ -26,6 +26,9 @@ type port struct {
 	sealed bool
 	// dead is set with the first sign that the Link is gone.
 	dead atomic.Bool
+	// replaced: the peer has opened a newer Link, so this one has probably been
+	// lost for a while.
+	replaced atomic.Bool
 
 	in  ingress
 	out egress

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/uspgate/uspgate/usp"
 )
@@ -62,6 +63,8 @@ type extras struct {
 	mu    sync.RWMutex
 	lanes map[usp.EndpointID]*lane // per counterpart, see Peer.Presents
 	pairs map[usp.EndpointID]*pair // of a Controller, by Agent
+	// pruned is when pairs of absent Agents were last forgotten.
+	pruned time.Duration
 }
 
 // get returns the endpoint of a, nil if there is none.

@@ -212,6 +212,7 @@ func TestRedeliver(t *testing.T) {
 		{"long after", mtp.WebSocket, time.Minute, false, nil},
 		{"good-bye", mtp.WebSocket, time.Second, true, nil},
 		{"an MTP with acknowledgements", mtp.CoAP, time.Second, false, nil},
+		{"replaced", mtp.WebSocket, time.Second, false, []string{"2", "3", "4"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -225,12 +226,17 @@ func TestRedeliver(t *testing.T) {
 					c.send(msg(controllerID, agentID, s))
 				}
 				<-time.After(tc.after)
+				end := a.kill
 				if tc.orderly {
-					a.port.Down(nil)
-				} else {
-					a.kill()
+					end = func() { a.port.Down(nil) }
+				}
+				if tc.name != "replaced" {
+					end()
 				}
 				b := up(t, r, agentPeer(agentID))
+				if tc.name == "replaced" {
+					end()
+				}
 				synctest.Wait()
 				if got := texts(b.queued()); !slices.Equal(got, tc.want) {
 					t.Errorf("got %v again, want %v", got, tc.want)
