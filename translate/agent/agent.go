@@ -47,8 +47,9 @@ type Agent struct {
 	making map[string]int
 
 	// unsure are Device:2 objects that a write of unknown outcome may have
-	// changed: read back in the next session.
-	unsure map[string]bool
+	// changed: read back in the session that is open or the next one.
+	unsure    map[string]bool
+	inSession bool
 
 	// versions are the Record versions the Controllers speak.
 	versions map[usp.EndpointID]string

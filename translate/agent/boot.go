@@ -29,6 +29,7 @@ type bootState struct {
 
 // bootOrder is a boot, ordered or seen.
 type bootOrder struct {
+	command            string // that ordered it; empty if none of ours did
 	cause, key, reason string
 	updated            bool
 }
@@ -79,6 +80,19 @@ func informValue(in *cwmp.Inform, name string) string {
 		}
 	}
 	return ""
+}
+
+// emitBooted tells those who subscribed to it that the command which ordered
+// the boot is complete. The lock is held.
+//
+// Deviation: Device.Reboot() and FactoryReset() are synchronous in TR-181, and
+// answered as such; a native Agent sends no OperationComplete for them. Here the
+// answer only means that the CPE has accepted the RPC, so who asks to be told of
+// the completion is told.
+func (a *Agent) emitBooted(b *bootOrder) {
+	if b.command != "" {
+		a.emitComplete("Device.", b.command, b.key, nil, nil)
+	}
 }
 
 // emitBoot sends Boot! [TR-181]. ParameterMap holds the recipient's

@@ -22,6 +22,7 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 	a.lock()
 	defer a.unlock()
 	a.learnRoot(in)
+	a.inSession = true
 	boot := a.bootFrom(in)
 	if a.view != nil {
 		a.publish(a.view.Observe(cloneValues(in.Params)))
@@ -39,6 +40,7 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 		a.reconcileAttributes()
 	}
 	if boot != nil {
+		a.emitBooted(boot)
 		// Told at once, before the CPE is read, which may take long [R-NOT.0a]:
 		// BootParameters are as last known, with what the Inform said.
 		a.emitBoot(boot)
@@ -96,17 +98,24 @@ func (a *Agent) TransferComplete(tc *cwmp.TransferComplete) {
 
 // SessionEnded implements device.Observer.
 func (a *Agent) SessionEnded(cause error) {
+	a.lock()
+	a.inSession = false
+	a.unlock()
 	if cause != nil {
 		a.log.Debug("CWMP session ended early", zap.Error(cause))
 	}
 }
 
-// doubt notes objects that a write of unknown outcome may have changed; the
-// next session reads them, and their subscribers hear of what it finds. The
+// doubt notes objects that a write of unknown outcome may have changed. They are
+// read in the session that has replaced the broken one, if it is there already,
+// otherwise in the next one, and their subscribers hear of what it finds. The
 // lock is held.
 func (a *Agent) doubt(objects ...string) {
 	for _, o := range objects {
 		a.unsure[o] = true
+	}
+	if a.inSession && a.view != nil {
+		a.readBack()
 	}
 }
 
@@ -129,7 +138,9 @@ func (a *Agent) readBack() {
 			a.log.Info("reading back after a write of unknown outcome failed; the next session tries again", zap.Error(err))
 			a.lock()
 			defer a.unlock()
-			a.doubt(objects...)
+			for _, o := range objects {
+				a.unsure[o] = true
+			}
 		}
 	})
 	if !ok {

@@ -15,7 +15,7 @@ func factoryResetCommand() *command {
 func (a *Agent) operateFactoryReset(c *call) {
 	a.lock()
 	before := a.boot.ordered
-	a.boot.ordered = &bootOrder{cause: causeRemoteFactoryReset, key: c.key, reason: c.args["Reason"]}
+	a.boot.ordered = &bootOrder{command: c.cmd.name, cause: causeRemoteFactoryReset, key: c.key, reason: c.args["Reason"]}
 	a.unlock()
 	if _, err := c.send(&cwmp.FactoryReset{}); err != nil {
 		c.err = commandError(err)

@@ -19,7 +19,7 @@ func rebootCommand() *command {
 func (a *Agent) operateReboot(c *call) {
 	a.lock()
 	before := a.boot.ordered
-	a.boot.ordered = &bootOrder{cause: causeRemoteReboot, key: c.key, reason: c.args["Reason"]}
+	a.boot.ordered = &bootOrder{command: c.cmd.name, cause: causeRemoteReboot, key: c.key, reason: c.args["Reason"]}
 	a.unlock()
 	if _, err := c.send(&cwmp.Reboot{CommandKey: wireKey(c.key)}); err != nil {
 		c.err = commandError(err)

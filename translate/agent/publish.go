@@ -104,8 +104,8 @@ func (a *Agent) emitEvent(object, name string, params map[string]string, only us
 	}
 }
 
-// emitComplete sends the OperationComplete of an asynchronous command. The lock
-// is held.
+// emitComplete sends the OperationComplete of a command to its subscribers. The
+// lock is held.
 func (a *Agent) emitComplete(object, name, key string, output map[string]string, fail *usp.Error) {
 	for _, s := range a.subs.list {
 		if s.typ != notifOperationComplete || !s.wants(a, object+name) {

@@ -162,8 +162,11 @@ func (r *rig) restart() {
 	r.start()
 }
 
+// inform is a session that is over at once: what it is used for goes on in the
+// background, as the CPE in memory needs no session.
 func (r *rig) inform(events []cwmp.Event, more ...string) {
 	r.agent.Inform(r.cpe.inform(events, more...))
+	r.agent.SessionEnded(nil)
 }
 
 // take is Options.Send.
