@@ -4,7 +4,6 @@
 package app
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -37,9 +36,11 @@ func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
 		}
 		routes[i] = routing.Route{Match: route.EndpointID, Role: role}
 	}
+	control := newControl(o.Config.Controllers)
 	a.router, err = routing.New(routing.Options{
 		Buffer:        queue,
-		Policy:        whoMayControl(o.Config.Controllers),
+		Policy:        control.mayManage,
+		Admit:         control.mayBeReached,
 		Routes:        routes,
 		WindowRecords: r.Window,
 		WindowBytes:   int64(r.WindowBytes),
@@ -47,27 +48,6 @@ func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
 		Metrics:       reg,
 	})
 	return err
-}
-
-// whoMayControl lets the configured Controllers send to Agents; without any,
-// every Controller on a loopback listener may.
-func whoMayControl(list []config.Controller) routing.Policy {
-	allowed := make(map[usp.EndpointID]bool, len(list))
-	for _, c := range list {
-		allowed[usp.EndpointID(c.EndpointID)] = true
-	}
-	return func(p *mtp.Peer, from, to usp.Address, _ *usp.Header) error {
-		switch {
-		case to.Role != usp.RoleAgent:
-			return nil
-		case len(allowed) > 0 && !allowed[from.ID]:
-			return fmt.Errorf("%s is not among the configured controllers", from.ID)
-		case len(allowed) == 0 && !p.Loopback:
-			return errors.New("without controllers in the configuration only peers on this host may control")
-		default:
-			return nil
-		}
-	}
 }
 
 // buildTransports makes the configured USP bindings.
