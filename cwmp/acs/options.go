@@ -81,7 +81,7 @@ type Options struct {
 	// VanishGrace is how long a session outlives a keep-alive connection that
 	// the CPE has closed; default 30 s, never more than the session timeout.
 	// A CPE that uses a connection for each POST always gets the whole session
-	// timeout [quirk 39].
+	// timeout [quirk 39]. While the Server drains it is 250 ms at most.
 	VanishGrace time.Duration
 	// EndGrace is how long after the end one more empty POST is answered like
 	// the last; default 5 s [quirk 35].

@@ -30,6 +30,8 @@ type Server struct {
 	conns atomic.Int64
 	bufs  sync.Pool // of *[]byte: bodies and answers
 	epoch time.Time
+	// draining is true from the end of Run's context on.
+	draining atomic.Bool
 
 	ln   net.Listener
 	base context.Context //nolint:containedctx // parent of the sessions' contexts, which outlive the one of Run
@@ -132,8 +134,23 @@ func (s *Server) httpServer() (*http.Server, error) {
 	}, nil
 }
 
+// drainGrace takes the place of Options.VanishGrace while the Server drains: it
+// is not worth waiting for a CPE that has gone.
+const drainGrace = 250 * time.Millisecond
+
+func (s *Server) vanishGrace() time.Duration {
+	if s.draining.Load() {
+		return min(drainGrace, s.opts.VanishGrace)
+	}
+	return s.opts.VanishGrace
+}
+
 // drain lets sessions end, ends the others, and waits for every goroutine.
 func (s *Server) drain(srv *http.Server) {
+	s.draining.Store(true)
+	for _, sess := range s.table.all() {
+		sess.hurry()
+	}
 	select {
 	case <-s.table.drain():
 	default:

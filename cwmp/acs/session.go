@@ -130,9 +130,17 @@ func (s *session) connClosed(c *conn) {
 	if s.conn != c || s.manyConns || !s.keepAlive || s.phase == phaseEnded || s.posts.Load() > 0 {
 		return
 	}
-	if grace := s.srv.opts.VanishGrace; grace < s.timeout {
+	if grace := s.srv.vanishGrace(); grace < s.timeout {
 		s.vanishing.Store(true)
 		s.arm(grace)
+	}
+}
+
+// hurry shortens the deadline of a CPE that has vanished before the Server
+// began to drain.
+func (s *session) hurry() {
+	if s.vanishing.Load() {
+		s.arm(drainGrace)
 	}
 }
 
