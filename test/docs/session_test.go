@@ -5,6 +5,7 @@ package docs_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +61,18 @@ func (p *process) output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.out.String()
+}
+
+// rank is when the process is ended.
+func (p *process) rank() int {
+	switch {
+	case strings.Contains(p.step.command, "uspgate serve"):
+		return 1
+	case strings.Contains(p.step.command, "uspgate sim"):
+		return 2
+	default:
+		return 0
+	}
 }
 
 // do executes one step.
@@ -199,6 +212,9 @@ var virtualAgent = regexp.MustCompile(`\b(?:ops|os|uuid)::\S+`)
 
 // simulate starts CPE and waits until the gateway knows what they can do.
 func (s *session) simulate(st step, args []string) error {
+	if !slices.Contains(args, "--acs") {
+		args = append(slices.Clone(args), "--acs", "http://127.0.0.1:7547")
+	}
 	p := s.background(st, nil, args)
 	if err := s.shows(p); err != nil {
 		return err
@@ -338,9 +354,11 @@ func (s *session) wait(f func() error) error {
 	}
 }
 
-// end interrupts what runs, the latest first.
+// end interrupts what runs: Controllers, then the gateway, then the CPE, so
+// that it can end their sessions.
 func (s *session) end() {
-	for _, p := range slices.Backward(s.running) {
+	slices.SortStableFunc(s.running, func(a, b *process) int { return cmp.Compare(a.rank(), b.rank()) })
+	for _, p := range s.running {
 		p.cancel()
 		if code := <-p.done; code != 0 {
 			s.t.Errorf("line %d: %s: got exit code %d after an interrupt, want 0\n%s",
