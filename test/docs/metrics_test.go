@@ -22,7 +22,8 @@ const (
 	inform = `<cwmp:Inform><DeviceId><Manufacturer>M</Manufacturer><OUI>00D09E</OUI><ProductClass>P</ProductClass>` +
 		`<SerialNumber>provoked</SerialNumber></DeviceId><Event><EventStruct><EventCode>2 PERIODIC</EventCode>` +
 		`<CommandKey></CommandKey></EventStruct></Event><MaxEnvelopes>1</MaxEnvelopes>` +
-		`<CurrentTime>2026-01-01T00:00:00Z</CurrentTime><RetryCount>0</RetryCount><ParameterList></ParameterList></cwmp:Inform>`
+		`<CurrentTime>2026-01-01T00:00:00Z</CurrentTime><RetryCount>0</RetryCount>` +
+		`<ParameterList></ParameterList></cwmp:Inform>`
 	unknown = `<cwmp:MakeCoffee></cwmp:MakeCoffee>`
 )
 
@@ -72,7 +73,7 @@ func compareMetrics(t *testing.T, url string) {
 	text := scrape(t, url)
 	served := names(shownMetric, text)
 	var listed []string
-	for _, line := range strings.Split(read(t, "README.md"), "\n") {
+	for line := range strings.SplitSeq(read(t, "README.md"), "\n") {
 		if strings.HasPrefix(line, "| `uspgate_") {
 			listed = append(listed, names(tableMetric, line)...)
 		}

@@ -15,58 +15,13 @@ import (
 	"github.com/uspgate/uspgate/internal/config"
 )
 
-const referenceHead = `# Configuration
-
-<!-- Made from internal/config: go test ./test/docs -update -->
-
-One YAML file, given to ` + "`serve -c`, `check -c` or `config print -c`" + `; without one the
-defaults below are in effect, and everything is on the loopback interface. The
-file is strict: an unknown key, a wrong type or a value that is not allowed is a
-problem with line, column and remedy, all problems are printed at once, and
-nothing is served with one of them. Anchors, aliases and tags are not supported.
-
-A value comes from the default, then the file, then the environment. The
-variable of ` + "`cwmp.session_timeout` is `USPGATE_CWMP__SESSION_TIMEOUT`" + `: upper case, two
-underscores between levels. An entry of a list is named by its index or, under
-` + "`mtp`, by its name: `USPGATE_MTP__WS__LISTEN`" + `. Lists as a whole come from the file
-only; a list in the file replaces that of the defaults.
-
-Durations are written ` + "`30s`, `5m`, `24h`; sizes `512KiB`, `5MiB`, `1GiB`, or a number\nof bytes" + `. A secret is shown as dots by ` + "`config print`; with `password_file`" + ` it is read
-from a file, without the newline at its end.
-
-Changes take effect with a restart.
-
-| key | type | default | meaning |
-|---|---|---|---|
-`
-
-const referenceTail = `
-The two entries of ` + "`mtp`" + ` that the defaults have are named ` + "`ws` and `mqtt`" + `. A further
-entry needs a name, a type and an address of its own; what it leaves out is as
-above.
-
-What ` + "`check`" + ` looks at beyond single values:
-
-- A listener of ` + "`mtp` or `cwmp`" + ` on another address than the loopback interface needs
-  ` + "`auth.mode` other than `none`, or `insecure: true`" + `.
-- ` + "`auth.mode: certificate` needs `tls.client_ca`; `password`, `basic` and `digest`" + ` need
-  users.
-- ` + "`tls.cert` and `tls.key`, user name and password" + ` of Connection Requests go together.
-- Addresses and names are not used twice.
-- Endpoint IDs are well formed; topic templates hold ` + "`{endpoint_id}`" + ` once, and those
-  of Agents and Controllers differ.
-- The rule files in ` + "`translate.mappings_dir`" + ` compile.
-
-It does not open the files of ` + "`tls`" + `: that they fit is found out by ` + "`serve`" + `.
-`
-
-// reference returns docs/configuration.md.
-func reference() string {
+// reference returns docs/configuration.md: the text of the template with one row
+// for each key.
+func reference(t *testing.T) string {
+	t.Helper()
 	var b strings.Builder
-	b.WriteString(referenceHead)
 	rows(&b, "", reflect.ValueOf(config.Default()))
-	b.WriteString(referenceTail)
-	return b.String()
+	return strings.Replace(read(t, "test/docs/testdata/configuration.md"), "TABLE\n", b.String(), 1)
 }
 
 // rows writes one row for each key below prefix; v has the defaults.
@@ -79,10 +34,10 @@ func rows(b *strings.Builder, prefix string, v reflect.Value) {
 			value = alsoForMQTT(value, f.Name)
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", key, kind, value, strings.ReplaceAll(f.Tag.Get("doc"), "|", "\\|"))
-		switch {
-		case kind == "mapping":
+		switch kind {
+		case "mapping":
 			rows(b, key+".", v.Field(i))
-		case kind == "list of mappings":
+		case "list of mappings":
 			rows(b, key+"[].", entry(key, f.Type.Elem()))
 		}
 	}
@@ -149,7 +104,7 @@ func describe(v reflect.Value) (kind, value string) {
 func TestConfigurationReference(t *testing.T) {
 	t.Parallel()
 	const name = "docs/configuration.md"
-	want := reference()
+	want := reference(t)
 	if *update {
 		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -164,7 +119,7 @@ func TestConfigurationReference(t *testing.T) {
 func TestEveryKeyHasItsVariable(t *testing.T) {
 	t.Parallel()
 	checked := 0
-	for _, line := range strings.Split(reference(), "\n") {
+	for line := range strings.SplitSeq(reference(t), "\n") {
 		cells := strings.Split(line, " | ")
 		key, ok := strings.CutPrefix(cells[0], "| `")
 		if !ok || len(cells) != 4 || !strings.HasPrefix(cells[2], "`") || strings.HasPrefix(cells[1], "list") {
