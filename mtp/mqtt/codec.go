@@ -5,12 +5,19 @@ package mqtt
 
 import "encoding/binary"
 
-// Packet types of the control packets that are written here rather than by the
-// broker's own encoder [MQTT-2.1.2].
+// First bytes of the control packets that are written here rather than by the
+// library's encoder [MQTT-2.1.2].
 const (
-	typePublish = 0x30
-	typePuback  = 0x40
+	typePublish    = 0x30
+	typePuback     = 0x40
+	typePubrec     = 0x50
+	typePubcomp    = 0x70
+	typePingreq    = 0xc0
+	typeDisconnect = 0xe0
 )
+
+// failure is the least reason code that says no [MQTT-2.4].
+const failure = 0x80
 
 // Property identifiers of MQTT 5 [MQTT-2.2.2.2].
 const (
@@ -31,30 +38,44 @@ type publish struct {
 	payload  []byte
 }
 
-// append encodes p after dst.
-func (p *publish) append(dst []byte) []byte {
-	properties := 0
-	if p.v5 {
-		properties = 3 + len(contentType)
-		if p.response != "" {
-			properties += 3 + len(p.response)
-		}
+// properties is the length of the properties of version 5.
+func (p *publish) properties() int {
+	n := 3 + len(contentType)
+	if p.response != "" {
+		n += 3 + len(p.response)
 	}
-	length := 2 + len(p.topic) + len(p.payload)
+	return n
+}
+
+// remaining is the Remaining Length [MQTT-2.1.4].
+func (p *publish) remaining() int {
+	n := 2 + len(p.topic) + len(p.payload)
 	if p.qos > 0 {
-		length += 2
+		n += 2
 	}
 	if p.v5 {
-		length += varintSize(properties) + properties
+		properties := p.properties()
+		n += varintSize(properties) + properties
 	}
+	return n
+}
+
+// size is the length of the whole packet.
+func (p *publish) size() int {
+	n := p.remaining()
+	return 1 + varintSize(n) + n
+}
+
+// appendHead encodes everything but the payload after dst.
+func (p *publish) appendHead(dst []byte) []byte {
 	dst = append(dst, typePublish|p.qos<<1)
-	dst = appendVarint(dst, length)
+	dst = appendVarint(dst, p.remaining())
 	dst = appendString(dst, p.topic)
 	if p.qos > 0 {
 		dst = binary.BigEndian.AppendUint16(dst, p.id)
 	}
 	if p.v5 {
-		dst = appendVarint(dst, properties)
+		dst = appendVarint(dst, p.properties())
 		dst = append(dst, propContentType)
 		dst = appendString(dst, contentType)
 		if p.response != "" {
@@ -62,16 +83,24 @@ func (p *publish) append(dst []byte) []byte {
 			dst = appendString(dst, p.response)
 		}
 	}
-	return append(dst, p.payload...)
+	return dst
 }
 
-// appendPuback encodes a PUBACK; the reason is written in version 5 only, and
-// only if it is not success [MQTT-3.4.2].
-func appendPuback(dst []byte, id uint16, v5 bool, reason byte) []byte {
+// appendAck encodes a PUBACK, PUBREC or PUBCOMP; the reason is written in
+// version 5 only, and only if it is not success [MQTT-3.4.2].
+func appendAck(dst []byte, kind byte, id uint16, v5 bool, reason byte) []byte {
 	if v5 && reason != 0 {
-		return append(dst, typePuback, 3, byte(id>>8), byte(id), reason)
+		return append(dst, kind, 3, byte(id>>8), byte(id), reason)
 	}
-	return append(dst, typePuback, 2, byte(id>>8), byte(id))
+	return append(dst, kind, 2, byte(id>>8), byte(id))
+}
+
+// appendDisconnect encodes a DISCONNECT; 3.1.1 has no reason.
+func appendDisconnect(dst []byte, v5 bool, reason byte) []byte {
+	if v5 && reason != 0 {
+		return append(dst, typeDisconnect, 1, reason)
+	}
+	return append(dst, typeDisconnect, 0)
 }
 
 func appendString(dst []byte, s string) []byte {

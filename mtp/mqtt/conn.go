@@ -9,97 +9,117 @@ import (
 	"time"
 )
 
-// flushBytes is how much a conn collects before it writes anyway.
-const flushBytes = 64 << 10
-
-// conn is a client's connection. The broker and the link write whole packets to
-// it; between hold and release they are collected into one write.
+// conn is the connection with a peer. Whole packets are written to it, by the
+// library and by the flow; a deadline applies to every piece, so that a slow
+// peer may take its time and one that takes nothing is found out.
 type conn struct {
 	net.Conn
 	writeTimeout time.Duration
-	closed       func() // gives the connection's place back
-	link         *link  // set once, by the goroutine that reads
+	gate         *gate // nil: the reader checks for itself
+	closed       func()
+	// link and heard belong to the goroutine that reads.
+	link  *link
+	heard bool // anything has been read
+	wrong error
+	// established is link once its CONNECT has been accepted; Server.mu guards it.
+	established *link
 
 	mu   sync.Mutex
-	held bool
-	buf  []byte
 	once sync.Once
+}
+
+// Read reads what the gate lets through. An MQTT 5 peer is told why the
+// connection ends.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.wrong != nil {
+		return 0, c.refuse()
+	}
+	n, err := c.Conn.Read(p)
+	if n == 0 || c.gate == nil {
+		return n, err
+	}
+	c.heard = true
+	ok, wrong := c.gate.pass(p[:n])
+	if c.wrong = wrong; wrong == nil {
+		return n, err
+	}
+	if ok == 0 {
+		return 0, c.refuse()
+	}
+	return ok, nil
+}
+
+func (c *conn) refuse() error {
+	if c.link != nil {
+		c.link.violated(c.wrong)
+	}
+	return c.wrong
 }
 
 // Write takes whole packets.
 func (c *conn) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.held {
-		return c.writeOut(p)
-	}
-	c.buf = append(c.buf, p...)
-	return len(p), c.flushFull()
-}
-
-// hold collects what is written until release.
-func (c *conn) hold() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.held = true
-}
-
-// release writes what has been collected.
-func (c *conn) release() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.held = false
-	return c.flush()
-}
-
-// sync writes what has been collected and goes on collecting.
-func (c *conn) sync() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.flush()
-}
-
-// encode has f append a packet to what is collected.
-func (c *conn) encode(f func([]byte) []byte) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.buf = f(c.buf)
-	return c.flushFull()
-}
-
-func (c *conn) flushFull() error {
-	if len(c.buf) < flushBytes {
-		return nil
-	}
-	return c.flush()
-}
-
-// flush writes c.buf; c.mu is held.
-func (c *conn) flush() error {
-	if len(c.buf) == 0 {
-		return nil
-	}
-	_, err := c.writeOut(c.buf)
-	if c.buf = c.buf[:0]; cap(c.buf) > flushBytes || !c.held {
-		c.buf = nil
-	}
-	return err
-}
-
-func (c *conn) writeOut(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.writeTimeout)); err != nil {
+	if err := c.send(p, nil); err != nil {
 		return 0, err
 	}
-	return c.Conn.Write(p)
+	return len(p), nil
 }
 
-// SetDeadline sets that of reading: the broker means the keep-alive, and
+// send writes tail immediately after head.
+func (c *conn) send(head, tail []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.write(head, c.writeTimeout); err != nil || len(tail) == 0 {
+		return err
+	}
+	return c.write(tail, c.writeTimeout)
+}
+
+// try writes p if nobody is writing, and does not wait long for the peer.
+func (c *conn) try(p []byte) {
+	if c.mu.TryLock() {
+		defer c.mu.Unlock()
+		_ = c.write(p, partingTimeout) // the connection ends either way
+	}
+}
+
+// partingTimeout is how long a peer is told why its connection is cut.
+const partingTimeout = 100 * time.Millisecond
+
+// write gives every piece a deadline of its own; c.mu is held.
+func (c *conn) write(p []byte, timeout time.Duration) error {
+	for len(p) > 0 {
+		piece := p[:min(len(p), flushBytes)]
+		if err := c.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+			return err
+		}
+		if _, err := c.Conn.Write(piece); err != nil {
+			return err
+		}
+		p = p[len(piece):]
+	}
+	return nil
+}
+
+// leave ends the writing side: what the peer still sends does not destroy what
+// it has not read yet.
+func (c *conn) leave() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
+}
+
+// SetDeadline sets that of reading: the library means the keep-alive, and
 // writing has a deadline of its own.
 func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 // Close closes the connection once.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(c.closed)
+	if c.closed != nil {
+		c.once.Do(c.closed)
+	}
 	return err
 }

@@ -9,13 +9,13 @@ import (
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
-	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
 )
 
-// hook is where the broker asks what USP wants.
+// hook is where the broker asks what USP wants. Its methods run on the
+// goroutine of the connection, except OnPacketEncode.
 type hook struct {
 	mochi.HookBase
 
@@ -28,9 +28,7 @@ func (*hook) ID() string { return "usp" }
 // Provides implements mochi.Hook; a method that is not listed is not called.
 func (*hook) Provides(b byte) bool {
 	return slices.Contains([]byte{
-		mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSessionEstablished,
-		mochi.OnPacketEncode, mochi.OnPacketRead, mochi.OnSubscribed, mochi.OnUnsubscribed, mochi.OnPublish,
-		mochi.OnDisconnect,
+		mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnPacketEncode, mochi.OnPacketRead,
 	}, b)
 }
 
@@ -41,197 +39,121 @@ func linkOf(cl *mochi.Client) *link {
 	return nil
 }
 
-// OnConnect implements mochi.Hook.
-func (h *hook) OnConnect(cl *mochi.Client, _ packets.Packet) error {
+// OnConnect implements mochi.Hook: what of the CONNECT is not needed is not
+// kept. There are no sessions that outlive a connection, for what is not
+// acknowledged is kept by the router, and no wills, for nobody would say that
+// a Record in one has been delivered.
+func (h *hook) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 	c, ok := cl.Net.Conn.(*conn)
 	if !ok {
 		return errors.New("mqtt: foreign connection")
 	}
-	c.link = newLink(h.server, cl, c)
+	c.link = newLink(h.server, cl, c, &pk)
+	cl.Properties.Will = mochi.Will{}
+	cl.Properties.Clean = true
+	cl.Properties.Username = nil
+	cl.Properties.Props.User = nil
 	return nil
 }
 
 // OnConnectAuthenticate implements mochi.Hook: who is it, and may it be?
 func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	l := linkOf(cl)
-	if err := l.identify(&pk); err != nil {
-		h.server.metrics.Rejected(mtp.RejectAuth)
-		l.logRefused(err)
-		return false
+	err := l.identify(&pk)
+	if err == nil {
+		err = h.server.register(l)
 	}
-	h.server.mu.Lock()
-	h.server.links[l] = struct{}{}
-	h.server.mu.Unlock()
-	return true
-}
-
-// OnACLCheck implements mochi.Hook. Writing is checked in OnPublish, which
-// knows what is in the PUBLISH [R-MQTT.40].
-func (h *hook) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
-	l := linkOf(cl)
-	if write || l == nil {
-		return true
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return h.server.opts.Topics.mayRead(topic, l.peer.Endpoint)
-}
-
-// OnPacketEncode implements mochi.Hook: the CONNACK tells the topic to
-// subscribe to [R-MQTT.15, R-MQTT.21].
-func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
-	l := linkOf(cl)
-	if pk.FixedHeader.Type != packets.Connack || pk.ReasonCode != 0 || l == nil || !l.v5() || l.peer.Endpoint == "" {
-		return pk
-	}
-	topic := h.server.opts.Topics.of(usp.Address{ID: l.peer.Endpoint, Role: l.role})
-	pk.Properties.User = append(slices.Clone(pk.Properties.User), packets.UserProperty{Key: "subscribe-topic", Val: topic})
-	if cl.Properties.Props.RequestResponseInfo == 1 {
-		pk.Properties.ResponseInfo = topic // [R-MQTT.12]
-	}
-	return pk
-}
-
-// OnSessionEstablished implements mochi.Hook: a client that resumes its session
-// need not subscribe again.
-func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
-	l := linkOf(cl)
-	for filter, s := range cl.State.Subscriptions.GetAll() {
-		l.subscribed(filter, s.Qos)
-	}
-	if cl.State.Subscriptions.Len() > 0 {
-		h.up(l)
-	}
-}
-
-// OnSubscribed implements mochi.Hook.
-func (h *hook) OnSubscribed(cl *mochi.Client, pk packets.Packet, reasons []byte) {
-	l := linkOf(cl)
-	if l == nil {
-		return
-	}
-	granted := false
-	for i, f := range pk.Filters {
-		if i < len(reasons) && reasons[i] <= packets.CodeGrantedQos2.Code {
-			l.subscribed(f.Filter, reasons[i])
-			granted = true
-		}
-	}
-	if granted {
-		h.up(l)
-	}
-}
-
-// OnUnsubscribed implements mochi.Hook.
-func (h *hook) OnUnsubscribed(cl *mochi.Client, pk packets.Packet) {
-	if l := linkOf(cl); l != nil {
-		for _, f := range pk.Filters {
-			l.unsubscribed(f.Filter)
-		}
-	}
-}
-
-// up introduces the link, and ends it if the router refuses.
-func (h *hook) up(l *link) bool {
-	err := l.up()
-	if err != nil && !errors.Is(err, mtp.ErrLinkDown) {
-		l.logRefused(err)
-		if l.v5() {
-			_ = h.server.broker.DisconnectClient(l.client, packets.ErrNotAuthorized) // it ends either way
-		}
-		l.client.Stop(err)
+	if err != nil {
+		l.refuse(err)
 	}
 	return err == nil
 }
 
-// OnPacketRead implements mochi.Hook: PUBACKs of ours settle.
-func (*hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	if pk.FixedHeader.Type == packets.Puback {
-		if l := linkOf(cl); l != nil {
-			l.puback(pk.PacketID)
-		}
+// OnPacketEncode implements mochi.Hook: the CONNACK says what there is, and
+// which topic to subscribe to [R-MQTT.15, R-MQTT.21].
+func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
+	if pk.FixedHeader.Type != packets.Connack {
+		return pk
 	}
-	return pk, nil
+	l := linkOf(cl)
+	v5 := cl.Properties.ProtocolVersion >= 5
+	switch {
+	case pk.ReasonCode == 0 && l != nil && v5:
+		h.welcome(l, &pk)
+	case pk.ReasonCode == 0:
+	case l != nil && l.refusal != nil && v5:
+		pk.ReasonCode, pk.Properties.ReasonString = l.refusal.Code, l.refusal.Reason
+	case l != nil && l.refusal != nil:
+		pk.ReasonCode = returnCode(l.refusal.Code)
+	case !v5 && pk.ReasonCode >= failure:
+		pk.ReasonCode = returnCode(pk.ReasonCode)
+	}
+	return pk
 }
 
-// OnPublish implements mochi.Hook: a PUBLISH with a Record is taken over.
-func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+// welcome completes the CONNACK of MQTT 5.
+func (h *hook) welcome(l *link, pk *packets.Packet) {
+	o, p := &h.server.opts, &pk.Properties
+	p.MaximumPacketSize = uint32(o.MaxRecord + overhead)
+	p.RetainAvailableFlag, p.RetainAvailable = true, 0
+	p.SharedSubAvailableFlag, p.SharedSubAvailable = true, 0
+	p.SubIDAvailableFlag, p.SubIDAvailable = true, 0
+	if l.peer.Endpoint == "" {
+		return
+	}
+	topic := o.Topics.of(usp.Address{ID: l.peer.Endpoint, Role: l.role})
+	p.User = append(slices.Clone(p.User), packets.UserProperty{Key: "subscribe-topic", Val: topic})
+	pk.Mods.DisallowProblemInfo = false // of no concern to a CONNACK [MQTT-3.1.2-29]
+	if l.client.Properties.Props.RequestResponseInfo == 1 {
+		p.ResponseInfo = topic // [R-MQTT.12]
+	}
+}
+
+// handled is what the broker is given instead of a packet that has been dealt
+// with: a PUBACK that it does not wait for, which it ignores.
+var handled = packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}
+
+// OnPacketRead implements mochi.Hook: everything that concerns Records and
+// topics is taken over. The reader ends with ErrRejectPacket.
+func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	l := linkOf(cl)
 	if l == nil {
-		return pk, nil
+		return pk, nil // CONNECT
 	}
-	base, reply, hasReply := splitReply(pk.TopicName)
-	addressed, templated := h.server.opts.Topics.parse(base)
-	// Agents in the field have any topic: where nothing but Records is allowed,
-	// every PUBLISH is taken for one.
-	isRecord := !h.server.opts.AllowPlain || templated || hasReply || pk.Properties.ContentType == contentType ||
-		pk.Properties.ContentType == "application/vnd.bbf.usp.msg" // [R-MQTT.27a]
-	if !isRecord {
-		return pk, nil
-	}
-	if pk.Properties.ResponseTopic != "" {
-		reply = pk.Properties.ResponseTopic
-	}
-	l.receive(&pk, reply, addressed.Role.Opposite())
-	return pk, packets.ErrRejectPacket // the broker forgets it and acknowledges nothing
-}
-
-// receive hands a Record to the router. It runs on the connection's reader.
-func (l *link) receive(pk *packets.Packet, reply string, role usp.Role) {
-	t := qos0
-	l.mu.Lock()
-	if pk.FixedHeader.Qos > 0 {
-		t = l.in.add(pk.PacketID, pk.FixedHeader.Qos)
-		if len(l.in.list) > l.server.opts.MaxInflight {
-			l.mu.Unlock()
-			l.client.Stop(packets.ErrReceiveMaximum) // [MQTT-3.3.4-7]
-			return
+	err := error(nil)
+	switch pk.FixedHeader.Type {
+	case packets.Publish, packets.Subscribe, packets.Unsubscribe, packets.Puback, packets.Pubrel:
+		if !l.flow.over() {
+			err = l.take(&pk)
 		}
-	}
-	l.learnRole(role)
-	if reply != "" {
-		l.learnTopic(reply, rankReplyTo)
-	}
-	l.mu.Unlock()
-	rec, err := usp.NewRecord(pk.Payload)
-	if err == nil && rec.Len() > l.server.opts.MaxRecord {
-		err = mtp.ErrTooLarge
-	}
-	if err == nil {
-		err = l.up()
+	case packets.Pubrec, packets.Pubcomp: // nothing goes out with QoS 2
+	default:
+		return pk, nil
 	}
 	if err != nil {
-		l.server.opts.Log.Debug("PUBLISH refused", zap.Error(err), zap.String("client_id", l.client.ID))
-		l.Ack(t, err)
-		return
+		return pk, packets.ErrRejectPacket
 	}
-	if rec.Header().Type == usp.RecordMQTTConnect {
-		l.connected(&rec)
-	}
-	l.port.Accept(rec, mtp.Hint{ReplyTo: reply}, t)
+	return handled, nil
 }
 
-// connected learns from a Connect Record [R-MTP.6].
-func (l *link) connected(rec *usp.Record) {
-	l.mu.Lock()
-	l.learnRole(usp.RoleAgent)
-	if topic := usp.ConnectTopic(rec); topic != "" && !isFilter(topic) {
-		l.learnTopic(topic, rankConnected)
-	}
-	l.mu.Unlock()
+// refuse notes what the CONNACK says and why.
+func (l *link) refuse(err error) {
+	code, reason := refusal(err)
+	l.refusal = &code
+	l.server.metrics.Rejected(reason)
+	l.logRefused(err)
 }
 
-// OnDisconnect implements mochi.Hook.
-func (h *hook) OnDisconnect(cl *mochi.Client, err error, _ bool) {
-	l := linkOf(cl)
-	if l == nil {
-		return
+// refusal is the answer to a CONNECT that is not accepted.
+func refusal(err error) (packets.Code, mtp.Reject) {
+	switch {
+	case errors.Is(err, mtp.ErrForbidden):
+		return packets.ErrNotAuthorized, mtp.RejectIdentity
+	case errors.Is(err, mtp.ErrDraining):
+		return packets.ErrServerShuttingDown, mtp.RejectHandshake
+	case errors.Is(err, mtp.ErrBusy), errors.Is(err, errBusyClientID):
+		return packets.ErrServerBusy, mtp.RejectHandshake
+	default:
+		return packets.ErrBadUsernameOrPassword, mtp.RejectAuth
 	}
-	h.server.mu.Lock()
-	delete(h.server.links, l)
-	h.server.mu.Unlock()
-	if cause := cl.StopCause(); cause != nil {
-		err = cause
-	}
-	l.down(err)
 }

@@ -7,8 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
-	"slices"
 	"strings"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -17,34 +15,39 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
+// methodNone is the Identity.Method of clients that are taken at their word.
+const methodNone = "none"
+
 // identify finds out who has sent the CONNECT: by certificate, by the
 // configured AuthFunc, or by its word.
 func (l *link) identify(pk *packets.Packet) error {
-	remote := l.conn.RemoteAddr().String()
+	remote := l.conn.RemoteAddr()
 	login := Login{
-		ClientID: l.client.ID, Username: string(pk.Connect.Username), Password: string(pk.Connect.Password),
-		Endpoint: claimed(pk), Remote: remote,
+		ClientID: l.client.ID,
+		Username: string(pk.Connect.Username), Password: string(pk.Connect.Password),
+		Endpoint: claimed(pk), Remote: remote.String(),
 	}
 	identity, err := l.authenticate(&login)
 	if err != nil {
 		return err
 	}
 	endpoint := login.Endpoint
-	switch {
-	case endpoint == "" && len(identity.IDs) == 1:
-		endpoint = identity.IDs[0]
-	case endpoint != "" && len(identity.IDs) > 0 && !slices.Contains(identity.IDs, endpoint):
-		return fmt.Errorf("authenticated as %s and claims to be %s: %w", identity.IDs[0], endpoint, mtp.ErrForbidden)
+	if endpoint == "" {
+		endpoint = identity.One()
 	}
-	l.role = l.server.opts.Role
+	if endpoint != "" && !identity.Allows(endpoint) {
+		return fmt.Errorf("authenticated as %v and claims to be %s: %w", identity.IDs, endpoint, mtp.ErrForbidden)
+	}
+	if l.role = l.server.opts.Role; l.role != usp.RoleUnknown {
+		l.roleRank = roleConnected
+	}
+	l.trunk = identity.Any || len(identity.IDs) > 0 && identity.One() == ""
 	l.peer = mtp.Peer{
-		Kind: mtp.MQTT, Listener: l.server.opts.Name, Remote: remote,
-		Loopback: loopback(l.conn.LocalAddr()) && loopback(l.conn.RemoteAddr()),
+		Kind: mtp.MQTT, Listener: l.server.opts.Name, Remote: login.Remote,
+		Loopback: loopback(l.conn.LocalAddr()) && loopback(remote),
 		Endpoint: endpoint, Identity: identity,
 		NoConnectRecords: l.server.opts.NoConnectRecords,
-	}
-	if size := int(l.client.Properties.Props.MaximumPacketSize); size > 0 {
-		l.peer.MaxRecord = max(size-overhead, 1)
+		MaxRecord:        int(pk.Properties.MaximumPacketSize), // the flow knows it to the byte
 	}
 	return nil
 }
@@ -54,47 +57,44 @@ func (l *link) identify(pk *packets.Packet) error {
 func claimed(pk *packets.Packet) usp.EndpointID {
 	for _, p := range pk.Properties.User {
 		if p.Key == "usp-endpoint-id" {
-			return usp.EndpointID(p.Val)
+			return usp.EndpointID(strings.Clone(p.Val))
 		}
 	}
 	if id, err := usp.ParseEndpointID(pk.Connect.ClientIdentifier); err == nil {
-		return id
+		return usp.EndpointID(strings.Clone(string(id)))
 	}
 	return ""
 }
 
 func (l *link) authenticate(login *Login) (mtp.Identity, error) {
-	if t, ok := l.conn.Conn.(*tls.Conn); ok {
-		if certs := t.ConnectionState().PeerCertificates; len(certs) > 0 {
-			ids := certificateIDs(certs[0])
-			if len(ids) == 0 {
-				return mtp.Identity{}, fmt.Errorf("the certificate names no Endpoint ID: %w", mtp.ErrForbidden)
-			}
-			return mtp.Identity{Method: "certificate", IDs: ids}, nil
+	if cert := l.certificate(); cert != nil {
+		ids := mtp.CertificateIDs(cert) // [R-SEC.0a]
+		if len(ids) == 0 {
+			return mtp.Identity{}, fmt.Errorf("the certificate names no Endpoint ID: %w", mtp.ErrForbidden)
 		}
+		return mtp.Identity{Method: "certificate", IDs: ids}, nil
 	}
 	if l.server.opts.Auth != nil {
 		return l.server.opts.Auth(*login)
 	}
-	identity := mtp.Identity{Method: "none"}
+	identity := mtp.Identity{Method: methodNone}
 	if login.Endpoint != "" {
 		identity.IDs = []usp.EndpointID{login.Endpoint}
 	}
 	return identity, nil
 }
 
-// certificateIDs are the Endpoint IDs in the SAN [R-SEC.0a].
-func certificateIDs(c *x509.Certificate) []usp.EndpointID {
-	var ids []usp.EndpointID
-	for _, u := range c.URIs {
-		if id, ok := strings.CutPrefix(u.String(), "urn:bbf:usp:id:"); ok {
-			ids = append(ids, usp.EndpointID(id))
-		}
+// certificate returns the client's certificate if it was verified, by the
+// library or by a callback of the TLS configuration.
+func (l *link) certificate() *x509.Certificate {
+	t, ok := l.conn.Conn.(*tls.Conn)
+	if !ok {
+		return nil
 	}
-	return ids
-}
-
-func loopback(a net.Addr) bool {
-	t, ok := a.(*net.TCPAddr)
-	return ok && t.IP.IsLoopback()
+	state, conf := t.ConnectionState(), l.server.opts.TLS
+	callback := conf.VerifyPeerCertificate != nil || conf.VerifyConnection != nil
+	if len(state.PeerCertificates) == 0 || len(state.VerifiedChains) == 0 && !callback {
+		return nil
+	}
+	return state.PeerCertificates[0]
 }

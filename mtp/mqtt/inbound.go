@@ -3,49 +3,155 @@
 
 package mqtt
 
-import "github.com/uspgate/uspgate/mtp"
+import (
+	"strings"
 
-// receipt is a PUBLISH with a Record that has been received and not yet been
-// acknowledged.
-type receipt struct {
-	id   uint16
-	qos  byte
-	done bool
-	err  error
-}
+	"github.com/mochi-mqtt/server/v2/packets"
+	"go.uber.org/zap"
 
-// receipts are the unacknowledged PUBLISHes of a client in the order of their
-// receipt, in which PUBACKs are written [MQTT-4.6.0-2]. A token is the number of
-// its receipt.
-type receipts struct {
-	first mtp.Token // token of list[0]
-	list  []receipt
-}
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/usp"
+)
 
-// add returns the token of a new receipt.
-func (r *receipts) add(id uint16, qos byte) mtp.Token {
-	r.list = append(r.list, receipt{id: id, qos: qos})
-	return r.first + mtp.Token(len(r.list)-1)
-}
-
-// settle notes the outcome and reports whether the oldest receipt has one.
-func (r *receipts) settle(t mtp.Token, err error) bool {
-	if i := t - r.first; t >= r.first && int(i) < len(r.list) {
-		r.list[i].done, r.list[i].err = true, err
+// take deals with a packet of the client that concerns Records or topics. An
+// error has ended the connection.
+func (l *link) take(pk *packets.Packet) error {
+	switch pk.FixedHeader.Type {
+	case packets.Publish:
+		return l.receive(pk)
+	case packets.Puback:
+		l.flow.acked(pk.PacketID, outcomeOf(pk.ReasonCode))
+		return nil
+	case packets.Pubrel:
+		return l.release(pk.PacketID)
+	case packets.Subscribe:
+		return l.subscribe(pk)
+	default:
+		return l.unsubscribe(pk)
 	}
-	return len(r.list) > 0 && r.list[0].done
 }
 
-// next takes the oldest receipt if it has its outcome.
-func (r *receipts) next() (receipt, bool) {
-	if len(r.list) == 0 || !r.list[0].done {
-		return receipt{}, false
+// receive takes a PUBLISH. It is a Record whatever its topic and Content Type,
+// of which Agents in the field have all kinds [R-MQTT.27a]. RETAIN is ignored.
+func (l *link) receive(pk *packets.Packet) error {
+	if code := pk.PublishValidate(0); code != packets.CodeSuccess {
+		l.violated(code)
+		return code
 	}
-	out := r.list[0]
-	r.list = r.list[1:]
-	r.first++
-	if len(r.list) == 0 {
-		r.list = nil
+	id, qos := pk.PacketID, pk.FixedHeader.Qos
+	if qos == 2 {
+		if again, answered := l.flow.repeated(id); again {
+			return l.repeat(id, answered)
+		}
 	}
-	return out, true
+	t, ok := l.flow.received(id, qos)
+	if !ok {
+		l.violated(packets.ErrReceiveMaximum)
+		return packets.ErrReceiveMaximum
+	}
+	rec, err := usp.NewRecord(pk.Payload)
+	if err == nil && rec.Len() > l.server.opts.MaxRecord {
+		err = mtp.ErrTooLarge
+	}
+	if err != nil {
+		l.server.opts.Log.Debug("PUBLISH refused", zap.Error(err), zap.String("client_id", l.client.ID))
+		l.Ack(t, err)
+		return nil
+	}
+	reply := l.learn(pk, &rec)
+	if err := l.introduce(); err != nil {
+		return err
+	}
+	l.port.Accept(rec, mtp.Hint{ReplyTo: reply}, t)
+	return nil
+}
+
+// learn notes what a PUBLISH tells of its sender and returns its reply topic:
+// the Response Topic [R-MQTT.23], or what follows /reply-to= [R-MQTT.25].
+func (l *link) learn(pk *packets.Packet, rec *usp.Record) (reply string) {
+	base, reply, _ := splitReply(pk.TopicName)
+	if pk.Properties.ResponseTopic != "" {
+		reply = pk.Properties.ResponseTopic
+	}
+	if isFilter(reply) {
+		reply = "" // nothing can be published there [MQTT-3.3.2-14]
+	}
+	connect := rec.Header().Type == usp.RecordMQTTConnect
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if connect {
+		l.learnRole(usp.RoleAgent, roleConnected)
+		if topic := usp.ConnectTopic(rec); !isFilter(topic) {
+			l.learnTopic(topic, rankConnected)
+		}
+	} else if l.roleRank < rolePublished {
+		if a, ok := l.server.opts.Topics.parse(base); ok {
+			l.learnRole(a.Role.Opposite(), rolePublished)
+		}
+	}
+	l.learnTopic(reply, rankReplyTo)
+	return reply
+}
+
+// repeat answers a PUBLISH with QoS 2 that has come before [MQTT-4.3.3-10].
+func (l *link) repeat(id uint16, answered bool) error {
+	if !answered {
+		return nil // the PUBREC follows
+	}
+	return l.control(appendAck(nil, typePubrec, id, l.v5, 0))
+}
+
+// release answers a PUBREL [MQTT-4.3.3-11].
+func (l *link) release(id uint16) error {
+	reason := packets.ErrPacketIdentifierNotFound.Code
+	if l.flow.released(id) {
+		reason = 0
+	}
+	return l.control(appendAck(nil, typePubcomp, id, l.v5, reason))
+}
+
+// control writes a control packet from the goroutine that reads.
+func (l *link) control(p []byte) error {
+	err := l.conn.send(p, nil)
+	if err != nil {
+		l.flow.fail(err)
+	}
+	return err
+}
+
+// rank orders what may tell the client's own topic.
+type rank uint8
+
+const (
+	rankNone      rank = iota
+	rankFilter         // a subscription to one topic
+	rankReplyTo        // where it wants an answer
+	rankTemplate       // a subscription to the topic of the template
+	rankConnected      // its Connect Record
+)
+
+// learnTopic keeps the best topic known; l.mu is held. That of a trunk would
+// not be that of the Endpoints behind it.
+func (l *link) learnTopic(topic string, r rank) {
+	if topic == "" || l.trunk || r < l.rank || r == l.rank && topic == l.topic {
+		return
+	}
+	l.topic, l.rank, l.way = strings.Clone(topic), r, way{}
+}
+
+// roleRank orders what may tell the client's role.
+type roleRank uint8
+
+const (
+	roleUnknown    roleRank = iota
+	roleSubscribed          // to the topic of the template
+	rolePublished           // to the topic of a counterpart
+	roleConnected           // a Connect Record, or by configuration
+)
+
+// learnRole keeps what is known best; l.mu is held.
+func (l *link) learnRole(r usp.Role, rank roleRank) {
+	if r != usp.RoleUnknown && rank > l.roleRank {
+		l.role, l.roleRank = r, rank
+	}
 }

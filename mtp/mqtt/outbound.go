@@ -4,143 +4,90 @@
 package mqtt
 
 import (
-	"slices"
+	"strings"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/usp"
 )
 
-// firstID is where the packet ids of this package begin: those below are left
-// to the broker, which counts from 1.
-const firstID = 1 << 15
-
-// sent is a QoS 1 PUBLISH that has no PUBACK yet.
-type sent struct {
-	id      uint16
-	token   mtp.Token
-	flushed bool // the writer has reported it as written
+// way is how Records of one sender reach one Endpoint: the next one mostly goes
+// the same way.
+type way struct {
+	from, to usp.EndpointID
+	dest     string // as asked for by the router
+	topic    string // "": not known
+	response string
+	qos      byte
 }
 
-// flight are the unacknowledged PUBLISHes to a client, oldest first.
-type flight struct {
-	last uint16
-	list []sent
-	// early are tokens whose PUBACK overtook the report of the writer.
-	early map[mtp.Token]bool
-	// unsent are tokens of Records that the client is not subscribed to.
-	unsent map[mtp.Token]bool
+func (w *way) leads(e *entry) bool {
+	return w.topic != "" && w.from == e.from && w.to == e.to && w.dest == e.dest
 }
 
-// add takes a packet id for t. At most 1<<14 are in use, so one is free.
-func (f *flight) add(t mtp.Token) uint16 {
-	for {
-		f.last = firstID | (f.last + 1)
-		if !slices.ContainsFunc(f.list, func(s sent) bool { return s.id == f.last }) {
-			f.list = append(f.list, sent{id: f.last, token: t})
-			return f.last
-		}
-	}
+// cloned keeps no Record alive.
+func (w way) cloned() way {
+	w.from = usp.EndpointID(strings.Clone(string(w.from)))
+	w.to = usp.EndpointID(strings.Clone(string(w.to)))
+	w.dest, w.topic = strings.Clone(w.dest), strings.Clone(w.topic)
+	return w
 }
 
-// acked takes the PUBLISH with that id out.
-func (f *flight) acked(id uint16) (mtp.Token, bool) {
-	i := slices.IndexFunc(f.list, func(s sent) bool { return s.id == id })
-	if i < 0 {
-		return 0, false
-	}
-	s := f.list[i]
-	f.list = slices.Delete(f.list, i, i+1)
-	if !s.flushed {
-		note(&f.early, s.token)
-	}
-	return s.token, true
-}
-
-// written takes the report of the writer about t and returns what that means
-// for the router: an outcome, or nothing yet.
-func (f *flight) written(t mtp.Token) (outcome error, settled bool) {
-	switch {
-	case f.early[t]:
-		delete(f.early, t)
-		return nil, false
-	case f.unsent[t]:
-		delete(f.unsent, t)
-		return mtp.ErrUnroutable, true
-	}
-	i := slices.IndexFunc(f.list, func(s sent) bool { return s.token == t })
-	if i < 0 {
-		return nil, true // QoS 0: delivered when flushed
-	}
-	f.list[i].flushed = true
-	return nil, false
-}
-
-// failed takes the writer's report that t was not written. The older ones that
-// were are lost with the connection; they come first.
-func (f *flight) failed(t mtp.Token) (lost []mtp.Token) {
-	for _, s := range f.list {
-		if s.flushed {
-			lost = append(lost, s.token)
-		}
-	}
-	f.list = slices.DeleteFunc(f.list, func(s sent) bool { return s.flushed || s.token == t })
-	if f.early[t] {
-		delete(f.early, t)
-		return lost
-	}
-	return append(lost, t)
-}
-
-// rest empties the flight at the end of the connection.
-func (f *flight) rest() []mtp.Token {
-	lost := make([]mtp.Token, len(f.list))
-	for i, s := range f.list {
-		lost[i] = s.token
-	}
-	f.list, f.early, f.unsent = nil, nil, nil
-	return lost
-}
-
-func note(set *map[mtp.Token]bool, t mtp.Token) {
-	if *set == nil {
-		*set = map[mtp.Token]bool{}
-	}
-	(*set)[t] = true
-}
-
-// settler stands between the Outbox, for which a Record is done when it has
-// been written, and the router, for which one with QoS 1 is done at its PUBACK.
-type settler struct {
-	mtp.Port // not used: an Outbox only settles
-
-	l *link
-}
-
-// Settled implements mtp.Port.
-func (s settler) Settled(t mtp.Token, err error) {
-	l := s.l
-	if err != nil {
-		l.mu.Lock()
-		lost := l.flight.failed(t)
-		l.mu.Unlock()
-		for _, t := range lost {
-			l.port.Settled(t, err)
-		}
-		return
-	}
+// address implements carrier. Every PUBLISH has a reply topic [R-MQTT.22]: the
+// topic on which we receive for the sender.
+func (l *link) address(e *entry) (publish, error) {
 	l.mu.Lock()
-	outcome, settled := l.flight.written(t)
-	l.mu.Unlock()
-	if settled {
-		l.port.Settled(t, outcome)
+	defer l.mu.Unlock()
+	if !l.way.leads(e) && !l.find(e) {
+		return publish{}, mtp.ErrUnroutable // it has unsubscribed this moment
 	}
+	p := publish{v5: l.v5, qos: l.way.qos, topic: l.way.topic, payload: e.data}
+	if l.v5 {
+		p.response = l.way.response
+	}
+	return p, nil
 }
 
-// abandon settles what has no PUBACK when the connection is over.
-func (l *link) abandon() {
-	l.mu.Lock()
-	lost := l.flight.rest()
-	l.mu.Unlock()
-	for _, t := range lost {
-		l.port.Settled(t, mtp.ErrLinkDown)
+// find looks for a topic that the client is subscribed to: the one asked for,
+// the client's own, that of the template, or any at all, for nothing but
+// Records comes to it.
+func (l *link) find(e *entry) bool {
+	topics := &l.server.opts.Topics
+	response := topics.of(usp.Address{ID: e.from, Role: l.role.Opposite()})
+	l.way = way{from: e.from, to: e.to, dest: e.dest, response: response}
+	found := e.dest != "" && l.follow(e.dest) ||
+		l.topic != "" && l.follow(l.topic) ||
+		l.follow(topics.of(usp.Address{ID: e.to, Role: l.role}))
+	for i := 0; !found && i < len(l.subs); i++ {
+		found = l.follow(sample(l.subs[i].filter))
 	}
+	l.way = l.way.cloned()
+	return found
+}
+
+// follow tries a topic. A 3.1.1 client has the reply topic in it if it has
+// subscribed to TOPIC/# [R-MQTT.15, R-MQTT.24]; one that has not still gets the
+// Record.
+func (l *link) follow(topic string) bool {
+	if !l.v5 {
+		joined := joinReply(topic, l.way.response)
+		if qos, ok := l.covered(joined); ok {
+			l.way.topic, l.way.qos = joined, qos
+			return true
+		}
+	}
+	qos, ok := l.covered(topic)
+	if ok {
+		l.way.topic, l.way.qos = topic, qos
+	}
+	return ok
+}
+
+// covered returns the QoS with which the client is subscribed to topic.
+func (l *link) covered(topic string) (qos byte, ok bool) {
+	for i := range l.subs {
+		if s := &l.subs[i]; matches(s.filter, topic) {
+			qos, ok = max(qos, s.qos), true
+		}
+	}
+	return qos, ok
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/uspgate/uspgate/mtp"
 )
 
-// answer is what a client gets for a PUBLISH with a Record, by the outcome.
+// answer is what the sender of a PUBLISH with a Record gets, by the outcome.
 type answer struct {
 	cause  error
 	reason byte // of a PUBACK or PUBREC in MQTT 5
 	// close ends a 3.1.1 connection, whose PUBACK cannot say no: what was not
-	// acknowledged is sent again after the next CONNECT.
+	// acknowledged is sent again after the next CONNECT. Everything else is
+	// acknowledged there, for it would come again and again.
 	close bool
 }
 
@@ -27,7 +28,7 @@ var answers = []answer{
 	// An undecodable Record is dropped [R-MTP.5]; MQTT 5 tells the sender.
 	{mtp.ErrMalformed, packets.ErrPayloadFormatInvalid.Code, false},
 	// [R-SEC.4c, R-MQTT.40]: the topic access control of Records.
-	{mtp.ErrForbidden, packets.ErrNotAuthorized.Code, true},
+	{mtp.ErrForbidden, packets.ErrNotAuthorized.Code, false},
 	// Nobody is there, as for a topic without subscribers [MQTT-3.4.2.1].
 	{mtp.ErrUnroutable, packets.CodeNoMatchingSubscribers.Code, false},
 	{mtp.ErrTooLarge, packets.ErrImplementationSpecificError.Code, false},
@@ -43,6 +44,26 @@ func answerTo(err error) answer {
 	return answers[len(answers)-1]
 }
 
+// outcomeOf is what the reason of a PUBACK means for the router: the inverse of
+// answerTo. A peer that refuses for reasons of its own will refuse again.
+func outcomeOf(reason byte) error {
+	for _, a := range answers {
+		if a.reason == reason {
+			return a.cause
+		}
+	}
+	switch {
+	case reason < failure:
+		return nil
+	case reason == packets.ErrTopicNameInvalid.Code:
+		return mtp.ErrUnroutable
+	case reason == packets.ErrPacketIdentifierInUse.Code:
+		return mtp.ErrBusy
+	default:
+		return mtp.ErrForbidden
+	}
+}
+
 // closeCode is the reason of the DISCONNECT that Close sends in MQTT 5.
 func closeCode(cause error) packets.Code {
 	switch {
@@ -56,5 +77,20 @@ func closeCode(cause error) packets.Code {
 		return packets.ErrServerBusy
 	default:
 		return packets.ErrUnspecifiedError
+	}
+}
+
+// returnCode is the CONNACK return code of MQTT 3.1.1 for a reason code of
+// MQTT 5 [MQTT-3.2.2.3 of 3.1.1].
+func returnCode(reason byte) byte {
+	switch reason {
+	case packets.ErrUnsupportedProtocolVersion.Code:
+		return 1
+	case packets.ErrClientIdentifierNotValid.Code, packets.ErrUnspecifiedError.Code:
+		return 2 // the library's word for no ClientID and no clean session
+	case packets.ErrServerBusy.Code, packets.ErrServerUnavailable.Code, packets.ErrServerShuttingDown.Code:
+		return 3
+	default:
+		return 5 // not authorized
 	}
 }

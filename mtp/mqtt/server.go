@@ -5,18 +5,14 @@ package mqtt
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
-	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/mtp"
 )
@@ -25,14 +21,16 @@ import (
 type Server struct {
 	opts     ServerOptions
 	metrics  *mtp.KindMetrics
+	limiter  limiter
 	listener net.Listener
 	broker   *mochi.Server
 	handler  mtp.Handler
-	open     atomic.Int64 // connections
+	wg       sync.WaitGroup // one goroutine per connection
 
-	mu      sync.Mutex
-	links   map[*link]struct{}
-	closing sync.Map // *link → packets.Code of its DISCONNECT
+	mu       sync.Mutex
+	draining bool
+	conns    map[*conn]struct{}
+	links    map[string]*link // the newest by ClientID
 }
 
 var _ mtp.Transport = (*Server)(nil)
@@ -46,7 +44,11 @@ func NewServer(o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: %w", err)
 	}
-	return &Server{opts: o, metrics: metrics, links: map[*link]struct{}{}}, nil
+	return &Server{
+		opts: o, metrics: metrics,
+		limiter: limiter{total: o.MaxConnections, perAddress: o.MaxConnectionsPerAddress},
+		conns:   make(map[*conn]struct{}), links: make(map[string]*link),
+	}, nil
 }
 
 // Name implements mtp.Transport.
@@ -70,7 +72,8 @@ func (s *Server) Addr() string {
 	return s.listener.Addr().String()
 }
 
-// Run implements mtp.Transport.
+// Run implements mtp.Transport. When ctx ends, every client is told, after what
+// is queued for it has been written, and has CloseTimeout to go.
 func (s *Server) Run(ctx context.Context, h mtp.Handler) error {
 	if s.listener == nil {
 		return errors.New("mqtt: Run without Listen")
@@ -78,93 +81,49 @@ func (s *Server) Run(ctx context.Context, h mtp.Handler) error {
 	s.handler = h
 	s.broker = mochi.New(s.brokerOptions())
 	if err := s.broker.AddHook(&hook{server: s}, nil); err != nil {
-		return fmt.Errorf("mqtt: %w", err)
+		return errors.Join(fmt.Errorf("mqtt: %w", err), s.listener.Close())
 	}
-	guarded := &guardedListener{Listener: s.listener, server: s}
-	if err := s.broker.AddListener(listeners.NewNet(s.opts.Name, guarded)); err != nil {
-		return fmt.Errorf("mqtt: %w", err)
-	}
-	if err := s.broker.Serve(); err != nil {
-		return fmt.Errorf("mqtt: %w", err)
-	}
-	<-ctx.Done()
-	_ = s.listener.Close() // no more clients; the broker closes it again
+	// The broker's Serve is not called: it starts listeners of its own, and a
+	// loop for sessions, wills and retained messages, of which there are none.
+	unwatch := context.AfterFunc(ctx, s.drain)
+	defer unwatch()
+	err := s.accept(ctx)
 	s.drain()
-	if err := s.broker.Close(); err != nil {
-		return fmt.Errorf("mqtt: %w", err)
-	}
-	return nil
+	s.wg.Wait()
+	return err
 }
 
-// drain closes every link and waits until it has written what it has.
+// drain takes no more clients and closes those that there are.
 func (s *Server) drain() {
+	_ = s.listener.Close() // a second time it has been closed before
 	s.mu.Lock()
-	links := make([]*link, 0, len(s.links))
-	for l := range s.links {
-		links = append(links, l)
+	defer s.mu.Unlock()
+	if s.draining {
+		return
 	}
-	s.mu.Unlock()
-	for _, l := range links {
-		l.Close(mtp.ErrDraining)
-	}
-	for _, l := range links {
-		<-l.out.Done()
+	s.draining = true
+	for c := range s.conns {
+		if l := c.established; l != nil {
+			l.Close(mtp.ErrDraining)
+		} else {
+			_ = c.Close() // nothing has been promised
+		}
 	}
 }
 
 func (s *Server) brokerOptions() *mochi.Options {
 	caps := mochi.NewDefaultServerCapabilities()
 	caps.MaximumPacketSize = uint32(s.opts.MaxRecord + overhead)
-	caps.MaximumClients = int64(s.opts.MaxConnections)
-	caps.MaximumClientWritesPending = 64
+	caps.MaximumClientWritesPending = 1 // none of its writes are queued
 	caps.ReceiveMaximum = uint16(s.opts.MaxInflight)
 	caps.MinimumProtocolVersion = 4
-	if !s.opts.AllowPlain {
-		caps.RetainAvailable = 0
-		caps.SharedSubAvailable = 0
-	}
+	caps.TopicAliasMaximum = 0
+	caps.MaximumSessionExpiryInterval = 0
 	return &mochi.Options{
 		Capabilities:             caps,
 		ClientNetWriteBufferSize: 512,
 		ClientNetReadBufferSize:  512,
 		Logger:                   slog.New(slog.DiscardHandler), // the events are logged here
 		SysTopicResendInterval:   int64(time.Hour / time.Second),
-	}
-}
-
-// guardedListener bounds connections and wraps them.
-type guardedListener struct {
-	net.Listener
-
-	server *Server
-}
-
-// Accept returns the next connection that there is room for.
-func (g *guardedListener) Accept() (net.Conn, error) {
-	s := g.server
-	for {
-		raw, err := g.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if s.open.Add(1) > int64(s.opts.MaxConnections) {
-			s.open.Add(-1)
-			s.metrics.Rejected(mtp.RejectConnections)
-			s.opts.Log.Warn("connection refused: too many", zap.String("remote", raw.RemoteAddr().String()))
-			_ = raw.Close()
-			continue
-		}
-		if s.opts.TLS != nil {
-			raw = tls.Server(raw, s.opts.TLS)
-		}
-		// The deadline of TLS and CONNECT; the broker sets that of the keep-alive.
-		if err := raw.SetReadDeadline(time.Now().Add(s.opts.HandshakeTimeout)); err != nil {
-			s.open.Add(-1)
-			_ = raw.Close()
-			continue
-		}
-		return &conn{
-			Conn: raw, writeTimeout: s.opts.WriteTimeout, closed: func() { s.open.Add(-1) },
-		}, nil
 	}
 }

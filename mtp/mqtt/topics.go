@@ -72,29 +72,41 @@ func extract(template, topic string) (usp.EndpointID, bool) {
 	return usp.EndpointID(rest), ok && rest != "" && !strings.Contains(rest, "/")
 }
 
-// mayRead reports whether the Endpoint own may subscribe to filter: it must not
-// reach the topics of others. An empty own is one that is not known yet.
-func (t Topics) mayRead(filter string, own usp.EndpointID) bool {
-	return readable(t.Agent, filter, own) && readable(t.Controller, filter, own)
+// mayRead reports whether an Endpoint may subscribe to filter: it must not reach
+// the topics of others, nor what is below them, unless it may read all. owns
+// says which Endpoint IDs are its own.
+func (t Topics) mayRead(filter string, owns func(usp.EndpointID) bool, all bool) bool {
+	return readable(t.Agent, filter, owns, all) && readable(t.Controller, filter, owns, all)
 }
 
 // readable walks template and filter level by level.
-func readable(template, filter string, own usp.EndpointID) bool {
-	levels := strings.Split(filter, "/")
-	for i, want := range strings.Split(template, "/") {
+func readable(template, filter string, owns func(usp.EndpointID) bool, all bool) bool {
+	allowed := true // what has been matched so far
+	for {
+		want, templateRest, templateMore := strings.Cut(template, "/")
+		level, filterRest, filterMore := strings.Cut(filter, "/")
 		switch {
-		case i == len(levels):
-			return true // shorter than any topic of the template
-		case levels[i] == "#":
-			return false
+		case level == "#":
+			return all || allowed && !strings.Contains(template, placeholder)
 		case strings.Contains(want, placeholder):
-			return own == "" && levels[i] != "+" ||
-				levels[i] == strings.Replace(want, placeholder, string(own), 1)
-		case levels[i] != "+" && levels[i] != want:
+			if level == "+" {
+				allowed = all
+			} else if id, ok := extract(want, level); ok {
+				allowed = owns(id)
+			} else {
+				return true // no topic of the template has this level
+			}
+		case level != "+" && level != want:
 			return true
 		}
+		if !templateMore {
+			return allowed
+		}
+		if !filterMore {
+			return true // shorter than any topic of the template
+		}
+		template, filter = templateRest, filterRest
 	}
-	return true
 }
 
 // splitReply separates the reply topic of a 3.1.1 PUBLISH, which follows the
@@ -114,6 +126,9 @@ func joinReply(topic, reply string) string {
 
 // matches reports whether filter covers topic [MQTT-4.7].
 func matches(filter, topic string) bool {
+	if filter == topic {
+		return true
+	}
 	for {
 		f, filterRest, filterMore := strings.Cut(filter, "/")
 		if f == "#" {
@@ -137,3 +152,38 @@ func matches(filter, topic string) bool {
 
 // isFilter reports whether a subscription names more than one topic.
 func isFilter(filter string) bool { return strings.ContainsAny(filter, "+#") }
+
+// validFilter reports whether wildcards stand alone in their level, and # in
+// the last one [MQTT-4.7.1-1, MQTT-4.7.1-2].
+func validFilter(filter string) bool {
+	if filter == "" || strings.ContainsRune(filter, 0) {
+		return false
+	}
+	for more := true; more; {
+		var level string
+		level, filter, more = strings.Cut(filter, "/")
+		if isFilter(level) && level != "+" && (level != "#" || more) {
+			return false
+		}
+	}
+	return true
+}
+
+func firstLevel(filter string) string {
+	level, _, _ := strings.Cut(filter, "/")
+	return level
+}
+
+// sample returns a topic that filter covers.
+func sample(filter string) string {
+	levels := strings.Split(filter, "/")
+	if last := len(levels) - 1; levels[last] == "#" && last > 0 {
+		levels = levels[:last]
+	}
+	for i, level := range levels {
+		if level == "+" || level == "#" {
+			levels[i] = "usp"
+		}
+	}
+	return strings.Join(levels, "/")
+}

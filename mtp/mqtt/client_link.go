@@ -1,0 +1,314 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mqtt
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// clientLink is one connection to the broker. A goroutine reads, another one
+// keeps the connection alive, and the flow has its writer.
+type clientLink struct {
+	client *Client
+	conn   *conn
+	reader *bufio.Reader
+	v5     bool
+	port   mtp.Port // nil until up
+	done   chan struct{}
+	pinger sync.WaitGroup
+
+	// What the CONNACK says.
+	own       string // the topic on which we receive
+	filters   []string
+	maxQoS    byte
+	keepAlive time.Duration
+
+	mu      sync.Mutex
+	flow    *flow // nil until the CONNACK
+	leaving bool
+
+	way way // of the writer
+}
+
+var (
+	_ mtp.Link      = (*clientLink)(nil)
+	_ mtp.Connector = (*clientLink)(nil)
+	_ carrier       = (*clientLink)(nil)
+)
+
+func newClientLink(c *Client, raw net.Conn) *clientLink {
+	cn := &conn{Conn: raw, writeTimeout: c.opts.WriteTimeout}
+	return &clientLink{
+		client: c, conn: cn, reader: bufio.NewReader(cn), v5: c.opts.Version == Version5,
+		done: make(chan struct{}), keepAlive: c.opts.KeepAlive, maxQoS: 1,
+	}
+}
+
+// guarded is run; what a broker makes panic costs this connection only.
+func (l *clientLink) guarded(h mtp.Handler, up func()) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("mqtt: panic: %v", r)
+			l.client.opts.Log.Error("panic while reading", zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	return l.run(h, up)
+}
+
+// run connects, introduces the Link and reads until the connection ends.
+func (l *clientLink) run(h mtp.Handler, up func()) error {
+	defer close(l.done)
+	defer l.conn.Close() //nolint:errcheck // the connection is over
+	if err := l.conn.SetReadDeadline(time.Now().Add(l.client.opts.ConnectTimeout)); err != nil {
+		return fmt.Errorf("mqtt: %w", err)
+	}
+	maxPacket, window, err := l.connect()
+	if err != nil {
+		return fmt.Errorf("mqtt: connect: %w", err)
+	}
+	o := &l.client.opts
+	f := newFlow(l, flowOptions{
+		maxRecords: o.QueueRecords, maxBytes: o.QueueBytes, window: window, receive: l.receiveMaximum(),
+		maxPacket: maxPacket, v5: l.v5, insist: o.SessionExpiry > 0,
+		closeTimeout: o.CloseTimeout, metrics: l.client.metrics,
+	})
+	l.mu.Lock()
+	l.flow = f
+	leaving := l.leaving
+	l.mu.Unlock()
+	if leaving {
+		return mtp.ErrDraining
+	}
+	port, err := h.LinkUp(l, mtp.Peer{
+		Kind: mtp.MQTT, Listener: o.Name, Remote: l.client.url.Host,
+		Loopback: loopback(l.conn.RemoteAddr()), Role: o.Role.Opposite(), Shared: true,
+		Identity: mtp.Identity{Method: methodNone, Any: true}, MaxRecord: maxPacket,
+		NoConnectRecords: o.NoConnectRecords,
+	})
+	if err != nil {
+		l.client.metrics.Rejected(mtp.RejectRouter)
+		return fmt.Errorf("mqtt: refused: %w", err)
+	}
+	l.port = port
+	l.client.metrics.LinkUp()
+	f.start(port)
+	if err := l.subscribe(); err != nil {
+		return err
+	}
+	l.pinger.Go(l.ping)
+	return l.read(up)
+}
+
+// receiveMaximum is how many PUBLISHes the broker may have unacknowledged: in
+// 3.1.1 there is no way to tell it.
+func (l *clientLink) receiveMaximum() int {
+	if l.v5 {
+		return l.client.opts.MaxInflight
+	}
+	return maxIDs
+}
+
+// leave is called when the transport ends.
+func (l *clientLink) leave() {
+	l.mu.Lock()
+	l.leaving = true
+	f := l.flow
+	l.mu.Unlock()
+	if f != nil {
+		f.close(mtp.ErrDraining)
+	} else {
+		_ = l.conn.Close() // nothing has been promised
+	}
+}
+
+// end settles what is left; the connection is closed.
+func (l *clientLink) end(err error) error {
+	l.pinger.Wait()
+	if l.flow == nil {
+		return err
+	}
+	err = l.flow.end(err)
+	if l.port != nil {
+		l.client.metrics.LinkDown()
+		l.port.Down(err)
+	}
+	return err
+}
+
+// read handles what the broker sends.
+func (l *clientLink) read(up func()) error {
+	for {
+		pk, err := l.next()
+		if err != nil {
+			return err
+		}
+		if l.flow.over() {
+			continue // until the broker closes the connection
+		}
+		if pk.FixedHeader.Type == packets.Suback {
+			if err := l.granted(&pk); err != nil {
+				return err
+			}
+			up()
+			continue
+		}
+		if err := l.handle(&pk); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *clientLink) handle(pk *packets.Packet) error {
+	switch pk.FixedHeader.Type {
+	case packets.Publish:
+		return l.receive(pk)
+	case packets.Puback:
+		l.flow.acked(pk.PacketID, outcomeOf(pk.ReasonCode))
+	case packets.Pubrel:
+		reason := packets.ErrPacketIdentifierNotFound.Code
+		if l.flow.released(pk.PacketID) {
+			reason = 0
+		}
+		return l.conn.send(appendAck(nil, typePubcomp, pk.PacketID, l.v5, reason), nil)
+	case packets.Disconnect:
+		return fmt.Errorf("mqtt: disconnected by the broker with %#x", pk.ReasonCode)
+	case packets.Pingresp, packets.Unsuback, packets.Auth:
+	default:
+		return fmt.Errorf("mqtt: packet of type %d from the broker", pk.FixedHeader.Type)
+	}
+	return nil
+}
+
+// receive takes a PUBLISH [R-MQTT.23, R-MQTT.25].
+func (l *clientLink) receive(pk *packets.Packet) error {
+	id, qos := pk.PacketID, pk.FixedHeader.Qos
+	if qos > 0 && id == 0 {
+		return packets.ErrProtocolViolationNoPacketID
+	}
+	if qos == 2 {
+		switch again, answered := l.flow.repeated(id); {
+		case answered:
+			return l.conn.send(appendAck(nil, typePubrec, id, l.v5, 0), nil)
+		case again:
+			return nil
+		}
+	}
+	t, ok := l.flow.received(id, qos)
+	if !ok {
+		return packets.ErrReceiveMaximum
+	}
+	rec, err := usp.NewRecord(pk.Payload)
+	if err == nil && rec.Len() > l.client.opts.MaxRecord {
+		err = mtp.ErrTooLarge
+	}
+	if err != nil {
+		l.Ack(t, err)
+		return nil
+	}
+	_, reply, _ := splitReply(pk.TopicName)
+	if pk.Properties.ResponseTopic != "" {
+		reply = pk.Properties.ResponseTopic
+	}
+	if isFilter(reply) {
+		reply = ""
+	}
+	l.port.Accept(rec, mtp.Hint{ReplyTo: reply}, t)
+	return nil
+}
+
+// granted looks at the SUBACK: without any subscription no Records are sent
+// [R-MQTT.17].
+func (l *clientLink) granted(pk *packets.Packet) error {
+	denied := func(reason byte) bool { return reason >= failure }
+	if !slices.ContainsFunc(pk.ReasonCodes, func(reason byte) bool { return !denied(reason) }) {
+		return fmt.Errorf("mqtt: subscription to %s denied with %#x", strings.Join(l.filters, ", "), pk.ReasonCodes)
+	}
+	if i := slices.IndexFunc(pk.ReasonCodes, denied); i >= 0 && i < len(l.filters) {
+		l.client.opts.Log.Warn("the broker denies a subscription", zap.String("filter", l.filters[i]))
+	}
+	l.flow.setReady(true)
+	return nil
+}
+
+// ping keeps the connection alive [MQTT-3.1.2-20].
+func (l *clientLink) ping() {
+	ticker := time.NewTicker(l.keepAlive * 3 / 4)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.done:
+			return
+		case <-ticker.C:
+			if err := l.conn.send([]byte{typePingreq, 0}, nil); err != nil {
+				l.flow.fail(err)
+				return
+			}
+		}
+	}
+}
+
+// Enqueue implements mtp.Link.
+func (l *clientLink) Enqueue(rec usp.Record, hint mtp.Hint, t mtp.Token) error {
+	return l.flow.enqueue(&rec, hint.Destination, t)
+}
+
+// Ack implements mtp.Link.
+func (l *clientLink) Ack(t mtp.Token, err error) { l.flow.ack(t, err) }
+
+// Close implements mtp.Link.
+func (l *clientLink) Close(cause error) { l.flow.close(cause) }
+
+// ConnectRecord implements mtp.Connector.
+func (l *clientLink) ConnectRecord(from, to usp.EndpointID) usp.Record {
+	return usp.NewMQTTConnect(from, to, l.v5, l.own)
+}
+
+// address implements carrier.
+func (l *clientLink) address(e *entry) (publish, error) {
+	if !l.way.leads(e) {
+		w := way{from: e.from, to: e.to, dest: e.dest, topic: e.dest, response: l.own, qos: l.maxQoS}
+		if w.topic == "" {
+			o := &l.client.opts
+			w.topic = o.Topics.of(usp.Address{ID: e.to, Role: o.Role.Opposite()})
+		}
+		if !l.v5 {
+			w.topic = joinReply(w.topic, l.own) // [R-MQTT.24]
+		}
+		l.way = w.cloned()
+	}
+	p := publish{v5: l.v5, qos: l.way.qos, topic: l.way.topic, payload: e.data}
+	if l.v5 {
+		p.response = l.way.response
+	}
+	return p, nil
+}
+
+// send implements carrier.
+func (l *clientLink) send(head, tail []byte) error { return l.conn.send(head, tail) }
+
+// bye implements carrier: the broker closes the connection then [MQTT-3.14.4-1,
+// R-MQTT.35].
+func (l *clientLink) bye(error) {
+	_, err := l.conn.Write(appendDisconnect(nil, l.v5, 0))
+	if err = errors.Join(err, l.conn.leave()); err != nil {
+		l.stop(err)
+	}
+}
+
+// stop implements carrier.
+func (l *clientLink) stop(error) { _ = l.conn.Close() }

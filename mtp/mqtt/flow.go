@@ -1,0 +1,295 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mqtt
+
+import (
+	"sync"
+	"time"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// qos0 marks the tokens of PUBLISHes that get no PUBACK.
+const qos0 = mtp.Token(1) << 63
+
+// carrier is the connection that a flow writes to. No method blocks for longer
+// than the write timeout, and none calls the flow.
+type carrier interface {
+	// address decides how e goes; an error settles it.
+	address(e *entry) (publish, error)
+	// send writes whole packets, tail following head immediately.
+	send(head, tail []byte) error
+	// bye says good-bye after everything has been written. The peer closes the
+	// connection then; if it does not, stop follows.
+	bye(cause error)
+	// stop ends the connection at once, which ends a send that hangs.
+	stop(cause error)
+}
+
+// flowOptions bound a flow.
+type flowOptions struct {
+	maxRecords, maxBytes int
+	// window is how many PUBLISHes may be without PUBACK: the peer's Receive
+	// Maximum, or less [MQTT-3.3.4-9].
+	window int
+	// receive is how many PUBLISHes the peer may have without PUBACK.
+	receive int
+	// maxPacket is the largest packet in bytes that the peer takes; 0: any.
+	maxPacket int
+	v5        bool
+	// insist ends the connection where MQTT 3.1.1 has no way to say no, so
+	// that the peer sends again.
+	insist       bool
+	closeTimeout time.Duration
+	metrics      *mtp.KindMetrics
+}
+
+// entry is a Record on its way out.
+type entry struct {
+	data     []byte
+	from, to usp.EndpointID
+	dest     string
+	token    mtp.Token
+	id       uint16
+	state    entryState
+}
+
+type entryState uint8
+
+const (
+	entryWaiting  entryState = iota
+	entryFlushing            // encoded, and done when it is written
+	entryFlying              // encoded with QoS 1: done at its PUBACK
+	entrySettled
+)
+
+type flowState uint8
+
+const (
+	flowOpen    flowState = iota
+	flowClosing           // takes nothing more, writes what it has, waits for PUBACKs
+	flowLeaving           // has said good-bye
+	flowEnded
+)
+
+// flow is what both roles have in common: the Records on their way out, from
+// Enqueue to Settled, and the acknowledgements owed for those that have come
+// in. One writer at a time does all the writing: a goroutine that starts when
+// there is something to write and ends when there is nothing.
+//
+// Every token taken is settled exactly once: with QoS 0 when it has been
+// written, with QoS 1 at its PUBACK, and by end, with mtp.ErrLinkDown and in
+// the order of Enqueue, whatever is left. No method but end blocks.
+type flow struct {
+	c carrier
+	o flowOptions
+
+	mu      sync.Mutex
+	port    mtp.Port // nil until start
+	ready   bool     // the peer can take Records
+	state   flowState
+	cause   error // of the end; the first one counts
+	out     fifo[entry]
+	base    uint64 // number of the oldest entry since the beginning
+	next    int    // index in out of the first entry that waits
+	records int    // not settled
+	bytes   int    // not settled
+	lastID  uint16
+	in      receipts
+	unacked mtp.Token // last token of QoS 0
+
+	running bool
+	runFunc func() // run, bound once so that starting it allocates nothing
+	timer   *time.Timer
+	wg      sync.WaitGroup // the writer and the timer
+}
+
+func newFlow(c carrier, o flowOptions) *flow {
+	if o.maxRecords <= 0 {
+		o.maxRecords = mtp.DefaultQueueRecords
+	}
+	if o.maxBytes <= 0 {
+		o.maxBytes = mtp.DefaultQueueBytes
+	}
+	f := &flow{c: c, o: o}
+	f.runFunc = f.run
+	return f
+}
+
+// start begins to write and to settle at p. What the router has enqueued
+// during LinkUp has waited for it.
+func (f *flow) start(p mtp.Port) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.port = p
+	f.wake()
+}
+
+// setReady says whether the peer can take Records now.
+func (f *flow) setReady(ready bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ready = ready
+	f.wake()
+}
+
+// enqueue is Link.Enqueue.
+func (f *flow) enqueue(rec *usp.Record, dest string, t mtp.Token) error {
+	data, h := rec.Bytes(), rec.Header()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.state != flowOpen:
+		return mtp.ErrLinkDown
+	case f.records >= f.o.maxRecords, f.records > 0 && f.bytes+len(data) > f.o.maxBytes:
+		return mtp.ErrFull
+	}
+	f.out.push(entry{data: data, from: h.From, to: h.To, dest: dest, token: t})
+	f.records++
+	f.bytes += len(data)
+	f.wake()
+	return nil
+}
+
+// received notes a PUBLISH and returns its token; it is false if the peer has
+// more of them without acknowledgement than it may [MQTT-3.3.4-7].
+func (f *flow) received(id uint16, qos byte) (mtp.Token, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if qos == 0 {
+		f.unacked++
+		return f.unacked | qos0, true
+	}
+	if f.in.open() >= f.o.receive {
+		return 0, false
+	}
+	return f.in.add(id, qos), true
+}
+
+// repeated is receipts.repeated.
+func (f *flow) repeated(id uint16) (again, answered bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.in.repeated(id)
+}
+
+// released is receipts.release.
+func (f *flow) released(id uint16) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.in.release(id)
+}
+
+// ack is Link.Ack: the writer acknowledges in the order of receipt.
+func (f *flow) ack(t mtp.Token, err error) {
+	f.o.metrics.Received(err)
+	if t&qos0 != 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.in.settle(t, err) {
+		f.wake()
+	}
+}
+
+// acked takes a PUBACK with the outcome that it tells.
+func (f *flow) acked(id uint16, outcome error) {
+	f.mu.Lock()
+	for i := range f.next {
+		e := f.out.at(i)
+		if e.state != entryFlying || e.id != id {
+			continue
+		}
+		t, port := e.token, f.port
+		f.finish(i)
+		f.wake()
+		f.mu.Unlock()
+		f.o.metrics.Sent(1, outcome)
+		port.Settled(t, outcome)
+		return
+	}
+	f.mu.Unlock()
+}
+
+// finish takes an entry out; f.mu is held.
+func (f *flow) finish(i int) {
+	e := f.out.at(i)
+	f.records--
+	f.bytes -= len(e.data)
+	*e = entry{state: entrySettled}
+	for f.next > 0 && f.out.at(0).state == entrySettled {
+		f.out.pop()
+		f.base++
+		f.next--
+	}
+}
+
+// close takes nothing more, writes what is queued, waits for its PUBACKs, and
+// says good-bye. What takes longer than the deadline is cut off.
+func (f *flow) close(cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state != flowOpen {
+		return
+	}
+	f.state, f.cause = flowClosing, cause
+	f.wg.Add(1)
+	f.timer = time.AfterFunc(f.o.closeTimeout, func() {
+		defer f.wg.Done()
+		f.c.stop(cause)
+	})
+	f.wake()
+}
+
+// fail ends the connection at once. The owner of the connection calls end then.
+func (f *flow) fail(cause error) {
+	f.mu.Lock()
+	if f.cause == nil {
+		f.cause = cause
+	}
+	f.state = flowEnded
+	f.mu.Unlock()
+	f.c.stop(cause)
+}
+
+// over reports that nothing is to be taken from the peer any more.
+func (f *flow) over() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state >= flowLeaving
+}
+
+// end is called once, by the owner of the connection, when that is closed and
+// nothing more comes from the peer. It waits for the writer, settles what is
+// left and returns the cause of the end: cause, unless there was one before.
+func (f *flow) end(cause error) error {
+	f.mu.Lock()
+	f.state = flowEnded
+	if f.cause == nil {
+		f.cause = cause
+	}
+	if f.timer != nil && f.timer.Stop() {
+		f.wg.Done()
+	}
+	cause = f.cause
+	f.mu.Unlock()
+	f.wg.Wait()
+
+	f.mu.Lock()
+	left, port := f.out, f.port
+	f.out, f.next, f.records, f.bytes, f.in = fifo[entry]{}, 0, 0, 0, receipts{}
+	f.mu.Unlock()
+	if port == nil {
+		return cause // never introduced, or refused: nobody waits for an outcome
+	}
+	for ; left.len() > 0; left.pop() {
+		if e := left.at(0); e.state != entrySettled {
+			f.o.metrics.Sent(1, mtp.ErrLinkDown)
+			port.Settled(e.token, mtp.ErrLinkDown)
+		}
+	}
+	return cause
+}
