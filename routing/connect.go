@@ -235,6 +235,7 @@ func (r *Router) connect(p *port, o *out, hint mtp.Hint) error {
 	p.showRole(h.From, usp.RoleAgent)
 	p.learn(h.From, usp.RoleAgent, hint, o.at)
 	r.attachStatic(c)
+	r.reveal(c.addr)
 	r.metrics.connect(connectConsumed)
 	c.lane(h.From).announce(p, pr)
 	return nil

@@ -95,6 +95,16 @@ func TestConnectRecordForAControllerThatComesLater(t *testing.T) {
 	wantQueued(t, c, "connect "+string(agentID))
 }
 
+func TestConnectRecordShowsWhatTheOtherSideIs(t *testing.T) {
+	t.Parallel()
+	r := newRouter(t, routing.Options{})
+	p := controllerPeer(controllerID)
+	p.Role = usp.RoleUnknown // has only connected so far
+	c, a := up(t, r, p), up(t, r, agentPeer(agentID))
+	a.wantAck(a.send(usp.NewWebSocketConnect(agentID, controllerID)), nil)
+	wantQueued(t, c, "connect "+string(agentID))
+}
+
 func TestLinkThatShowsAnAgentBeginsWithItsConnectRecord(t *testing.T) {
 	t.Parallel()
 	r := newRouter(t, routing.Options{})

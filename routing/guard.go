@@ -129,18 +129,28 @@ func (r *Router) target(to usp.EndpointID, sender usp.Role) (*endpoint, error) {
 	return nil, mtp.ErrUnroutable
 }
 
+// reveal gives Links that have not shown their role that of a: somebody whose
+// role is known addresses them in it. It is false if there are none.
+func (r *Router) reveal(a usp.Address) bool {
+	e := r.table.get(usp.Address{ID: a.ID})
+	if e == nil {
+		return false
+	}
+	if links := e.main.links.Load(); links != nil {
+		for _, b := range *links {
+			b.p.showRole(a.ID, a.Role)
+		}
+	}
+	return true
+}
+
 // reach finds an address whose role is known, or makes it: of a Link that had
 // not shown its role, which it has now, or from a static route.
 func (r *Router) reach(a usp.Address) (*endpoint, error) {
 	if e := r.table.get(a); e != nil && e.known.Load() {
 		return e, nil
 	}
-	if e := r.table.get(usp.Address{ID: a.ID}); e != nil {
-		if links := e.main.links.Load(); links != nil {
-			for _, b := range *links {
-				b.p.showRole(a.ID, a.Role)
-			}
-		}
+	if r.reveal(a) {
 		if e := r.table.get(a); e != nil && e.known.Load() {
 			return e, nil
 		}

@@ -58,7 +58,7 @@ func Start(t *testing.T, yaml string) *Gateway {
 	if err := gw.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	background(t, "gateway", gw.Run)
+	Background(t, "gateway", gw.Run)
 	return &Gateway{t: t, addr: gw.Addresses()}
 }
 
@@ -71,8 +71,8 @@ func Log(t *testing.T) *zap.Logger {
 	return zaptest.NewLogger(t, zaptest.Level(zap.DebugLevel))
 }
 
-// background runs f until the test ends.
-func background(t *testing.T, name string, f func(context.Context) error) {
+// Background runs f until the test ends.
+func Background(t *testing.T, name string, f func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -123,7 +123,7 @@ func (g *Gateway) CPE(model string, change func(*cpe.Options)) CPE {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	background(g.t, "cpe "+model, c.Run)
+	Background(g.t, "cpe "+model, c.Run)
 	select {
 	case s := <-c.Sessions():
 		if s.Err != nil {
@@ -159,7 +159,7 @@ func (g *Gateway) Controller(via string, id usp.EndpointID) *controller.Controll
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	background(g.t, "controller "+string(id), c.Run)
+	Background(g.t, "controller "+string(id), c.Run)
 	return c
 }
 
