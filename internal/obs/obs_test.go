@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -60,9 +61,28 @@ func TestServer(t *testing.T) {
 	if _, body := get(t, base+"/metrics"); !strings.Contains(body, `uspgate_build_info{go_version="`) {
 		t.Errorf("metrics: got no build info in\n%s", body)
 	}
+	if code, _ := get(t, base+"/debug/pprof/symbol"); code != http.StatusOK {
+		t.Errorf("pprof from this host: got %d, want 200", code)
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("got %v at the end, want nil", err)
+	}
+}
+
+func TestProfilesAreForThisHost(t *testing.T) {
+	t.Parallel()
+	h := obs.NewServer("127.0.0.1:0", obs.NewRegistry("v1")).Handler()
+	for remote, want := range map[string]int{
+		"127.0.0.1:5": http.StatusOK, "[::1]:5": http.StatusOK, "192.0.2.1:5": http.StatusForbidden, "": http.StatusForbidden,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/debug/pprof/symbol", http.NoBody)
+		r.RemoteAddr = remote
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("from %q: got %d, want %d", remote, w.Code, want)
+		}
 	}
 }
 

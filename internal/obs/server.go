@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -48,12 +49,25 @@ func NewServer(address string, reg *prometheus.Registry) *Server {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("/debug/pprof/", local(pprof.Index))
+	mux.HandleFunc("/debug/pprof/profile", local(pprof.Profile))
+	mux.HandleFunc("/debug/pprof/symbol", local(pprof.Symbol))
+	mux.HandleFunc("/debug/pprof/trace", local(pprof.Trace))
 	s.http = http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 1 << 14}
 	return s
+}
+
+// local serves h to this host only: a profile shows what is in memory, and the
+// listener of metrics asks nobody who they are.
+func local(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil || !peer.Addr().Unmap().IsLoopback() {
+			answer(w, http.StatusForbidden, "only for this host\n")
+			return
+		}
+		h(w, r)
+	}
 }
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
@@ -69,6 +83,9 @@ func answer(w http.ResponseWriter, status int, text string) {
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text)) // the client is gone if this fails
 }
+
+// Handler is what Run serves.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // SetReady changes what /readyz says.
 func (s *Server) SetReady(ready bool) { s.ready.Store(ready) }

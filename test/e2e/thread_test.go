@@ -101,6 +101,29 @@ func TestRebootEndsInOperationCompleteAndBoot(t *testing.T) {
 	}
 }
 
+// Without controllers in the configuration an Agent learns who speaks; those
+// who leave nothing behind make room.
+func TestControllersThatComeAndGo(t *testing.T) {
+	t.Parallel()
+	gw := harness.Start(t, "")
+	c := gw.CPE("tr181-wifi", nil)
+	ok(t, "usp", "add", "--via", gw.WS(), "--to", string(c.Agent), "--from", "self::stays",
+		"Device.LocalAgent.Subscription.", "ID=s", "NotifType=Event", "ReferenceList=Device.Boot!", "Enable=true")
+	for range 40 {
+		get(t, gw.WS(), c, "Device.LocalAgent.EndpointID")
+	}
+	params := get(t, gw.WS(), c, "Device.LocalAgent.Controller.*.EndpointID", "Device.LocalAgent.Subscription.1.ID")
+	if params["Device.LocalAgent.Subscription.1.ID"] != "s" {
+		t.Error("the Subscription of a Controller that was silent is gone")
+	}
+	for _, id := range params {
+		if id == "self::stays" {
+			return
+		}
+	}
+	t.Errorf("got %v, want the Controller with a Subscription among them", params)
+}
+
 func TestSupportedDataModel(t *testing.T) {
 	t.Parallel()
 	gw := harness.Start(t, "")

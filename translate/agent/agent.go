@@ -53,8 +53,10 @@ type Agent struct {
 
 	// versions are the Record versions the Controllers speak.
 	versions map[usp.EndpointID]string
-	posted   []usp.Record
-	posting  bool
+	// heard is when learned Controllers spoke last.
+	heard   map[usp.EndpointID]time.Time
+	posted  []usp.Record
+	posting bool
 }
 
 var (
@@ -70,6 +72,7 @@ func newAgent(h *Host, id usp.EndpointID, d Device) *Agent {
 		unsure:   make(map[string]bool),
 		making:   make(map[string]int),
 		versions: make(map[usp.EndpointID]string),
+		heard:    make(map[usp.EndpointID]time.Time),
 	}
 	a.lanes.init()
 	a.disc.init()

@@ -86,7 +86,7 @@ func (a *Agent) accept(r *request) error {
 	if r.bad == nil {
 		r.handler = handlerFor(r.req)
 	}
-	a.versions[r.from] = r.version
+	a.noteVersion(r.from, r.version)
 	r.until = time.Now().Add(a.host.opts.deadline(r.from))
 	a.lanes.inFlight[key] = true
 	a.lanes.inbox = append(a.lanes.inbox, r)

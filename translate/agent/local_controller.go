@@ -110,16 +110,53 @@ func (a *Agent) admit(c usp.EndpointID) *usp.Error {
 		}
 		return &usp.Error{Code: usp.CodePermissionDenied, Text: "this Controller may not control this Agent"}
 	}
+	a.heard[c] = time.Now()
 	if a.controllerRow(c) != "" {
 		return nil
 	}
-	if len(a.local.rows[controllerTable]) >= a.host.opts.LearnedControllers {
-		return &usp.Error{Code: usp.CodeResourcesExceeded, Text: "too many Controllers"}
-	}
 	t := a.local.begin()
+	if len(a.local.rows[controllerTable]) >= a.host.opts.LearnedControllers {
+		idle := a.idleController()
+		if idle == "" {
+			delete(a.heard, c)
+			return &usp.Error{Code: usp.CodeResourcesExceeded, Text: "too many Controllers"}
+		}
+		a.forgetController(t, idle)
+	}
 	t.set(t.add(controllerTable, "")+"EndpointID", string(c))
 	t.commit()
 	return nil
+}
+
+// idleController returns the learned Controller that was heard of longest ago
+// among those that have left nothing behind and wait for nothing; "" for none.
+// The lock is held.
+func (a *Agent) idleController() usp.EndpointID {
+	busy := make(map[usp.EndpointID]bool)
+	for key := range a.lanes.inFlight {
+		busy[key.from] = true
+	}
+	a.local.each(subscriptionTable, func(row string) { busy[a.controllerOf(a.local.get(row+"Recipient"))] = true })
+	a.local.each(requestTable, func(row string) { busy[usp.EndpointID(a.local.get(row+"Originator"))] = true })
+	var idle usp.EndpointID
+	a.local.each(controllerTable, func(row string) {
+		id := usp.EndpointID(a.local.get(row + "EndpointID"))
+		if busy[id] || len(a.local.rows[row+"BootParameter."]) > 0 {
+			return
+		}
+		if idle == "" || a.heard[id].Before(a.heard[idle]) {
+			idle = id
+		}
+	})
+	return idle
+}
+
+// forgetController removes what is known of a learned Controller. The lock is
+// held.
+func (a *Agent) forgetController(t *tx, id usp.EndpointID) {
+	t.remove(a.controllerRow(id))
+	delete(a.heard, id)
+	delete(a.versions, id)
 }
 
 // controllerOf returns the Endpoint ID of a reference to a Controller row.

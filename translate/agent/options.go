@@ -26,7 +26,9 @@ const (
 	DefaultSubscriptions = 256
 	// DefaultPending is how many Notifies of one Agent wait for their response.
 	DefaultPending = 256
-	// DefaultControllers is how many Controllers one Agent learns.
+	// DefaultControllers is how many Controllers one Agent learns. The one that
+	// was silent longest makes room for another, unless it has left a
+	// Subscription, a Request or BootParameters.
 	DefaultControllers = 16
 )
 

@@ -45,12 +45,24 @@ func isEndpoint(id usp.EndpointID) bool {
 	return err == nil
 }
 
+// maxVersions bounds what is remembered of who speaks which version: strangers
+// are answered too.
+const maxVersions = 1024
+
+// noteVersion remembers the Record version of an Endpoint. The lock is held.
+func (a *Agent) noteVersion(from usp.EndpointID, version string) {
+	if len(a.versions) >= maxVersions {
+		clear(a.versions)
+	}
+	a.versions[from] = version
+}
+
 // refuseSession answers a session-context Record with a DisconnectRecord
 // [R-E2E.6a].
 func (a *Agent) refuseSession(from usp.EndpointID, version string) {
 	a.lock()
 	defer a.unlock()
-	a.versions[from] = commonVersion(version)
+	a.noteVersion(from, commonVersion(version))
 	a.post(usp.NewDisconnect(a.id, from, "session contexts are not supported", usp.CodeSessionContextNotAllowed))
 }
 
