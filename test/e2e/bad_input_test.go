@@ -104,11 +104,11 @@ func TestBadRecordsOverWebSocket(t *testing.T) {
 		data []byte
 		want int
 	}{
-		"text frame [R-WS.16]":         {websocket.TextMessage, []byte("hello"), websocket.CloseUnsupportedData},
-		"does not parse [R-WS.16]":     {websocket.BinaryMessage, []byte("\xff\xff\xff"), websocket.CloseUnsupportedData},
-		"no record type [R-ENC.4]":     {websocket.BinaryMessage, []byte("\x12\x01a\x1a\x01b"), websocket.CloseUnsupportedData},
-		"another's from_id [R-SEC.4c]": {websocket.BinaryMessage, getRecord(t, "self::neighbour", n.cpe.Agent), websocket.ClosePolicyViolation},
-		"too large":                    {websocket.BinaryMessage, make([]byte, 6<<20), websocket.CloseMessageTooBig},
+		"text frame [R-WS.16]":         {websocket.TextMessage, []byte("hello"), 1003},
+		"does not parse [R-WS.16]":     {websocket.BinaryMessage, []byte("\xff\xff\xff"), 1003},
+		"no record type [R-ENC.4]":     {websocket.BinaryMessage, []byte("\x12\x01a\x1a\x01b"), 1003},
+		"another's from_id [R-SEC.4c]": {websocket.BinaryMessage, getRecord(t, "self::neighbour", n.cpe.Agent), 1008},
+		"too large":                    {websocket.BinaryMessage, make([]byte, 6<<20), 1009},
 	} {
 		conn := n.dialWS("/usp?eid=self::stranger")
 		if err := conn.WriteMessage(tc.kind, tc.data); err != nil && tc.want != websocket.CloseMessageTooBig {
@@ -172,7 +172,8 @@ func TestBadMessagesAreAnswered(t *testing.T) {
 	for param, want := range map[string]usp.Code{
 		"Enable": usp.CodeInvalidType, "Nothing": usp.CodeUnsupportedParameter, "BSSID": usp.CodeNonWriteable,
 	} {
-		_, err := n.c.Set(ctx, n.cpe.Agent, false, controller.Update("Device.WiFi.SSID.1.", map[string]string{param: "maybe"}))
+		update := controller.Update("Device.WiFi.SSID.1.", map[string]string{param: "maybe"})
+		_, err := n.c.Set(ctx, n.cpe.Agent, false, update)
 		var refusal *controller.Error
 		if !errors.As(err, &refusal) || len(refusal.Params) != 1 {
 			t.Errorf("Set of %s: got %v, want an Error about one parameter", param, err)
