@@ -6,16 +6,24 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
 // TestGeneratedFileIsCurrent fails when cwmp.go is not what the WSDL and the
-// pinned gowsdl make.
+// pinned gowsdl make. The generator runs as go generate runs it, in a process of
+// its own: gowsdl has data races that are none of ours.
 func TestGeneratedFileIsCurrent(t *testing.T) {
 	t.Parallel()
-	got, err := generate("../cwmp.wsdl", "wsdl")
+	out := filepath.Join(t.TempDir(), "cwmp.go")
+	cmd := exec.CommandContext(t.Context(), "go", "run", ".", "../cwmp.wsdl", "wsdl", out)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("generate: %v: %s", err, text)
+	}
+	got, err := os.ReadFile(out)
 	if err != nil {
-		t.Fatalf("generate: %v", err)
+		t.Fatalf("read: %v", err)
 	}
 	want, err := os.ReadFile("../cwmp.go")
 	if err != nil {
