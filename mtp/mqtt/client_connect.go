@@ -169,7 +169,10 @@ func decode(pk *packets.Packet, body []byte) error {
 	case packets.Suback:
 		return pk.SubackDecode(body)
 	case packets.Disconnect:
-		return pk.DisconnectDecode(body)
+		if len(body) > 0 { // the library overlooks a reason without properties
+			pk.ReasonCode = body[0]
+		}
+		return nil
 	default:
 		return nil
 	}

@@ -95,10 +95,11 @@ func appendAck(dst []byte, kind byte, id uint16, v5 bool, reason byte) []byte {
 	return append(dst, kind, 2, byte(id>>8), byte(id))
 }
 
-// appendDisconnect encodes a DISCONNECT; 3.1.1 has no reason.
+// appendDisconnect encodes a DISCONNECT; 3.1.1 has no reason. Some decoders
+// overlook a reason without properties behind it.
 func appendDisconnect(dst []byte, v5 bool, reason byte) []byte {
 	if v5 && reason != 0 {
-		return append(dst, typeDisconnect, 1, reason)
+		return append(dst, typeDisconnect, 2, reason, 0)
 	}
 	return append(dst, typeDisconnect, 0)
 }

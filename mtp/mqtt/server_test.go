@@ -9,15 +9,11 @@ import (
 	"fmt"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/mtp/mqtt"
 	"github.com/uspgate/uspgate/mtp/mtptest"
 	"github.com/uspgate/uspgate/usp"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // run starts a transport and ends it with the test.
 func run(t *testing.T, tr mtp.Transport, h mtp.Handler) {

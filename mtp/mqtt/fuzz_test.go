@@ -1,0 +1,185 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mqtt_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/uspgate/uspgate/mtp/mqtt"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// FuzzReply: what is joined is split again, as long as no topic has a literal
+// %2F [R-MQTT.24, R-MQTT.25].
+func FuzzReply(f *testing.F) {
+	for _, s := range [][2]string{
+		{"usp/v1/controller/a", "usp/v1/agent/b"}, {"/reply-to=", "/a"}, {"a/reply-to=b", "c%25"}, {"", ""}, {"a", "/reply-to=x"},
+	} {
+		f.Add(s[0], s[1])
+	}
+	f.Fuzz(func(t *testing.T, topic, reply string) {
+		joined := mqtt.JoinReply(topic, reply)
+		if strings.Contains(joined[len(topic)+len("/reply-to="):], "/") {
+			t.Fatalf("%q: the reply topic has a level of its own", joined)
+		}
+		if strings.Contains(reply, "%2F") {
+			return // ambiguous by the specification
+		}
+		base, got, ok := mqtt.SplitReply(joined)
+		if !ok || base != topic || got != reply {
+			t.Fatalf("%q: got %q, %q, %v, want %q, %q", joined, base, got, ok, topic, reply)
+		}
+	})
+}
+
+// FuzzMayRead: no filter that an Endpoint may subscribe to reaches the topics of
+// another, or what is below them; its own topics it may always read.
+func FuzzMayRead(f *testing.F) {
+	for _, filter := range []string{
+		"usp/v1/agent/me", "usp/v1/agent/me/#", "usp/v1/agent/+", "+/+/+/+", "#", "usp/+/agent/other/#", "+/me/#",
+		"+/+/+/+/reply-to=a", "usp/v1/agent/#", "usp/v1/+/me", "x-me/usp", "+/usp", "x-other/usp/#", "/usp",
+	} {
+		f.Add(filter, "other")
+	}
+	templates := []mqtt.Topics{
+		mqtt.DefaultTopics(),
+		{Agent: "x-{endpoint_id}/usp", Controller: "{endpoint_id}-y/usp/controller"},
+		{Agent: "{endpoint_id}/agent", Controller: "{endpoint_id}/controller"},
+	}
+	const me = usp.EndpointID("me")
+	f.Fuzz(func(t *testing.T, filter, other string) {
+		if !mqtt.ValidFilter(filter) || other == "" || other == string(me) || strings.ContainsAny(other, "/+#\x00") {
+			return
+		}
+		for _, topics := range templates {
+			may := topics.MayRead(filter, me)
+			for _, role := range []usp.Role{usp.RoleAgent, usp.RoleController} {
+				theirs := topics.Of(usp.Address{ID: usp.EndpointID(other), Role: role})
+				for _, topic := range []string{theirs, mqtt.JoinReply(theirs, "a/b"), theirs + "/a/b"} {
+					if may && mqtt.Matches(filter, topic) && !own(topics, me, topic) {
+						t.Fatalf("%s may read %q, which covers %q", me, filter, topic)
+					}
+				}
+				mine := topics.Of(usp.Address{ID: me, Role: role})
+				if !topics.MayRead(mine, me) || !topics.MayRead(mine+"/#", me) {
+					t.Fatalf("%s may not read %q", me, mine)
+				}
+			}
+		}
+	})
+}
+
+// own reports whether topic is also one of the Endpoint's own, or below it:
+// templates without a fixed first level are not disjoint.
+func own(topics mqtt.Topics, id usp.EndpointID, topic string) bool {
+	for _, role := range []usp.Role{usp.RoleAgent, usp.RoleController} {
+		if mqtt.Matches(topics.Of(usp.Address{ID: id, Role: role})+"/#", topic) {
+			return true
+		}
+	}
+	return false
+}
+
+// FuzzSample: a sample is a topic that its filter covers.
+func FuzzSample(f *testing.F) {
+	for _, filter := range []string{"a", "a/#", "#", "+", "+/a/#", "/+//#", "a/+/b"} {
+		f.Add(filter)
+	}
+	f.Fuzz(func(t *testing.T, filter string) {
+		if !mqtt.ValidFilter(filter) {
+			return
+		}
+		if topic := mqtt.Sample(filter); strings.ContainsAny(topic, "+#") || !mqtt.Matches(filter, topic) {
+			t.Fatalf("sample of %q: got %q, want a topic that it covers", filter, topic)
+		}
+	})
+}
+
+// FuzzPublish: what is written here the library's decoder reads back.
+func FuzzPublish(f *testing.F) {
+	f.Add(true, true, uint16(1), "usp/v1/agent/a", "usp/v1/controller/b", []byte("record"))
+	f.Add(false, false, uint16(0), "a", "", []byte{})
+	f.Add(true, false, uint16(9), "a", strings.Repeat("r", 200), bytes.Repeat([]byte{1}, 20_000))
+	f.Fuzz(func(t *testing.T, v5, confirmed bool, id uint16, topic, response string, payload []byte) {
+		if !utf8.ValidString(topic) || !utf8.ValidString(response) || strings.ContainsRune(topic+response, 0) ||
+			len(topic) > 0xffff || len(response) > 0xffff {
+			return
+		}
+		qos, version := byte(0), byte(4)
+		if confirmed {
+			qos = 1
+		}
+		if v5 {
+			version = 5
+		}
+		raw := mqtt.AppendPublish([]byte("before"), v5, qos, id, topic, response, payload)[len("before"):]
+		if got := mqtt.PublishSize(v5, qos, topic, response, payload); got != len(raw) {
+			t.Fatalf("size: got %d, want %d", got, len(raw))
+		}
+		pk := packets.Packet{ProtocolVersion: version}
+		if err := pk.FixedHeader.Decode(raw[0]); err != nil {
+			t.Fatal(err)
+		}
+		r := bytes.NewReader(raw[1:])
+		n, _, err := packets.DecodeLength(r)
+		if err != nil || n != r.Len() {
+			t.Fatalf("Remaining Length: got %d, %v, want %d", n, err, r.Len())
+		}
+		if err := pk.PublishDecode(raw[len(raw)-n:]); err != nil {
+			t.Fatal(err)
+		}
+		want := packets.Packet{ProtocolVersion: version, TopicName: topic, Payload: payload}
+		if confirmed {
+			want.PacketID = id
+		}
+		if v5 {
+			want.Properties.ContentType, want.Properties.ResponseTopic = "usp.msg", response
+		}
+		if pk.TopicName != want.TopicName || pk.PacketID != want.PacketID || !bytes.Equal(pk.Payload, want.Payload) ||
+			pk.FixedHeader.Qos != qos || pk.Properties.ContentType != want.Properties.ContentType ||
+			pk.Properties.ResponseTopic != want.Properties.ResponseTopic {
+			t.Fatalf("got %+v, want %+v", pk, want)
+		}
+	})
+}
+
+// FuzzGate: cut wherever it may be, a stream is let through up to the packet
+// that is too large.
+func FuzzGate(f *testing.F) {
+	f.Add(connect(v5, "a"), 3)
+	f.Add(append(publish(v5, 1, "a", []byte("b")), 0xc0, 0, 0x30, 0xff, 0x7f), 1)
+	f.Add([]byte{0x82, 0x80, 0x80, 0x80, 0x80, 0x01}, 2)
+	f.Fuzz(func(t *testing.T, stream []byte, size int) {
+		const maxPublish, maxControl = 500, 100
+		whole, wholeErr := mqtt.Pass(maxPublish, maxControl, stream)
+		if size < 1 {
+			return
+		}
+		var pieces [][]byte
+		for rest := stream; len(rest) > 0; rest = rest[min(size, len(rest)):] {
+			pieces = append(pieces, rest[:min(size, len(rest))])
+		}
+		if got, err := mqtt.Pass(maxPublish, maxControl, pieces...); got != whole || (err == nil) != (wholeErr == nil) {
+			t.Fatalf("in pieces of %d: got %d, %v, want %d, %v", size, got, err, whole, wholeErr)
+		}
+		for rest := stream[:whole]; len(rest) > 1; {
+			n, used, err := packets.DecodeLength(bytes.NewReader(rest[1:]))
+			if err != nil {
+				return // not complete
+			}
+			if limit := map[bool]int{true: maxPublish, false: maxControl}[rest[0]>>4 == packets.Publish]; n > limit {
+				if wholeErr == nil {
+					t.Fatalf("a packet of %d has passed", n)
+				}
+				return
+			}
+			rest = rest[min(1+used+n, len(rest)):]
+		}
+	})
+}
