@@ -55,7 +55,38 @@ func (p *port) Bind(a usp.Address, hint mtp.Hint) error {
 	if a.Role == usp.RoleUnknown {
 		a.Role = p.peer.Role
 	}
-	return p.bind(a, hint)
+	if a.Role != usp.RoleUnknown {
+		return p.bind(a, hint)
+	}
+	// What the Endpoint was on other Links or is by a static route, it will be
+	// here: what waits for it need not wait until it speaks. Its Records are
+	// judged by what they show themselves.
+	a.Role = p.r.knownRole(a.ID)
+	err := p.bind(a, hint)
+	p.who.unguess(a.ID)
+	return err
+}
+
+// knownRole is the one role that an Endpoint is known in, on whatever Link.
+func (r *Router) knownRole(id usp.EndpointID) usp.Role {
+	agent := r.table.get(usp.Address{ID: id, Role: usp.RoleAgent})
+	controller := r.table.get(usp.Address{ID: id, Role: usp.RoleController})
+	isAgent, isController := agent != nil && agent.known.Load(), controller != nil && controller.known.Load()
+	switch {
+	case isAgent && !isController:
+		return usp.RoleAgent
+	case isController && !isAgent:
+		return usp.RoleController
+	default:
+		return usp.RoleUnknown
+	}
+}
+
+// unguess forgets a role that no Record has shown yet.
+func (w *identity) unguess(id usp.EndpointID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.roles, id)
 }
 
 // bind makes the address reachable over the Link.

@@ -36,6 +36,9 @@ func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
 		}
 		routes[i] = routing.Route{Match: route.EndpointID, Role: role}
 	}
+	for _, c := range o.Config.Controllers { // Notifies wait for them from the start
+		routes = append(routes, routing.Route{Match: c.EndpointID, Role: usp.RoleController})
+	}
 	control := newControl(o.Config.Controllers)
 	a.router, err = routing.New(routing.Options{
 		Buffer:        queue,

@@ -28,6 +28,9 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		return err
 	}
 	link := &virtualLink{}
+	for _, c := range o.Config.Controllers {
+		link.controllers = append(link.controllers, usp.EndpointID(c.EndpointID))
+	}
 	a.host, err = agent.NewHost(agent.Options{
 		Send:            link.send,
 		Rules:           rules,

@@ -16,9 +16,10 @@ import (
 // virtualLink is the one Link behind which all Virtual Agents live: to the
 // router they are Agents like any other. It lives as long as the gateway.
 type virtualLink struct {
-	host *agent.Host
-	port mtp.Port
-	next atomic.Uint64
+	controllers []usp.EndpointID // to which every Agent shows itself
+	host        *agent.Host
+	port        mtp.Port
+	next        atomic.Uint64
 }
 
 var _ mtp.Link = (*virtualLink)(nil)
@@ -34,9 +35,17 @@ func (l *virtualLink) attach(r *routing.Router, h *agent.Host) error {
 	return err
 }
 
-// bind makes a Virtual Agent reachable.
+// bind makes a Virtual Agent reachable and shows it to the configured
+// Controllers [R-MTP.6]: the router takes the Connect Record in and makes one of
+// the right MTP for every Link of theirs, now and later.
 func (l *virtualLink) bind(id usp.EndpointID) error {
-	return l.port.Bind(usp.Address{ID: id, Role: usp.RoleAgent}, mtp.Hint{})
+	if err := l.port.Bind(usp.Address{ID: id, Role: usp.RoleAgent}, mtp.Hint{}); err != nil {
+		return err
+	}
+	for _, c := range l.controllers {
+		l.send(usp.NewWebSocketConnect(id, c))
+	}
+	return nil
 }
 
 // Enqueue implements mtp.Link. The Record is settled once the Agent has

@@ -7,6 +7,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/uspgate/uspgate/internal/sim/agent"
 	"github.com/uspgate/uspgate/internal/sim/controller"
 	"github.com/uspgate/uspgate/mtp"
@@ -84,5 +86,56 @@ func notified(ctx context.Context, t *testing.T, c *controller.Controller, a *ag
 		}
 	case <-ctx.Done():
 		t.Error("no notification came")
+	}
+}
+
+// next reads the next Record.
+func next(t *testing.T, conn *websocket.Conn) usp.Record {
+	t.Helper()
+	_, data, err := conn.ReadMessage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := usp.NewRecord(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+// A Controller that has come back hears of everything without speaking first:
+// the Connect Record, then the notification [R-MTP.8].
+func TestControllerThatComesBackIsNotified(t *testing.T) {
+	t.Parallel()
+	for name, yaml := range map[string]string{
+		"learned":    "",
+		"configured": "controllers: [{endpoint_id: \"self::neighbour\"}, {endpoint_id: \"self::two\"}]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNeighbour(t, yaml)
+			ok(t, "usp", "add", "--from", "self::two", "--via", n.gw.WS(), "--to", string(n.cpe.Agent),
+				"Device.LocalAgent.Subscription.", "ID=s", "NotifType=ValueChange",
+				"ReferenceList=Device.WiFi.SSID.1.SSID", "Enable=true")
+			conn := n.dialWS("/usp?eid=self::two")
+			ok(t, "usp", "set", "--from", "self::neighbour", "--via", n.gw.MQTT(), "--to", string(n.cpe.Agent),
+				"Device.WiFi.SSID.1.SSID=changed")
+			if rec := next(t, conn); rec.Header().Type != usp.RecordWebSocketConnect {
+				t.Fatalf("got %v first, want a WebSocketConnect", rec.Header().Type)
+			}
+			if rec := next(t, conn); rec.Header().Type != usp.RecordNoSession {
+				t.Errorf("got %v, want the notification", rec.Header().Type)
+			}
+		})
+	}
+}
+
+// A configured Controller hears of every Agent as soon as it connects.
+func TestConfiguredControllerGetsConnectRecords(t *testing.T) {
+	t.Parallel()
+	n := newNeighbour(t, "controllers: [{endpoint_id: \"self::neighbour\"}, {endpoint_id: \"self::two\"}]\n")
+	rec := next(t, n.dialWS("/usp?eid=self::two"))
+	if h := rec.Header(); h.Type != usp.RecordWebSocketConnect || h.From != n.cpe.Agent || h.To != "self::two" {
+		t.Errorf("got %v of %s to %s, want the Connect Record of the Agent", h.Type, h.From, h.To)
 	}
 }
