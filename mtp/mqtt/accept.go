@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime/debug"
 	"time"
 
 	"go.uber.org/zap"
@@ -63,10 +62,9 @@ func (s *Server) admit(raw net.Conn) {
 	}
 	c := &conn{
 		Conn: raw, writeTimeout: s.opts.WriteTimeout,
-		gate:   newGate(s.opts.MaxRecord+overhead, s.opts.MaxControl),
 		closed: func() { s.limiter.give(address) },
 	}
-	// The deadline of TLS and CONNECT; the broker sets that of the keep-alive.
+	// The deadline of TLS and CONNECT; then comes that of the keep-alive.
 	if err := raw.SetDeadline(time.Now().Add(s.opts.HandshakeTimeout)); err != nil {
 		_ = c.Close()
 		return
@@ -81,35 +79,6 @@ func (s *Server) admit(raw net.Conn) {
 	s.wg.Go(func() { s.serve(c) })
 }
 
-// serve is the life of a connection, on a goroutine of its own.
-func (s *Server) serve(c *conn) {
-	err := s.establish(c)
-	_ = c.Close() // it has been closed before unless the broker has panicked
-	s.mu.Lock()
-	delete(s.conns, c)
-	s.mu.Unlock()
-	l := c.link
-	if l == nil {
-		s.incomplete(c, err)
-		return
-	}
-	s.forget(l)
-	l.end(err)
-	close(l.gone)
-}
-
-// establish has the broker serve c. What panics in it costs this client only.
-func (s *Server) establish(c *conn) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("mqtt: panic: %v", r)
-			s.opts.Log.Error("panic while serving a client", zap.Any("panic", r),
-				zap.String("remote", c.RemoteAddr().String()), zap.ByteString("stack", debug.Stack()))
-		}
-	}()
-	return s.broker.EstablishConnection(s.opts.Name, c)
-}
-
 // incomplete counts a connection that has ended before its CONNECT was
 // complete; one without a single byte is a probe.
 func (s *Server) incomplete(c *conn, err error) {
@@ -120,15 +89,12 @@ func (s *Server) incomplete(c *conn, err error) {
 	s.opts.Log.Debug("no valid CONNECT", zap.Error(err), zap.String("remote", c.RemoteAddr().String()))
 }
 
-// forget removes what the broker may keep of a client that has gone, or has
-// never come up entirely.
+// forget takes a connection that has ended off the lists.
 func (s *Server) forget(l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.links[l.client.ID] == l {
-		delete(s.links, l.client.ID)
-	}
-	if cl, ok := s.broker.Clients.Get(l.client.ID); ok && cl == l.client {
-		s.broker.Clients.Delete(l.client.ID)
+	delete(s.conns, l.conn)
+	if s.links[l.clientID] == l {
+		delete(s.links, l.clientID)
 	}
 }

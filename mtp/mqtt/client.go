@@ -57,7 +57,7 @@ func (c *Client) Addr() string { return c.url.Redacted() }
 
 // Run implements mtp.Transport.
 func (c *Client) Run(ctx context.Context, h mtp.Handler) error {
-	return mtp.Supervise(ctx, mtp.SuperviseOptions{Retry: c.opts.Retry, Log: c.opts.Log},
+	return mtp.Supervise(ctx, mtp.SuperviseOptions{Retry: c.opts.Retry, GiveUp: c.opts.GiveUp, Log: c.opts.Log},
 		func(ctx context.Context, up func()) error { return c.serve(ctx, h, up) })
 }
 

@@ -4,9 +4,7 @@
 package mqtt
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -21,8 +19,8 @@ func (l *clientLink) connect() (maxPacket, window int, err error) {
 	if err := l.sendConnect(); err != nil {
 		return 0, 0, err
 	}
-	pk, err := l.next()
-	if err != nil {
+	var pk packets.Packet
+	if err := l.next(&pk); err != nil {
 		return 0, 0, err
 	}
 	if pk.FixedHeader.Type != packets.Connack {
@@ -67,11 +65,7 @@ func (l *clientLink) sendConnect() error {
 			pk.Properties.SessionExpiryInterval = uint32(o.SessionExpiry / time.Second)
 		}
 	}
-	var buf bytes.Buffer
-	if err := pk.ConnectEncode(&buf); err != nil {
-		return err
-	}
-	return l.conn.send(buf.Bytes(), nil)
+	return l.reply(&pk)
 }
 
 // learn takes from the CONNACK what there is to know [R-MQTT.15, R-MQTT.20,
@@ -114,66 +108,29 @@ func (l *clientLink) subscribe() error {
 	for _, f := range l.filters {
 		pk.Filters = append(pk.Filters, packets.Subscription{Filter: f, Qos: 1})
 	}
-	var buf bytes.Buffer
-	if err := pk.SubscribeEncode(&buf); err != nil {
-		return fmt.Errorf("mqtt: subscribe: %w", err)
-	}
-	if err := l.conn.send(buf.Bytes(), nil); err != nil {
+	if err := l.reply(&pk); err != nil {
 		return fmt.Errorf("mqtt: subscribe: %w", err)
 	}
 	return nil
 }
 
-// next reads a packet, of which nothing is kept in a buffer of ours. The
-// deadline begins anew when a packet has come, once there are any to expect.
-func (l *clientLink) next() (packets.Packet, error) {
-	first, err := l.reader.ReadByte()
+func (l *clientLink) reply(pk *packets.Packet) error {
+	raw, err := encode(pk)
 	if err != nil {
-		return packets.Packet{}, err
+		return err
 	}
-	pk := packets.Packet{ProtocolVersion: byte(l.client.opts.Version)}
-	if err := pk.FixedHeader.Decode(first); err != nil {
-		return pk, err
-	}
-	size, used, err := packets.DecodeLength(l.reader)
-	if err != nil || used > 4 {
-		return pk, fmt.Errorf("length of a packet: %w", err)
-	}
-	if size > l.client.opts.MaxRecord+overhead {
-		return pk, packets.ErrPacketTooLarge
-	}
-	pk.FixedHeader.Remaining = size
-	body := make([]byte, size)
-	if _, err := io.ReadFull(l.reader, body); err != nil {
-		return pk, err
-	}
-	if l.port != nil {
-		if err := l.conn.SetReadDeadline(time.Now().Add(l.keepAlive + l.keepAlive/2)); err != nil {
-			return pk, err
-		}
-	}
-	return pk, decode(&pk, body)
+	return l.conn.send(raw, nil)
 }
 
-// decode has the library decode what a broker sends.
-func decode(pk *packets.Packet, body []byte) error {
-	switch pk.FixedHeader.Type {
-	case packets.Connack:
-		return pk.ConnackDecode(body)
-	case packets.Publish:
-		return pk.PublishDecode(body)
-	case packets.Puback:
-		return pk.PubackDecode(body)
-	case packets.Pubrel:
-		return pk.PubrelDecode(body)
-	case packets.Suback:
-		return pk.SubackDecode(body)
-	case packets.Disconnect:
-		if len(body) > 0 { // the library overlooks a reason without properties
-			pk.ReasonCode = body[0]
-		}
-		return nil
-	default:
-		return nil
+// next reads a packet. The deadline begins anew when one has come, once there
+// are any to expect.
+func (l *clientLink) next(pk *packets.Packet) error {
+	first, err := l.packets.r.ReadByte()
+	if err != nil {
+		return err
 	}
+	if err := l.packets.next(first, pk); err != nil || l.port == nil {
+		return err
+	}
+	return l.conn.SetReadDeadline(time.Now().Add(l.keepAlive + l.keepAlive/2))
 }

@@ -24,13 +24,13 @@ import (
 // clientLink is one connection to the broker. A goroutine reads, another one
 // keeps the connection alive, and the flow has its writer.
 type clientLink struct {
-	client *Client
-	conn   *conn
-	reader *bufio.Reader
-	v5     bool
-	port   mtp.Port // nil until up
-	done   chan struct{}
-	pinger sync.WaitGroup
+	client  *Client
+	conn    *conn
+	v5      bool
+	packets packetReader
+	port    mtp.Port // nil until up
+	done    chan struct{}
+	pinger  sync.WaitGroup
 
 	// What the CONNACK says.
 	own       string // the topic on which we receive
@@ -54,7 +54,11 @@ var (
 func newClientLink(c *Client, raw net.Conn) *clientLink {
 	cn := &conn{Conn: raw, writeTimeout: c.opts.WriteTimeout}
 	return &clientLink{
-		client: c, conn: cn, reader: bufio.NewReader(cn), v5: c.opts.Version == Version5,
+		client: c, conn: cn, v5: c.opts.Version == Version5,
+		packets: packetReader{
+			r: bufio.NewReaderSize(cn, readBuffer), version: byte(c.opts.Version),
+			maxPublish: c.opts.MaxRecord + overhead, maxControl: DefaultMaxControl,
+		},
 		done: make(chan struct{}), keepAlive: c.opts.KeepAlive, maxQoS: 1,
 	}
 }
@@ -152,22 +156,22 @@ func (l *clientLink) end(err error) error {
 
 // read handles what the broker sends.
 func (l *clientLink) read(up func()) error {
+	pk := new(packets.Packet)
 	for {
-		pk, err := l.next()
-		if err != nil {
+		if err := l.next(pk); err != nil {
 			return err
 		}
 		if l.flow.over() {
 			continue // until the broker closes the connection
 		}
 		if pk.FixedHeader.Type == packets.Suback {
-			if err := l.granted(&pk); err != nil {
+			if err := l.granted(pk); err != nil {
 				return err
 			}
 			up()
 			continue
 		}
-		if err := l.handle(&pk); err != nil {
+		if err := l.handle(pk); err != nil {
 			return err
 		}
 	}
@@ -304,11 +308,11 @@ func (l *clientLink) send(head, tail []byte) error { return l.conn.send(head, ta
 // bye implements carrier: the broker closes the connection then [MQTT-3.14.4-1,
 // R-MQTT.35].
 func (l *clientLink) bye(error) {
-	_, err := l.conn.Write(appendDisconnect(nil, l.v5, 0))
+	err := l.conn.send(disconnect(l.v5, 0), nil)
 	if err = errors.Join(err, l.conn.leave()); err != nil {
-		l.stop(err)
+		l.stop()
 	}
 }
 
 // stop implements carrier.
-func (l *clientLink) stop(error) { _ = l.conn.Close() }
+func (l *clientLink) stop() { _ = l.conn.Close() }

@@ -127,20 +127,28 @@ func TestClientConnect(t *testing.T) {
 	}{
 		"own topic": {mqtt.ClientOptions{}, nil, []string{agentTopic(agent)}, agentTopic(agent)},
 		"subscribe-topic": {
-			mqtt.ClientOptions{}, [][]byte{offered, user("subscribe-topic", "and/#"), user("other", "x")},
-			[]string{"and/#", "given/by/broker", agentTopic(agent)}, agentTopic(agent),
+			mqtt.ClientOptions{},
+			[][]byte{offered, user("subscribe-topic", "and/#"), user("other", "x")},
+			[]string{"and/#", "given/by/broker", agentTopic(agent)},
+			agentTopic(agent),
 		},
 		"Response Information": {
 			mqtt.ClientOptions{}, [][]byte{response, offered}, []string{"answers/here", "given/by/broker"}, "answers/here",
 		},
 		"Response Information is covered": {
-			mqtt.ClientOptions{}, [][]byte{response, user("subscribe-topic", "answers/#")}, []string{"answers/#"}, "answers/here",
+			mqtt.ClientOptions{},
+			[][]byte{response, user("subscribe-topic", "answers/#")},
+			[]string{"answers/#"},
+			"answers/here",
 		},
 		"configured": {
 			mqtt.ClientOptions{Subscriptions: []string{"usp/v1/agent/+"}}, nil, []string{"usp/v1/agent/+"}, agentTopic(agent),
 		},
 		"Controller": {
-			mqtt.ClientOptions{Role: usp.RoleController}, [][]byte{response}, []string{controllerTopic(agent)}, controllerTopic(agent),
+			mqtt.ClientOptions{Role: usp.RoleController},
+			[][]byte{response},
+			[]string{controllerTopic(agent)},
+			controllerTopic(agent),
 		},
 		"3.1.1": {mqtt.ClientOptions{Version: mqtt.Version311}, nil, []string{agentTopic(agent) + "/#"}, agentTopic(agent)},
 	}
@@ -160,8 +168,8 @@ func TestClientConnect(t *testing.T) {
 				c.Keepalive != 60 || !c.Clean || pk.ProtocolVersion != version {
 				t.Errorf("CONNECT: got %+v", c)
 			}
-			if version == v5 && (!slices.Equal(pk.Properties.User, []packets.UserProperty{{Key: "usp-endpoint-id", Val: string(agent)}}) ||
-				pk.Properties.RequestResponseInfo != 1) {
+			said := []packets.UserProperty{{Key: "usp-endpoint-id", Val: string(agent)}}
+			if version == v5 && (!slices.Equal(pk.Properties.User, said) || pk.Properties.RequestResponseInfo != 1) {
 				t.Errorf("CONNECT: got %+v", pk.Properties)
 			}
 			p.write(connack(version, 0, tt.connack...))
@@ -185,7 +193,8 @@ func TestClientConnect(t *testing.T) {
 				topic, reply = topic+"/reply-to="+strings.ReplaceAll(reply, "/", "%2F"), ""
 			}
 			if got.TopicName != topic || got.Properties.ResponseTopic != reply || got.FixedHeader.Qos != 1 {
-				t.Errorf("PUBLISH: got %q, Response Topic %q, want %q, %q", got.TopicName, got.Properties.ResponseTopic, topic, reply)
+				t.Errorf("PUBLISH: got %q, Response Topic %q, want %q, %q",
+					got.TopicName, got.Properties.ResponseTopic, topic, reply)
 			}
 		})
 	}

@@ -13,6 +13,7 @@ const (
 	typePubrec     = 0x50
 	typePubcomp    = 0x70
 	typePingreq    = 0xc0
+	typePingresp   = 0xd0
 	typeDisconnect = 0xe0
 )
 
@@ -95,13 +96,13 @@ func appendAck(dst []byte, kind byte, id uint16, v5 bool, reason byte) []byte {
 	return append(dst, kind, 2, byte(id>>8), byte(id))
 }
 
-// appendDisconnect encodes a DISCONNECT; 3.1.1 has no reason. Some decoders
+// disconnect is a DISCONNECT; 3.1.1 has no reason. Some decoders
 // overlook a reason without properties behind it.
-func appendDisconnect(dst []byte, v5 bool, reason byte) []byte {
+func disconnect(v5 bool, reason byte) []byte {
 	if v5 && reason != 0 {
-		return append(dst, typeDisconnect, 2, reason, 0)
+		return []byte{typeDisconnect, 2, reason, 0}
 	}
-	return append(dst, typeDisconnect, 0)
+	return []byte{typeDisconnect, 0}
 }
 
 func appendString(dst []byte, s string) []byte {

@@ -9,62 +9,67 @@ import (
 	"time"
 )
 
+// readAhead is how much is read in one go where more is waiting.
+const readAhead = 16 << 10
+
+// aheads are shared by all connections of the process. It holds no state.
+var aheads = sync.Pool{New: func() any { return new([readAhead]byte) }}
+
 // conn is the connection with a peer. Whole packets are written to it, by the
-// library and by the flow; a deadline applies to every piece, so that a slow
+// writer and by the goroutine that reads; a deadline applies to every piece, so that a slow
 // peer may take its time and one that takes nothing is found out.
 type conn struct {
 	net.Conn
 	writeTimeout time.Duration
-	gate         *gate // nil: the reader checks for itself
 	closed       func()
-	// link and heard belong to the goroutine that reads.
-	link  *link
+	// Of the goroutine that reads.
 	heard bool // anything has been read
-	wrong error
-	// established is link once its CONNECT has been accepted; Server.mu guards it.
+	more  bool // there may be more waiting than has been asked for
+	ahead []byte
+	buf   *[readAhead]byte // of ahead
+	// established is the link once its CONNECT has been accepted; Server.mu guards it.
 	established *link
 
 	mu   sync.Mutex
 	once sync.Once
 }
 
-// Read reads what the gate lets through. An MQTT 5 peer is told why the
-// connection ends.
+// Read reads. Where more is waiting than has been asked for it is read in one
+// go; an idle connection has no buffer for that.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.wrong != nil {
-		return 0, c.refuse()
+	if len(c.ahead) > 0 {
+		return c.serve(p), nil
 	}
-	n, err := c.Conn.Read(p)
-	if n == 0 || c.gate == nil {
+	if !c.more || len(p) >= readAhead {
+		n, err := c.Conn.Read(p)
+		c.more, c.heard = n == len(p), c.heard || n > 0
 		return n, err
 	}
-	c.heard = true
-	ok, wrong := c.gate.pass(p[:n])
-	if c.wrong = wrong; wrong == nil {
-		return n, err
-	}
-	if ok == 0 {
-		return 0, c.refuse()
-	}
-	return ok, nil
-}
-
-func (c *conn) refuse() error {
-	if c.link != nil {
-		c.link.violated(c.wrong)
-	}
-	return c.wrong
-}
-
-// Write takes whole packets.
-func (c *conn) Write(p []byte) (int, error) {
-	if err := c.send(p, nil); err != nil {
+	c.buf, _ = aheads.Get().(*[readAhead]byte)
+	n, err := c.Conn.Read(c.buf[:])
+	if c.more = n == readAhead; n == 0 {
+		c.release()
 		return 0, err
 	}
-	return len(p), nil
+	c.ahead = c.buf[:n] // an err comes again with the next call
+	return c.serve(p), nil
 }
 
-// send writes tail immediately after head.
+// serve gives what has been read ahead.
+func (c *conn) serve(p []byte) int {
+	n := copy(p, c.ahead)
+	if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+		c.release()
+	}
+	return n
+}
+
+func (c *conn) release() {
+	aheads.Put(c.buf)
+	c.buf, c.ahead = nil, nil
+}
+
+// send writes whole packets, tail immediately after head.
 func (c *conn) send(head, tail []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,7 +97,7 @@ func (c *conn) write(p []byte, timeout time.Duration) error {
 		if err := c.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 			return err
 		}
-		if _, err := c.Conn.Write(piece); err != nil {
+		if _, err := c.Write(piece); err != nil {
 			return err
 		}
 		p = p[len(piece):]
@@ -111,15 +116,11 @@ func (c *conn) leave() error {
 	return c.Close()
 }
 
-// SetDeadline sets that of reading: the library means the keep-alive, and
-// writing has a deadline of its own.
-func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
-
-// Close closes the connection once.
+// Close closes the connection, and gives its place back before the peer can
+// notice.
 func (c *conn) Close() error {
-	err := c.Conn.Close()
 	if c.closed != nil {
 		c.once.Do(c.closed)
 	}
-	return err
+	return c.Conn.Close()
 }

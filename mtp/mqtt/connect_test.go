@@ -33,9 +33,9 @@ func TestConnack(t *testing.T) {
 		response   string
 		topics     []packets.UserProperty
 	}{
-		"asks":               {[][]byte{requestResponse, user("usp-endpoint-id", string(agent))}, topic.Val, []packets.UserProperty{topic}},
-		"does not ask":       {[][]byte{user("usp-endpoint-id", string(agent))}, "", []packets.UserProperty{topic}},
-		"no problem reports": {[][]byte{{0x17, 0}, user("usp-endpoint-id", string(agent))}, "", []packets.UserProperty{topic}},
+		"asks":               {[][]byte{requestResponse, iAm(agent)}, topic.Val, []packets.UserProperty{topic}},
+		"does not ask":       {[][]byte{iAm(agent)}, "", []packets.UserProperty{topic}},
+		"no problem reports": {[][]byte{{0x17, 0}, iAm(agent)}, "", []packets.UserProperty{topic}},
 		"no Endpoint ID":     {[][]byte{requestResponse}, "", nil},
 	}
 	for name, tt := range tests {
@@ -51,7 +51,8 @@ func TestConnack(t *testing.T) {
 			if got.AssignedClientID == "" { // [R-MQTT.9]
 				t.Error("got no Assigned Client Identifier, want one")
 			}
-			if !got.RetainAvailableFlag || got.RetainAvailable != 0 || got.SharedSubAvailable != 0 || got.TopicAliasMaximum != 0 {
+			if !got.RetainAvailableFlag || got.RetainAvailable != 0 || !got.SharedSubAvailableFlag ||
+				got.SharedSubAvailable != 0 || got.TopicAliasMaximum != 0 {
 				t.Errorf("got %+v, want no retained messages, shared subscriptions and topic aliases", got)
 			}
 			if got.MaximumPacketSize < 1000 {
@@ -230,7 +231,7 @@ func TestTakeoverStorm(t *testing.T) {
 	peers := make([]*peer, clients)
 	for i := range peers {
 		peers[i] = dial(t, addr, v5)
-		peers[i].write(connect(v5, "same", user("usp-endpoint-id", string(agent))), subscribe(v5, 1, agentTopic(agent)))
+		peers[i].write(connect(v5, "same", iAm(agent)), subscribe(v5, 1, agentTopic(agent)))
 	}
 	over := make(chan *peer, clients)
 	for _, p := range peers {
@@ -270,7 +271,7 @@ func TestTakeoverForbidden(t *testing.T) {
 		return mtp.Identity{Method: "password", IDs: []usp.EndpointID{l.Endpoint}}, nil
 	}}, hub)
 	p := dial(t, addr, v5)
-	p.write(connect(v5, "mine", user("usp-endpoint-id", string(agent))), subscribe(v5, 1, agentTopic(agent)))
+	p.write(connect(v5, "mine", iAm(agent)), subscribe(v5, 1, agentTopic(agent)))
 	p.wantConnack(0)
 	thief := dial(t, addr, v5)
 	thief.write(connect(v5, "mine", user("usp-endpoint-id", "os::00D09E-thief")))
@@ -360,11 +361,12 @@ func TestMaxConnections(t *testing.T) {
 		hub := mtptest.NewRecorder(t)
 		addr := serve(t, o, hub)
 		first := agentPeer(t, addr, v5, agent)
+		link := hub.Link()
 		agentPeer(t, addr, v5, mtptest.Neighbour)
 		dial(t, addr, v5).wantEnd()
 		eventually(t, func() bool { return rejected(t, reg, reason) == 1 })
 		_ = first.Close()
-		_ = hub.Link().WaitDown()
+		_ = link.WaitDown()
 		again := dial(t, addr, v5)
 		again.write(connect(v5, "again"))
 		again.wantConnack(0)

@@ -3,7 +3,14 @@
 
 package mqtt
 
-import "github.com/uspgate/uspgate/usp"
+import (
+	"bufio"
+	"io"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/uspgate/uspgate/usp"
+)
 
 // What the fuzz targets look at.
 var (
@@ -39,15 +46,19 @@ func AppendPuback(id uint16, v5 bool, reason byte) []byte {
 	return appendAck(nil, typePuback, id, v5, reason)
 }
 
-// Pass has a gate look at pieces and returns how much it lets through.
-func Pass(maxPublish, maxControl int, pieces ...[]byte) (passed int, err error) {
-	g := newGate(maxPublish, maxControl)
-	for _, p := range pieces {
-		n, err := g.pass(p)
-		passed += n
+// ReadPackets reads packets of this version until one is wrong, and returns the
+// bodies' sizes by the first bytes of the packets.
+func ReadPackets(r io.Reader, version byte, maxPublish, maxControl int, f func(first byte, size int)) error {
+	p := packetReader{r: bufio.NewReaderSize(r, 16), version: version, maxPublish: maxPublish, maxControl: maxControl}
+	for {
+		first, err := p.r.ReadByte()
 		if err != nil {
-			return passed, err
+			return err
 		}
+		var pk packets.Packet
+		if err := p.next(first, &pk); err != nil {
+			return err
+		}
+		f(first, pk.FixedHeader.Remaining)
 	}
-	return passed, nil
 }

@@ -25,7 +25,7 @@ type carrier interface {
 	// connection then; if it does not, stop follows.
 	bye(cause error)
 	// stop ends the connection at once, which ends a send that hangs.
-	stop(cause error)
+	stop()
 }
 
 // flowOptions bound a flow.
@@ -239,7 +239,7 @@ func (f *flow) close(cause error) {
 	f.wg.Add(1)
 	f.timer = time.AfterFunc(f.o.closeTimeout, func() {
 		defer f.wg.Done()
-		f.c.stop(cause)
+		f.c.stop()
 	})
 	f.wake()
 }
@@ -252,7 +252,7 @@ func (f *flow) fail(cause error) {
 	}
 	f.state = flowEnded
 	f.mu.Unlock()
-	f.c.stop(cause)
+	f.c.stop()
 }
 
 // over reports that nothing is to be taken from the peer any more.

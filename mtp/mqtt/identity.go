@@ -23,7 +23,7 @@ const methodNone = "none"
 func (l *link) identify(pk *packets.Packet) error {
 	remote := l.conn.RemoteAddr()
 	login := Login{
-		ClientID: l.client.ID,
+		ClientID: l.clientID,
 		Username: string(pk.Connect.Username), Password: string(pk.Connect.Password),
 		Endpoint: claimed(pk), Remote: remote.String(),
 	}
@@ -77,11 +77,7 @@ func (l *link) authenticate(login *Login) (mtp.Identity, error) {
 	if l.server.opts.Auth != nil {
 		return l.server.opts.Auth(*login)
 	}
-	identity := mtp.Identity{Method: methodNone}
-	if login.Endpoint != "" {
-		identity.IDs = []usp.EndpointID{login.Endpoint}
-	}
-	return identity, nil
+	return mtp.Identity{Method: methodNone}, nil // a claim proves nothing
 }
 
 // certificate returns the client's certificate if it was verified, by the

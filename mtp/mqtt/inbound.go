@@ -13,12 +13,14 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
-// take deals with a packet of the client that concerns Records or topics. An
+// take deals with a packet of the client of the client. An
 // error has ended the connection.
 func (l *link) take(pk *packets.Packet) error {
 	switch pk.FixedHeader.Type {
 	case packets.Publish:
 		return l.receive(pk)
+	case packets.Pingreq:
+		return l.control([]byte{typePingresp, 0})
 	case packets.Puback:
 		l.flow.acked(pk.PacketID, outcomeOf(pk.ReasonCode))
 		return nil
@@ -26,8 +28,13 @@ func (l *link) take(pk *packets.Packet) error {
 		return l.release(pk.PacketID)
 	case packets.Subscribe:
 		return l.subscribe(pk)
-	default:
+	case packets.Unsubscribe:
 		return l.unsubscribe(pk)
+	case packets.Pubrec, packets.Pubcomp:
+		return nil // nothing goes out with QoS 2
+	default:
+		l.violated(packets.ErrProtocolViolation)
+		return packets.ErrProtocolViolation
 	}
 }
 
@@ -54,7 +61,7 @@ func (l *link) receive(pk *packets.Packet) error {
 		err = mtp.ErrTooLarge
 	}
 	if err != nil {
-		l.server.opts.Log.Debug("PUBLISH refused", zap.Error(err), zap.String("client_id", l.client.ID))
+		l.server.opts.Log.Debug("PUBLISH refused", zap.Error(err), zap.String("client_id", l.clientID))
 		l.Ack(t, err)
 		return nil
 	}
@@ -111,13 +118,7 @@ func (l *link) release(id uint16) error {
 }
 
 // control writes a control packet from the goroutine that reads.
-func (l *link) control(p []byte) error {
-	err := l.conn.send(p, nil)
-	if err != nil {
-		l.flow.fail(err)
-	}
-	return err
-}
+func (l *link) control(p []byte) error { return l.conn.send(p, nil) }
 
 // rank orders what may tell the client's own topic.
 type rank uint8

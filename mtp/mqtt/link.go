@@ -4,11 +4,11 @@
 package mqtt
 
 import (
+	"bufio"
 	"errors"
-	"strings"
 	"sync"
+	"time"
 
-	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"go.uber.org/zap"
 
@@ -21,18 +21,23 @@ import (
 // subscribed to something.
 type link struct {
 	server *Server
-	client *mochi.Client
 	conn   *conn
-	flow   *flow
-	v5     bool
 	gone   chan struct{} // closed when everything of it is over
 
 	// Of the goroutine that reads.
-	peer    mtp.Peer // as given to the router; fixed from then on
-	trunk   bool     // it may speak for more than one Endpoint
-	refusal *packets.Code
+	packets packetReader
 	port    mtp.Port // nil until up
 	told    usp.Role // as told to the router
+
+	// Of the CONNECT, by that goroutine; nothing of it changes afterwards but
+	// peer until the link is up.
+	version   byte
+	v5        bool
+	clientID  string
+	keepAlive time.Duration
+	flow      *flow
+	peer      mtp.Peer
+	trunk     bool // it may speak for more than one Endpoint
 
 	mu       sync.Mutex
 	role     usp.Role // as found out so far
@@ -54,22 +59,13 @@ var (
 	_ carrier       = (*link)(nil)
 )
 
-func newLink(s *Server, cl *mochi.Client, c *conn, pk *packets.Packet) *link {
-	cl.ID = strings.Clone(cl.ID) // the library's is a view of the packet
-	l := &link{server: s, client: cl, conn: c, v5: pk.ProtocolVersion >= 5, gone: make(chan struct{})}
-	window, receive := s.opts.MaxInflight, s.opts.MaxInflight
-	if own := int(pk.Properties.ReceiveMaximum); own > 0 {
-		window = min(window, own)
+func newLink(s *Server, c *conn) *link {
+	return &link{
+		server: s, conn: c, gone: make(chan struct{}),
+		packets: packetReader{
+			r: bufio.NewReaderSize(c, readBuffer), maxPublish: s.opts.MaxRecord + overhead, maxControl: s.opts.MaxControl,
+		},
 	}
-	if !l.v5 {
-		receive = maxIDs // there is no Receive Maximum; the router's window does it
-	}
-	l.flow = newFlow(l, flowOptions{
-		maxRecords: s.opts.QueueRecords, maxBytes: s.opts.QueueBytes,
-		window: window, receive: receive, maxPacket: int(pk.Properties.MaximumPacketSize),
-		v5: l.v5, insist: true, closeTimeout: s.opts.CloseTimeout, metrics: s.metrics,
-	})
-	return l
 }
 
 // Enqueue implements mtp.Link.
@@ -129,7 +125,7 @@ func (l *link) rebind(role usp.Role) {
 // cut ends the connection at once, and says why in MQTT 5.
 func (l *link) cut(code packets.Code, cause error) {
 	if l.v5 {
-		l.conn.try(appendDisconnect(nil, true, code.Code))
+		l.conn.try(disconnect(true, code.Code))
 	}
 	l.flow.fail(cause)
 }
@@ -150,38 +146,35 @@ func (l *link) send(head, tail []byte) error { return l.conn.send(head, tail) }
 // the deadline of Close does.
 func (l *link) bye(cause error) {
 	if l.v5 {
-		if _, err := l.conn.Write(appendDisconnect(nil, true, closeCode(cause).Code)); err != nil {
-			l.client.Stop(err)
+		if err := l.conn.send(disconnect(true, closeCode(cause).Code), nil); err != nil {
+			l.stop()
 			return
 		}
 	}
 	if err := l.conn.leave(); err != nil {
-		l.client.Stop(err)
+		l.stop()
 	}
 }
 
 // stop implements carrier.
-func (l *link) stop(cause error) { l.client.Stop(cause) }
+func (l *link) stop() { _ = l.conn.Close() }
 
 // end is called when the connection is over: everything is settled, then the
 // router hears that the link is down.
 func (l *link) end(err error) {
-	if cause := l.client.StopCause(); cause != nil {
-		err = cause
+	if l.flow == nil {
+		return
 	}
 	cause := l.flow.end(err)
 	if l.port == nil {
 		return
 	}
 	l.server.metrics.LinkDown()
-	if errors.Is(cause, packets.CodeDisconnect) {
-		cause = nil
-	}
 	l.port.Down(cause)
 }
 
 // logRefused says why a client was turned away.
 func (l *link) logRefused(err error) {
 	l.server.opts.Log.Warn("client refused", zap.Error(err), zap.String("remote", l.conn.RemoteAddr().String()),
-		zap.String("client_id", l.client.ID), zap.String("endpoint_id", string(l.peer.Endpoint)))
+		zap.String("client_id", l.clientID), zap.String("endpoint_id", string(l.peer.Endpoint)))
 }

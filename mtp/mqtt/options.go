@@ -31,6 +31,8 @@ const (
 	overhead = 4 << 10
 	// maxIDs is how many packet identifiers there are.
 	maxIDs = 1<<16 - 1
+	// protocol5 is the protocol level of MQTT 5.
+	protocol5 = 5
 )
 
 // Login is what a client has presented in its CONNECT.
@@ -187,6 +189,8 @@ type ClientOptions struct {
 	NoConnectRecords bool
 	// Retry is the wait between attempts to connect [R-MQTT.10].
 	Retry mtp.BackoffOptions
+	// GiveUp, if set, is asked after every connection that failed or ended.
+	GiveUp mtp.GiveUpFunc
 	// Log takes one line per event; nil: none.
 	Log *zap.Logger
 	// Metrics is where the metrics of package mtp are registered; nil: none.

@@ -45,7 +45,8 @@ func TestPaho5(t *testing.T) {
 	if own != ack.Properties.ResponseInfo || own != agentTopic(agent) {
 		t.Fatalf("subscribe-topic: got %q, want %q", own, agentTopic(agent))
 	}
-	if _, err := c.Subscribe(t.Context(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: own, QoS: 2}}}); err != nil {
+	subscription := &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: own, QoS: 2}}}
+	if _, err := c.Subscribe(t.Context(), subscription); err != nil {
 		t.Fatal(err)
 	}
 	link := hub.Link()

@@ -87,7 +87,7 @@ func TestPubackReason(t *testing.T) {
 // said, or not said [R-MQTT.23, R-MQTT.24, R-MQTT.25, R-MQTT.27a].
 func TestReplyTopic(t *testing.T) {
 	t.Parallel()
-	base := controllerTopic(controller)
+	base, registered := controllerTopic(controller), prop(3, str("application/vnd.bbf.usp.msg"))
 	tests := map[string]struct {
 		version    byte
 		topic      string
@@ -95,7 +95,7 @@ func TestReplyTopic(t *testing.T) {
 		reply      string
 	}{
 		"5":                           {v5, base, [][]byte{responseTopic("a/b"), uspMsg}, "a/b"},
-		"5, registered content type":  {v5, base, [][]byte{responseTopic("a/b"), prop(3, str("application/vnd.bbf.usp.msg"))}, "a/b"},
+		"5, registered content type":  {v5, base, [][]byte{responseTopic("a/b"), registered}, "a/b"},
 		"5, no content type":          {v5, base, [][]byte{responseTopic("a/b")}, "a/b"},
 		"5, nothing":                  {v5, base, nil, ""},
 		"5, any topic":                {v5, "anything", [][]byte{responseTopic("a/b")}, "a/b"},
@@ -252,7 +252,7 @@ func TestRole(t *testing.T) {
 	at := func(role usp.Role) map[usp.Address]mtp.Hint {
 		return map[usp.Address]mtp.Hint{{ID: agent, Role: role}: {}}
 	}
-	connectRecord := usp.NewMQTTConnect(agent, controller, true, agentTopic(agent))
+	toB, connectRecord := record(agent, "b", 1), usp.NewMQTTConnect(agent, controller, true, agentTopic(agent))
 	tests := map[string]struct {
 		version byte
 		filter  string
@@ -263,8 +263,8 @@ func TestRole(t *testing.T) {
 		"5, Agent's topic":         {v5, agentTopic(agent), nil, usp.RoleUnknown, nil},
 		"5, Controller's topic":    {v5, controllerTopic(agent), nil, usp.RoleController, nil},
 		"3.1.1, Agent's topic":     {v311, agentTopic(agent) + "/#", nil, usp.RoleAgent, nil},
-		"5, sends to a Controller": {v5, "a", publish(v5, 1, controllerTopic(controller), record(agent, controller, 1)), 0, at(usp.RoleAgent)},
-		"5, sends to an Agent":     {v5, "a", publish(v5, 1, agentTopic("b"), record(agent, "b", 1)), 0, at(usp.RoleController)},
+		"5, sends to a Controller": {v5, "a", publish(v5, 1, controllerTopic("b"), toB), 0, at(usp.RoleAgent)},
+		"5, sends to an Agent":     {v5, "a", publish(v5, 1, agentTopic("b"), toB), 0, at(usp.RoleController)},
 		"5, Connect Record":        {v5, "a", publish(v5, 1, "b", connectRecord.Bytes()), 0, at(usp.RoleAgent)},
 	}
 	for name, tt := range tests {
@@ -312,7 +312,10 @@ func TestAcksPassWaitingRecords(t *testing.T) {
 	for i := range 10 {
 		link.Send(record(controller, agent, i), mtp.Hint{})
 	}
-	ids := []uint16{p.wantPublish(record(controller, agent, 0)).PacketID, p.wantPublish(record(controller, agent, 1)).PacketID}
+	ids := make([]uint16, 2)
+	for i := range ids {
+		ids[i] = p.wantPublish(record(controller, agent, i)).PacketID
+	}
 	p.write(publish(v5, 77, controllerTopic(controller), record(agent, controller, 1)))
 	p.wantPuback(77, 0)
 	p.ping()
@@ -343,5 +346,25 @@ func TestNeverReads(t *testing.T) {
 		if err := link.WaitDown(); err == nil {
 			t.Error("cause: got nil, want an error")
 		}
+	}
+}
+
+// TestMalformed: MQTT 5 hears what was wrong [MQTT-4.13.1].
+func TestMalformed(t *testing.T) {
+	t.Parallel()
+	addr := serve(t, mqtt.ServerOptions{}, mtptest.NewRecorder(t))
+	for input, reason := range map[string]byte{
+		string([]byte{0x30, 3, 0, 9, 'a'}):                            0x81,
+		string([]byte{0x30, 0x80, 0x80, 0x80, 0x80}):                  0x81,
+		string(packet(0x82, []byte{0, 7, 0}, str("without options"))): 0x81,
+		string(connect(v5, "again")):                                  0x82,
+		string([]byte{0x20, 3, 0, 0, 0}):                              0x82,
+		string(publish(v5, 0, "a/+", nil)):                            0x82,
+		string(publish(v5, 0, "a", nil, []byte{0x23, 0, 1})):          0x94,
+		string([]byte{0x30, 0xff, 0xff, 0xff, 0x7f}):                  0x95,
+	} {
+		p := agentPeer(t, addr, v5, agent)
+		p.write([]byte(input))
+		p.wantDisconnect(reason)
 	}
 }

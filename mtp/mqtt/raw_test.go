@@ -50,6 +50,9 @@ func prop(id byte, value []byte) []byte { return append([]byte{id}, value...) }
 
 func user(key, value string) []byte { return prop(0x26, append(str(key), str(value)...)) }
 
+// iAm says who a client is [R-MQTT.13].
+func iAm(id usp.EndpointID) []byte { return user("usp-endpoint-id", string(id)) }
+
 var (
 	requestResponse = []byte{0x19, 1}
 	uspMsg          = prop(0x03, str("usp.msg"))
@@ -139,7 +142,7 @@ func agentPeer(tb testing.TB, addr string, version byte, id usp.EndpointID) *pee
 func agentPeerQoS(tb testing.TB, addr string, version byte, id usp.EndpointID, qos byte) *peer {
 	tb.Helper()
 	p := dial(tb, addr, version)
-	p.write(connect(version, "client of "+string(id), user("usp-endpoint-id", string(id))))
+	p.write(connect(version, "client of "+string(id), iAm(id)))
 	p.wantConnack(0)
 	p.write(subscribeQoS(version, 1, qos, agentTopic(id)+map[byte]string{v311: "/#"}[version]))
 	p.want(packets.Suback)

@@ -86,8 +86,8 @@ func returnCode(reason byte) byte {
 	switch reason {
 	case packets.ErrUnsupportedProtocolVersion.Code:
 		return 1
-	case packets.ErrClientIdentifierNotValid.Code, packets.ErrUnspecifiedError.Code:
-		return 2 // the library's word for no ClientID and no clean session
+	case packets.ErrClientIdentifierNotValid.Code:
+		return 2
 	case packets.ErrServerBusy.Code, packets.ErrServerUnavailable.Code, packets.ErrServerShuttingDown.Code:
 		return 3
 	default:

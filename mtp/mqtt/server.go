@@ -7,23 +7,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"sync"
-	"time"
-
-	mochi "github.com/mochi-mqtt/server/v2"
 
 	"github.com/uspgate/uspgate/mtp"
 )
 
-// Server is the server role: an mtp.Transport with an embedded broker.
+// Server is the server role: an mtp.Transport that is a broker for
+// Records.
 type Server struct {
 	opts     ServerOptions
 	metrics  *mtp.KindMetrics
 	limiter  limiter
 	listener net.Listener
-	broker   *mochi.Server
 	handler  mtp.Handler
 	wg       sync.WaitGroup // one goroutine per connection
 
@@ -79,28 +75,26 @@ func (s *Server) Run(ctx context.Context, h mtp.Handler) error {
 		return errors.New("mqtt: Run without Listen")
 	}
 	s.handler = h
-	s.broker = mochi.New(s.brokerOptions())
-	if err := s.broker.AddHook(&hook{server: s}, nil); err != nil {
-		return errors.Join(fmt.Errorf("mqtt: %w", err), s.listener.Close())
-	}
-	// The broker's Serve is not called: it starts listeners of its own, and a
-	// loop for sessions, wills and retained messages, of which there are none.
-	unwatch := context.AfterFunc(ctx, s.drain)
-	defer unwatch()
+	drained := make(chan struct{})
+	unwatch := context.AfterFunc(ctx, func() {
+		defer close(drained)
+		s.drain()
+	})
 	err := s.accept(ctx)
-	s.drain()
+	if unwatch() {
+		s.drain() // the listener has failed
+	} else {
+		<-drained
+	}
 	s.wg.Wait()
 	return err
 }
 
 // drain takes no more clients and closes those that there are.
 func (s *Server) drain() {
-	_ = s.listener.Close() // a second time it has been closed before
+	_ = s.listener.Close() // which ends accept
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining {
-		return
-	}
 	s.draining = true
 	for c := range s.conns {
 		if l := c.established; l != nil {
@@ -108,22 +102,5 @@ func (s *Server) drain() {
 		} else {
 			_ = c.Close() // nothing has been promised
 		}
-	}
-}
-
-func (s *Server) brokerOptions() *mochi.Options {
-	caps := mochi.NewDefaultServerCapabilities()
-	caps.MaximumPacketSize = uint32(s.opts.MaxRecord + overhead)
-	caps.MaximumClientWritesPending = 1 // none of its writes are queued
-	caps.ReceiveMaximum = uint16(s.opts.MaxInflight)
-	caps.MinimumProtocolVersion = 4
-	caps.TopicAliasMaximum = 0
-	caps.MaximumSessionExpiryInterval = 0
-	return &mochi.Options{
-		Capabilities:             caps,
-		ClientNetWriteBufferSize: 512,
-		ClientNetReadBufferSize:  512,
-		Logger:                   slog.New(slog.DiscardHandler), // the events are logged here
-		SysTopicResendInterval:   int64(time.Hour / time.Second),
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/uspgate/uspgate/usp"
@@ -25,11 +24,11 @@ func (l *link) subscribe(pk *packets.Packet) error {
 			reasons[i] = failure // the only one there is [MQTT-3.9.3-2 of 3.1.1]
 		}
 	}
-	err := l.client.WritePacket(packets.Packet{
-		FixedHeader: packets.FixedHeader{Type: packets.Suback}, PacketID: pk.PacketID, ReasonCodes: reasons,
+	err := l.reply(&packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Suback}, ProtocolVersion: l.version,
+		PacketID: pk.PacketID, ReasonCodes: reasons,
 	})
 	if err != nil {
-		l.flow.fail(err)
 		return err
 	}
 	subscribed := l.subscribed()
@@ -57,13 +56,10 @@ func (l *link) unsubscribe(pk *packets.Packet) error {
 	}
 	l.mu.Unlock()
 	l.flow.setReady(l.subscribed())
-	err := l.client.WritePacket(packets.Packet{
-		FixedHeader: packets.FixedHeader{Type: packets.Unsuback}, PacketID: pk.PacketID, ReasonCodes: reasons,
+	return l.reply(&packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Unsuback}, ProtocolVersion: l.version,
+		PacketID: pk.PacketID, ReasonCodes: reasons,
 	})
-	if err != nil {
-		l.flow.fail(err)
-	}
-	return err
 }
 
 func (l *link) subscribed() bool {
@@ -80,7 +76,7 @@ func (l *link) grant(s *packets.Subscription) byte {
 	switch {
 	case !validFilter(s.Filter):
 		return packets.ErrTopicFilterInvalid.Code
-	case strings.EqualFold(firstLevel(s.Filter), mochi.SharePrefix):
+	case strings.EqualFold(firstLevel(s.Filter), "$share"):
 		return packets.ErrSharedSubscriptionsNotSupported.Code
 	case strings.HasPrefix(s.Filter, "$"), !l.server.opts.Topics.mayRead(s.Filter, l.owns, l.peer.Identity.Any):
 		return packets.ErrNotAuthorized.Code

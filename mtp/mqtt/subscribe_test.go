@@ -140,7 +140,7 @@ func TestTopics(t *testing.T) {
 		"3.1.1, not the levels below":    {v311, []string{own}, "", own, ""},
 		"3.1.1, own topic":               {v311, []string{"/my/topic/#"}, "", "/my/topic" + suffix, ""},
 		"3.1.1, per request":             {v311, []string{own, "my/answers/#"}, "my/answers", "my/answers" + suffix, ""},
-		"3.1.1, wildcards [R-MQTT.46]":   {v311, []string{"+/+/" + string(agent) + "/#"}, "", "usp/usp/" + string(agent) + suffix, ""},
+		"3.1.1, wildcards [R-MQTT.46]":   {v311, []string{"+/+/proto::agent/#"}, "", "usp/usp/proto::agent" + suffix, ""},
 		"3.1.1, asked for and not there": {v311, []string{own + "/#"}, "my/answers", own + suffix, ""},
 	}
 	for name, tt := range tests {

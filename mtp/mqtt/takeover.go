@@ -17,7 +17,7 @@ var errBusyClientID = errors.New("the connection before with this ClientID does 
 // register makes l the client of its ClientID. The one before ends first, and
 // entirely: its Down comes before the LinkUp of the newer one [MQTT-3.1.4-3].
 func (s *Server) register(l *link) error {
-	id := l.client.ID
+	id := l.clientID
 	s.mu.Lock()
 	if s.draining {
 		s.mu.Unlock()
@@ -58,7 +58,7 @@ func (l *link) mayBeReplacedBy(newer *link) bool {
 // for PUBACKs: the connection is in all likelihood dead.
 func (l *link) replaced() {
 	if l.v5 {
-		l.conn.try(appendDisconnect(nil, true, closeCode(mtp.ErrReplaced).Code))
+		l.conn.try(disconnect(true, closeCode(mtp.ErrReplaced).Code))
 	}
 	l.flow.fail(mtp.ErrReplaced)
 }

@@ -93,19 +93,22 @@ func TestCertificate(t *testing.T) {
 	ca := newAuthority(t)
 	hub := mtptest.NewRecorder(t)
 	addr := serve(t, mqtt.ServerOptions{TLS: ca.server(), Role: usp.RoleAgent}, hub)
+	by := func(method string, id usp.EndpointID) mtp.Identity {
+		return mtp.Identity{Method: method, IDs: []usp.EndpointID{id}}
+	}
+	const me = usp.EndpointID("os::00D09E-1")
 	tests := map[string]struct {
 		cert     *tls.Certificate
 		claim    string
 		reason   byte
-		endpoint usp.EndpointID
 		identity mtp.Identity
 	}{
-		"itself":        {new(ca.endpoint("os::00D09E-1")), "os::00D09E-1", 0, "os::00D09E-1", mtp.Identity{Method: "certificate", IDs: []usp.EndpointID{"os::00D09E-1"}}},
-		"does not say":  {new(ca.endpoint("os::00D09E-2")), "", 0, "os::00D09E-2", mtp.Identity{Method: "certificate", IDs: []usp.EndpointID{"os::00D09E-2"}}},
-		"wildcard":      {new(ca.endpoint("os::00D09E-*")), "os::00D09E-3", 0, "os::00D09E-3", mtp.Identity{Method: "certificate", IDs: []usp.EndpointID{"os::00D09E-*"}}},
-		"somebody else": {new(ca.endpoint("os::00D09E-4")), "os::00D09E-5", packets.ErrNotAuthorized.Code, "", mtp.Identity{}},
-		"nobody":        {new(ca.endpoint()), "os::00D09E-6", packets.ErrNotAuthorized.Code, "", mtp.Identity{}},
-		"none":          {nil, "os::00D09E-7", 0, "os::00D09E-7", mtp.Identity{Method: "none", IDs: []usp.EndpointID{"os::00D09E-7"}}},
+		"itself":        {new(ca.endpoint("os::00D09E-1")), "os::00D09E-1", 0, by("certificate", "os::00D09E-1")},
+		"does not say":  {new(ca.endpoint("os::00D09E-1")), "", 0, by("certificate", "os::00D09E-1")},
+		"wildcard":      {new(ca.endpoint("os::00D09E-*")), "os::00D09E-1", 0, by("certificate", "os::00D09E-*")},
+		"somebody else": {new(ca.endpoint("os::00D09E-4")), "os::00D09E-1", packets.ErrNotAuthorized.Code, mtp.Identity{}},
+		"nobody":        {new(ca.endpoint()), "os::00D09E-1", packets.ErrNotAuthorized.Code, mtp.Identity{}},
+		"none":          {nil, "os::00D09E-1", 0, by("none", "os::00D09E-1")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -128,12 +131,12 @@ func TestCertificate(t *testing.T) {
 				p.wantEnd()
 				return
 			}
-			p.write(subscribe(v5, 1, agentTopic(tt.endpoint)))
+			p.write(subscribe(v5, 1, agentTopic(me)))
 			p.want(packets.Suback)
 			got := hub.Link().Peer
-			if got.Endpoint != tt.endpoint || got.Identity.Method != tt.identity.Method ||
+			if got.Endpoint != me || got.Identity.Method != tt.identity.Method ||
 				!slices.Equal(got.Identity.IDs, tt.identity.IDs) {
-				t.Errorf("got %s with %+v, want %s with %+v", got.Endpoint, got.Identity, tt.endpoint, tt.identity)
+				t.Errorf("got %s with %+v, want %s with %+v", got.Endpoint, got.Identity, me, tt.identity)
 			}
 		})
 	}
