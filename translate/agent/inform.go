@@ -108,9 +108,11 @@ func (a *Agent) SessionEnded(cause error) {
 
 // doubt notes objects that a write of unknown outcome may have changed. They are
 // read in the session that has replaced the broken one, if it is there already,
-// otherwise in the next one, and their subscribers hear of what it finds. The
-// lock is held.
+// otherwise in the next one, and their subscribers hear of what it finds. Until
+// then nothing counts as fresh: a write may have changed more than its objects,
+// so whoever asks reads. The lock is held.
 func (a *Agent) doubt(objects ...string) {
+	a.fresh.forget()
 	for _, o := range objects {
 		a.unsure[o] = true
 	}
