@@ -21,13 +21,20 @@ type SuperviseOptions struct {
 	Retry BackoffOptions
 	// Hold, if set, is called before every attempt.
 	Hold HoldFunc
+	// GiveUp, if set, is asked after every attempt that ended: an error ends
+	// the transport.
+	GiveUp GiveUpFunc
 	// Log takes one line per ended attempt; nil: none.
 	Log *zap.Logger
 }
 
+// GiveUpFunc returns nil to connect again after an attempt that ended with err,
+// otherwise the error with which the transport ends.
+type GiveUpFunc func(err error) error
+
 // Supervise is the one place where transports in client role reconnect: it
 // runs attempt again and again until ctx ends, and returns nil then; an error of
-// Hold ends it too and is returned.
+// Hold or GiveUp ends it too and is returned.
 //
 // An attempt dials, serves the connection and returns why it ended; it calls
 // up once the connection is established, which starts the Backoff again at its

@@ -25,6 +25,9 @@ const (
 // errPartly makes Run return ExitPartly; what failed has been printed.
 var errPartly = errors.New("partly done")
 
+// errFailed makes Run return ExitFailed; what failed has been printed.
+var errFailed = errors.New("failed")
+
 // Env is what the command line takes from the process.
 type Env struct {
 	Version string
@@ -57,6 +60,8 @@ func exitCode(stderr io.Writer, err error) int {
 		return ExitDone
 	case errors.Is(err, errPartly):
 		return ExitPartly
+	case errors.Is(err, errFailed):
+		return ExitFailed
 	case errors.As(err, &problems):
 		fmt.Fprintln(stderr, problems)
 		return ExitUsage
@@ -91,6 +96,21 @@ func rootCommand(env Env) *cobra.Command {
 		serveCommand(env), checkCommand(env), configCommand(env), demoCommand(env), uspCommand(env), simCommand(env),
 	)
 	return root
+}
+
+// group is a verb that only has verbs below it.
+func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown verb %q; %s --help lists them", args[0], cmd.CommandPath())}
+			}
+			return cmd.Help()
+		},
+	}
+	cmd.AddCommand(verbs...)
+	return cmd
 }
 
 // noArguments is cobra.NoArgs with an error of wrong use.

@@ -13,7 +13,6 @@ import (
 )
 
 func configCommand(env Env) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Show the configuration or its schema"}
 	var file string
 	show := &cobra.Command{
 		Use:     "print",
@@ -41,6 +40,5 @@ func configCommand(env Env) *cobra.Command {
 			return enc.Encode(config.Schema())
 		},
 	}
-	cmd.AddCommand(show, schema)
-	return cmd
+	return group("config", "Show the configuration or its schema", show, schema)
 }

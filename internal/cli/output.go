@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -43,6 +45,11 @@ func (o *output) json(v any) (bool, error) {
 // table prints rows under a head, each column as wide as its widest cell.
 func (o *output) table(head []string, rows [][]string) {
 	width := make([]int, len(head))
+	for _, row := range rows {
+		for i := range row {
+			row[i] = printable(row[i])
+		}
+	}
 	for _, row := range append([][]string{head}, rows...) {
 		for i, cell := range row {
 			width[i] = max(width[i], len([]rune(cell)))
@@ -58,4 +65,14 @@ func (o *output) table(head []string, rows [][]string) {
 		}
 		fmt.Fprintln(o.to, line.String())
 	}
+}
+
+// printable replaces what would control a terminal: values come from devices.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return '·'
+		}
+		return r
+	}, s)
 }

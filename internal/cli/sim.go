@@ -22,9 +22,7 @@ import (
 )
 
 func simCommand(env Env) *cobra.Command {
-	cmd := &cobra.Command{Use: "sim", Short: "Simulated devices"}
-	cmd.AddCommand(simCPECommand(env))
-	return cmd
+	return group("sim", "Simulated devices", simCPECommand(env))
 }
 
 // simCPE are the flags of sim cpe.

@@ -10,45 +10,42 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/uspgate/uspgate/internal/sim/controller"
-	"github.com/uspgate/uspgate/mtp"
-	"github.com/uspgate/uspgate/mtp/mqtt"
-	"github.com/uspgate/uspgate/mtp/ws"
 	"github.com/uspgate/uspgate/usp"
 )
 
 // uspCommand is a USP Controller on the command line, for any Agent.
 func uspCommand(env Env) *cobra.Command {
 	u := &uspVerb{out: output{to: env.Stdout}, stderr: env.Stderr}
-	cmd := &cobra.Command{
-		Use:   "usp",
-		Short: "Be a USP Controller: get, set, add, delete, operate, subscribe …",
-	}
+	cmd := group("usp", "Be a USP Controller: get, set, add, delete, operate, subscribe …",
+		u.getCommand(), u.setCommand(), u.addCommand(), u.deleteCommand(), u.operateCommand(),
+		u.instancesCommand(), u.supportedDMCommand(), u.supportedProtocolCommand(), u.subscribeCommand(),
+	)
 	f := cmd.PersistentFlags()
-	f.StringVar(&u.via, "via", "ws://127.0.0.1:8080/usp", "where: ws://, wss://, mqtt:// or mqtts://")
+	f.StringVar(&u.via.url, "via", "ws://127.0.0.1:8080/usp",
+		"where: ws://, wss://, mqtt:// or mqtts://, with user:password@ if need be")
+	f.StringVar(&u.via.ca, "ca", "", "PEM file of the CA to trust instead of the system's")
+	f.StringVar(&u.via.cert, "cert", "", "PEM file with the own certificate")
+	f.StringVar(&u.via.key, "key-file", "", "PEM file with its key")
 	f.StringVar(&u.to, "to", "", "Endpoint ID of the Agent")
 	f.StringVar(&u.from, "from", "", "own Endpoint ID; empty: a random one")
 	f.DurationVar(&u.timeout, "timeout", 40*time.Second, "how long to wait for an answer")
 	u.out.flag(cmd)
-	cmd.AddCommand(
-		u.getCommand(), u.setCommand(), u.addCommand(), u.deleteCommand(), u.operateCommand(),
-		u.instancesCommand(), u.supportedDMCommand(), u.supportedProtocolCommand(), u.subscribeCommand(),
-	)
 	return cmd
 }
 
 // uspVerb is what the verbs of usp have in common.
 type uspVerb struct {
-	via, to, from string
-	timeout       time.Duration
-	out           output
-	stderr        io.Writer
+	via      via
+	to, from string
+	timeout  time.Duration
+	out      output
+	stderr   io.Writer
 }
 
 // peer is a Controller that is connected, and the Agent it talks to.
@@ -75,7 +72,7 @@ func (u *uspVerb) with(ctx context.Context, f func(context.Context, *peer) error
 	if err != nil {
 		return usageError{fmt.Errorf("--from %w", err)}
 	}
-	transport, err := dialTransport(ctx, u.via, from)
+	transport, err := u.via.transport(from)
 	if err != nil {
 		return err
 	}
@@ -88,44 +85,38 @@ func (u *uspVerb) with(ctx context.Context, f func(context.Context, *peer) error
 	go func() { done <- c.Run(runCtx) }()
 	err = f(ctx, &peer{Controller: c, agent: to, timeout: u.timeout})
 	stop()
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("no answer from %s within %v by way of %s: is it known there? (%w)", to, u.timeout, u.via, err)
+	ended := <-done
+	switch {
+	case errors.Is(err, controller.ErrClosed):
+		return ended // why there is no connection
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer from %s within %v by way of %s: is it known there?", to, u.timeout, u.via.shown())
 	}
-	return errors.Join(err, <-done)
+	return u.refused(errors.Join(err, ended))
+}
+
+// refused prints an Error Message in the form that was asked for.
+func (u *uspVerb) refused(err error) error {
+	var refusal *controller.Error
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	failures := []failure{{refusal.Err.Path, uint32(refusal.Err.Code), refusal.Err.Text}}
+	for _, p := range refusal.Params {
+		failures = append(failures, failure{p.GetParamPath(), p.GetErrCode(), p.GetErrMsg()})
+	}
+	if len(failures) > 1 {
+		failures = failures[1:] // the parameters say all that the Message does
+	}
+	if _, err := u.out.json(map[string]any{"errors": failures}); err != nil {
+		return err
+	}
+	return u.report(0, failures)
 }
 
 // deadline bounds one request.
 func (p *peer) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, p.timeout)
-}
-
-// dialTransport makes the client of a --via URL, after it has seen that
-// somebody listens there.
-func dialTransport(ctx context.Context, via string, from usp.EndpointID) (mtp.Transport, error) {
-	u, err := url.Parse(via)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--via: %w", err)}
-	}
-	ports := map[string]string{"ws": "80", "wss": "443", "mqtt": "1883", "mqtts": "8883"}
-	port, ok := ports[u.Scheme]
-	if !ok {
-		return nil, usageError{fmt.Errorf("--via %s: want ws://, wss://, mqtt:// or mqtts://", via)}
-	}
-	if u.Port() != "" {
-		port = u.Port()
-	}
-	address := net.JoinHostPort(u.Hostname(), port)
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("nobody listens at %s: is uspgate serve running there? (%w)", address, err)
-	}
-	if err := conn.Close(); err != nil {
-		return nil, err
-	}
-	if u.Scheme == "ws" || u.Scheme == "wss" {
-		return ws.NewClient(ws.ClientOptions{URL: via, Endpoint: from, Role: usp.RoleAgent, Shared: true})
-	}
-	return mqtt.NewClient(mqtt.ClientOptions{URL: via, Endpoint: from, Role: usp.RoleController})
 }
 
 func randomHex() string {
@@ -141,11 +132,20 @@ type failure struct {
 	Text string `json:"text"`
 }
 
+// String returns "path: code text".
+func (f failure) String() string {
+	text := strconv.FormatUint(uint64(f.Code), 10) + " " + f.Text
+	if f.Path != "" {
+		text = f.Path + ": " + text
+	}
+	return text
+}
+
 // report prints what failed and makes the exit code: partly if something was
 // done too.
 func (u *uspVerb) report(done int, failures []failure) error {
 	for _, f := range failures {
-		fmt.Fprintf(u.stderr, "%s: %d %s\n", f.Path, f.Code, f.Text)
+		fmt.Fprintln(u.stderr, printable(f.String()))
 	}
 	switch {
 	case len(failures) == 0:
@@ -153,6 +153,6 @@ func (u *uspVerb) report(done int, failures []failure) error {
 	case done > 0:
 		return errPartly
 	default:
-		return fmt.Errorf("%d of %d failed", len(failures), len(failures))
+		return errFailed
 	}
 }

@@ -220,7 +220,7 @@ func (u *uspVerb) printNotify(n controller.Notify) error {
 	if v.Error != nil {
 		line += fmt.Sprintf("%d %s", v.Error.Code, v.Error.Text)
 	}
-	_, err := fmt.Fprintln(u.out.to, strings.TrimSpace(line))
+	_, err := fmt.Fprintln(u.out.to, printable(strings.TrimSpace(line)))
 	return err
 }
 

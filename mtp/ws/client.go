@@ -57,7 +57,7 @@ func (c *Client) Addr() string { return c.opts.URL }
 // Run implements mtp.Transport. When ctx ends it closes the Link with
 // mtp.ErrDraining, which takes at most twice CloseTimeout.
 func (c *Client) Run(ctx context.Context, h mtp.Handler) error {
-	o := mtp.SuperviseOptions{Retry: c.opts.Retry, Hold: c.opts.Hold, Log: c.opts.Log}
+	o := mtp.SuperviseOptions{Retry: c.opts.Retry, Hold: c.opts.Hold, GiveUp: c.opts.GiveUp, Log: c.opts.Log}
 	return mtp.Supervise(ctx, o, func(ctx context.Context, up func()) error {
 		return c.attempt(ctx, h, up)
 	})

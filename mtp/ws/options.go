@@ -141,6 +141,8 @@ type ClientOptions struct {
 	// Hold, if set, is called before every attempt and blocks while dialling
 	// should rest [R-WS.4].
 	Hold mtp.HoldFunc
+	// GiveUp, if set, is asked after every connection that failed or ended.
+	GiveUp mtp.GiveUpFunc
 }
 
 func (o *LinkOptions) setDefaults() {

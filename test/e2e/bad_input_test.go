@@ -315,3 +315,40 @@ func TestBadRecordsOverMQTT(t *testing.T) {
 		n.fine()
 	}
 }
+
+// Somebody who only claims to be a Virtual Agent gets nothing that is for it.
+func TestNobodyTakesAVirtualAgentsPlace(t *testing.T) {
+	t.Parallel()
+	n := newNeighbour(t, "")
+	d := websocket.Dialer{Subprotocols: []string{"v1.usp"}, HandshakeTimeout: harness.Timeout}
+	conn, resp, err := d.DialContext(t.Context(), "ws://"+n.gw.Addr("ws")+"/usp?eid="+string(n.cpe.Agent), nil)
+	if err == nil {
+		defer conn.Close()
+		if got := closeCode(t, conn); got != websocket.ClosePolicyViolation {
+			t.Errorf("WebSocket: got close code %d, want 1008", got)
+		}
+	}
+	if resp != nil {
+		_ = resp.Body.Close()
+	}
+	n.fine()
+
+	mqtt, err := new(net.Dialer).DialContext(t.Context(), "tcp", n.gw.Addr("mqtt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mqtt.Close()
+	topic := "usp/v1/agent/" + string(n.cpe.Agent)
+	subscribe := append([]byte{0, 1, 0, 0, byte(len(topic))}, topic...)
+	subscribe = append([]byte{0x82, byte(len(subscribe) + 1)}, append(subscribe, 1)...)
+	if _, err := mqtt.Write(append(connect(string(n.cpe.Agent)), subscribe...)); err != nil {
+		t.Fatal(err)
+	}
+	if err := mqtt.SetDeadline(time.Now().Add(harness.Timeout)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, mqtt); err != nil {
+		t.Errorf("MQTT: got %v, want the connection closed", err)
+	}
+	n.fine()
+}

@@ -1,0 +1,107 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"syscall"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/mqtt"
+	"github.com/uspgate/uspgate/mtp/ws"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// via is where a Controller of the command line connects to, and as whom.
+type via struct {
+	url           string // may hold user:password@
+	ca, cert, key string // PEM files
+}
+
+// shown is the URL without its password.
+func (v *via) shown() string {
+	u, err := url.Parse(v.url)
+	if err != nil {
+		return "--via"
+	}
+	return u.Redacted()
+}
+
+// transport makes the client, which connects once.
+func (v *via) transport(from usp.EndpointID) (mtp.Transport, error) {
+	u, err := url.Parse(v.url)
+	if err != nil {
+		return nil, usageError{errors.New("--via is not a URL")}
+	}
+	conf, err := v.tls()
+	if err != nil {
+		return nil, usageError{err}
+	}
+	switch u.Scheme {
+	case "ws", "wss":
+		header := http.Header{}
+		if u.User != nil {
+			header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(login(u.User))))
+			u.User = nil
+		}
+		return ws.NewClient(ws.ClientOptions{
+			URL: u.String(), Endpoint: from, Role: usp.RoleAgent, Shared: true, Header: header, TLS: conf, GiveUp: v.explain,
+		})
+	case "mqtt", "mqtts":
+		return mqtt.NewClient(mqtt.ClientOptions{
+			URL: v.url, Endpoint: from, Role: usp.RoleController, TLS: conf, GiveUp: v.explain,
+		})
+	default:
+		return nil, usageError{fmt.Errorf("--via %s: want ws://, wss://, mqtt:// or mqtts://", v.shown())}
+	}
+}
+
+func login(u *url.Userinfo) string {
+	password, _ := u.Password()
+	return u.Username() + ":" + password
+}
+
+// explain says why there is no connection; the command line tries once.
+func (v *via) explain(err error) error {
+	switch {
+	case err == nil:
+		err = errors.New("the other side ended the connection")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("nobody listens at %s: is uspgate serve running there? (%w)", v.shown(), err)
+	}
+	return fmt.Errorf("no connection with %s: %w", v.shown(), err)
+}
+
+// tls is nil where the system's certificates do.
+func (v *via) tls() (*tls.Config, error) {
+	if v.ca == "" && v.cert == "" && v.key == "" {
+		return nil, nil //nolint:nilnil // the default
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if v.ca != "" {
+		pem, err := os.ReadFile(v.ca)
+		if err != nil {
+			return nil, fmt.Errorf("--ca: %w", err)
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--ca %s holds no certificate in PEM form", v.ca)
+		}
+	}
+	if v.cert != "" || v.key != "" {
+		pair, err := tls.LoadX509KeyPair(v.cert, v.key)
+		if err != nil {
+			return nil, fmt.Errorf("--cert and --key: %w", err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	return conf, nil
+}
