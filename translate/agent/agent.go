@@ -5,6 +5,7 @@ package agent
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -39,9 +40,11 @@ type Agent struct {
 	subs  subscriptions
 	notes outbound
 
-	// writes counts the RPCs that change the CPE, once when they leave and once
-	// when they are back: a read that overlaps with one may be out of date.
-	writes uint64
+	// departed counts the RPCs that changed the CPE, in the order in which they
+	// left; it is atomic because they leave inside a session. settled is the
+	// highest number among those that are back. See readOnce.
+	departed atomic.Uint64
+	settled  uint64
 	// making are tables in which a row is being made: it is told of when it is
 	// there for good.
 	making map[string]int

@@ -43,6 +43,9 @@ type fakeCPE struct {
 	calls     int
 	holds     int
 	trace     func(dir string, m cwmp.Message)
+	// before is run while an RPC waits to be sent, after once its answer is on
+	// the way to the caller; both may be nil.
+	before, after func(req cwmp.Request)
 }
 
 // plan is what happens to the next call of a method (any if empty), after skip
@@ -120,8 +123,17 @@ func (c *fakeCPE) Call(ctx context.Context, req cwmp.Request) (cwmp.Response, er
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("fake: %w: %w", device.ErrNotSent, ctx.Err())
 	}
+	if c.before != nil {
+		c.before(req)
+	}
+	if c.after != nil {
+		defer c.after(req)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := device.Leave(ctx); err != nil {
+		return nil, fmt.Errorf("fake: %w: %w", device.ErrNotSent, err)
+	}
 	c.calls++
 	c.show("cwmp<", req)
 	p, planned := c.planned(req.Method())

@@ -33,8 +33,9 @@ type Device interface {
 	// Identity is the DeviceId of its Informs.
 	Identity() cwmp.DeviceID
 	// Call sends one RPC to the CPE and waits for its response, waking it where
-	// that is needed. The error is a *cwmp.Fault, or wraps device.ErrNotSent,
-	// device.ErrOutcomeUnknown or device.ErrBusy.
+	// that is needed. RPCs are answered one after the other, and the function of
+	// device.OnWire is run as one leaves. The error is a *cwmp.Fault, or wraps
+	// device.ErrNotSent, device.ErrOutcomeUnknown or device.ErrBusy.
 	Call(ctx context.Context, req cwmp.Request) (cwmp.Response, error)
 	// Hold keeps an open session from ending between two Calls, for a bounded
 	// time, until release is called.

@@ -6,7 +6,9 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -108,19 +110,19 @@ func (r *request) call(ctx context.Context, rpc cwmp.Request) (cwmp.Response, er
 // write sends an RPC that changes something; the journal learns of it before it
 // leaves.
 func (r *request) write(ctx context.Context, rpc cwmp.Request) (cwmp.Response, error) {
-	r.agent.countWrite()
-	defer r.agent.countWrite()
-	return r.call(device.OnWire(ctx, r.noteOnWire), rpc)
-}
-
-func (a *Agent) countWrite() {
+	a := r.agent
+	var number atomic.Uint64 // 0 until it leaves
+	resp, err := r.call(device.OnWire(ctx, func() error {
+		if err := a.host.opts.Journal.OnWire(r.journalKey()); err != nil {
+			return fmt.Errorf("agent: journal: %w", err)
+		}
+		number.Store(a.departed.Add(1))
+		return nil
+	}), rpc)
 	a.lock()
 	defer a.unlock()
-	a.writes++
-}
-
-func (r *request) noteOnWire() error {
-	return r.agent.host.opts.Journal.OnWire(r.journalKey())
+	a.settled = max(a.settled, number.Load())
+	return resp, err
 }
 
 // journalKey names the request. A digest of the Message is part of it: there are

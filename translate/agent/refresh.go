@@ -6,9 +6,11 @@ package agent
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/device"
 )
 
 // maxBatch is how many names go into one GetParameterValues [quirk 53].
@@ -154,17 +156,23 @@ func (a *Agent) readBatch(ctx context.Context, call caller, names []string, fail
 const maxRereads = 3
 
 // readOnce sends one GetParameterValues and puts the answer into the view. The
-// answer of one that overlaps with a write is not used: it is sent again.
+// RPCs of a CPE are answered one after the other, so an answer shows every write
+// that left before its read did; where a later write is back already, the answer
+// would undo in the view what that write has changed, and the read is repeated.
+// If that happens again and again, the answer is taken as what the CPE had when
+// it was asked, and nothing counts as fresh.
 func (a *Agent) readOnce(ctx context.Context, call caller, names []string) error {
 	for try := 0; ; try++ {
-		a.lock()
-		before := a.writes
-		a.unlock()
-		resp, err := call(ctx, &cwmp.GetParameterValues{Names: names})
+		var departed atomic.Uint64 // when the read left, the last time it did
+		departed.Store(a.departed.Load())
+		resp, err := call(device.OnWire(ctx, func() error {
+			departed.Store(a.departed.Load())
+			return nil
+		}), &cwmp.GetParameterValues{Names: names})
 		if err != nil {
 			return err
 		}
-		if a.took(names, resp, before) || try == maxRereads {
+		if a.took(names, resp, departed.Load(), try == maxRereads) {
 			return nil
 		}
 	}
@@ -182,20 +190,26 @@ func (a *Agent) unknownName(name string) {
 	}
 }
 
-// took puts the answer of a GetParameterValues into the view, unless there have
-// been writes since it was asked for.
-func (a *Agent) took(names []string, resp cwmp.Response, writes uint64) bool {
+// took puts the answer of a GetParameterValues into the view, unless a write
+// that left after it, the last one before it being departed, is back. With
+// always it is taken then too, and what is known is not fresh.
+func (a *Agent) took(names []string, resp cwmp.Response, departed uint64, always bool) bool {
 	got, ok := resp.(*cwmp.GetParameterValuesResponse)
 	if !ok {
 		return true
 	}
 	a.lock()
 	defer a.unlock()
-	if a.writes != writes {
+	late := a.settled > departed
+	if late && !always {
 		return false
 	}
-	now := time.Now()
 	a.publish(a.view.SetValues(names, got.Params))
+	if late {
+		a.fresh.forget()
+		return true
+	}
+	now := time.Now()
 	for _, n := range names {
 		a.fresh.note(n, now)
 	}

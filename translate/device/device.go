@@ -109,6 +109,16 @@ func OnWire(ctx context.Context, f func() error) context.Context {
 	return context.WithValue(ctx, onWireKey{}, f)
 }
 
+// Leave runs the function of OnWire, if ctx has one, and returns its error. It is
+// for those who stand in for a Device: they call it before a request has an
+// effect.
+func Leave(ctx context.Context) error {
+	if hook, ok := ctx.Value(onWireKey{}).(func() error); ok {
+		return hook()
+	}
+	return nil
+}
+
 type onWireKey struct{}
 
 // open begins a session with the CPE; what the last one left open is settled.

@@ -120,11 +120,10 @@ func (s *session) pop(spent bool) (*call, error) {
 // leave asks the caller's hook whether c may go, and reports whether it does. An
 // error ends the session.
 func (s *session) leave(ctx context.Context, c *call) (sent bool, err error) {
-	hook, ok := c.ctx.Value(onWireKey{}).(func() error)
-	if !ok {
+	if c.ctx.Value(onWireKey{}) == nil {
 		return true, nil
 	}
-	err = hook()
+	err = Leave(c.ctx)
 	d := s.d
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent_test
+
+import (
+	"strconv"
+	"testing"
+	"testing/synctest"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// isRead reports whether an RPC reads values.
+func isRead(req cwmp.Request) bool {
+	_, ok := req.(*cwmp.GetParameterValues)
+	return ok
+}
+
+// do sends a request as another Controller and waits until it is answered.
+func (r *rig) do(line string) {
+	r.msgs++
+	done := make(chan struct{})
+	t, ok := r.t.(*testing.T)
+	if !ok {
+		panic("not in a test")
+	}
+	msg := &uspmsg.Msg{
+		Header: &uspmsg.Header{MsgId: "o" + strconv.Itoa(r.msgs)}, Body: parseRequest(t, split(line)),
+	}
+	r.deliver("self::other", msg, func(error) { close(done) })
+	<-done
+}
+
+// ssid asks for Device.WiFi.SSID. and returns the SSIDs of both rows.
+func (r *rig) ssid(t *testing.T, id string) [2]string {
+	t.Helper()
+	r.deliver("self::ctl", get(id, "Device.WiFi.SSID."), nil)
+	synctest.Wait()
+	last := r.sent[len(r.sent)-1]
+	if last.GetHeader().GetMsgId() != id {
+		t.Fatalf("got %v, want the answer of %s", last, id)
+	}
+	var both [2]string
+	for _, p := range last.GetBody().GetResponse().GetGetResp().GetReqPathResults() {
+		for i, o := range p.GetResolvedPathResults() {
+			both[i] = o.GetResultParams()["SSID"]
+		}
+	}
+	return both
+}
+
+// A Get that waits behind the writes of others answers what the CPE has when it
+// is asked, with one RPC [R-GET.0].
+func TestReadAfterWritesOfOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181")
+		defer r.stop()
+		r.inform(events("1_BOOT"))
+		synctest.Wait()
+		writes, reads := 0, 0
+		r.cpe.before = func(req cwmp.Request) {
+			if !isRead(req) {
+				return
+			}
+			reads++
+			writes++
+			r.do("Set whole Device.WiFi.SSID.1. SSID!=w" + strconv.Itoa(writes))
+			r.cpe.set("Device.WiFi.SSID.2.SSID", "from outside")
+		}
+		if got, want := r.ssid(t, "g"), [2]string{"w1", "from outside"}; got != want || reads != 1 {
+			t.Errorf("got %q with %d reads, want %q with 1", got, reads, want)
+		}
+	})
+}
+
+// A read whose answer arrives after that of a later write is repeated, not for
+// ever, and then answers what the CPE had; such an answer is not fresh.
+func TestReadOvertakenByWrites(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "freshness=1h")
+		defer r.stop()
+		r.inform(events("1_BOOT"))
+		synctest.Wait()
+		r.cpe.plan(plan{method: "SetParameterValues", err: device.ErrOutcomeUnknown})
+		r.do("Set whole Device.WiFi.SSID.1. Enable!=true") // nothing is fresh now
+		r.cpe.set("Device.WiFi.SSID.2.SSID", "from outside")
+		writes, reads := 0, 0
+		r.cpe.after = func(req cwmp.Request) {
+			if !isRead(req) {
+				return
+			}
+			reads++
+			writes++
+			r.do("Set whole Device.WiFi.SSID.1. SSID!=w" + strconv.Itoa(writes))
+		}
+		if got, want := r.ssid(t, "g"), [2]string{"w3", "from outside"}; got != want || reads != 4 {
+			t.Errorf("got %q with %d reads, want %q with 4", got, reads, want)
+		}
+		r.cpe.after = nil
+		if got, want := r.ssid(t, "h"), [2]string{"w4", "from outside"}; got != want {
+			t.Errorf("got %q next, want %q", got, want)
+		}
+	})
+}
