@@ -91,6 +91,11 @@ func TestProblems(t *testing.T) {
 			`f.yaml:2:5: controllers[0].endpoint_id: "me": not an Endpoint ID: no colon, want scheme:authority:instance; ` +
 				"write for example self::controller",
 		},
+		"no password": {
+			"cwmp:\n  auth: {mode: digest, users: [{username: a}]}\n",
+			"f.yaml:2:32: cwmp.auth.users[0].password: the user has no password and anybody could log in; " +
+				"set password or password_file",
+		},
 		"same address": {
 			"mtp:\n  - {name: a, type: websocket}\n  - {name: b, type: websocket}\n",
 			"f.yaml:3:5: mtp[1].listen: 127.0.0.1:8080 is taken by mtp[0].listen; choose another port",
@@ -119,9 +124,10 @@ func TestProblems(t *testing.T) {
 
 func TestAllProblemsAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := config.Parse("f.yaml", []byte("lgo: 1\ncwmp: {max_sessions: many}\nmetrics: {listn: x}\n"), nil)
-	if got := strings.Count(err.Error(), "\n") + 1; got != 3 {
-		t.Errorf("got %d problems, want 3:\n%v", got, err)
+	_, err := config.Parse("f.yaml", []byte(
+		"lgo: 1\ncwmp: {max_sessions: many}\nmetrics: {listn: x}\nlog: {level: loud}\n"), nil)
+	if got := strings.Count(err.Error(), "\n") + 1; got != 4 {
+		t.Errorf("got %d problems, want 4: a value that is not allowed beside what is not read:\n%v", got, err)
 	}
 }
 

@@ -24,7 +24,9 @@ type place struct{ line, column int }
 type decoder struct {
 	file     string
 	problems ProblemsError
-	at       positions
+	// unreadable: the text is not YAML, so that nothing can be said of the rest.
+	unreadable bool
+	at         positions
 }
 
 // decode parses text and applies it to cfg.
@@ -44,6 +46,7 @@ func (d *decoder) decode(text []byte, cfg *Config) {
 // syntax reports an error of the YAML parser, whose text begins with
 // "[line:column] ".
 func (d *decoder) syntax(err error) {
+	d.unreadable = true
 	p := Problem{File: d.file, Text: err.Error()}
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	if _, serr := fmt.Sscanf(first, "[%d:%d]", &p.Line, &p.Column); serr == nil {

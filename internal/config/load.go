@@ -37,7 +37,7 @@ func Parse(file string, text []byte, environ []string) (*Config, error) {
 	d := &decoder{file: file, at: positions{}}
 	d.decode(text, &cfg)
 	d.environment(environ, &cfg)
-	if len(d.problems) == 0 {
+	if !d.unreadable {
 		d.secrets(&cfg)
 		d.validate(&cfg)
 	}

@@ -16,6 +16,11 @@ import (
 // invalid adds a problem at the place of path, or of the nearest path above it
 // that the file has.
 func (d *decoder) invalid(path, text, hint string) {
+	for _, known := range d.problems {
+		if known.Path != "" && (within(path, known.Path) || within(known.Path, path)) {
+			return // what could not be read is a default here and says nothing
+		}
+	}
 	p := Problem{File: d.file, Path: path, Text: text, Hint: hint}
 	for at := path; at != ""; at = parent(at) {
 		if pl, ok := d.at[at]; ok {
@@ -24,6 +29,12 @@ func (d *decoder) invalid(path, text, hint string) {
 		}
 	}
 	d.problems = append(d.problems, p)
+}
+
+// within reports whether path is that of whole or of a part of it.
+func within(path, whole string) bool {
+	rest, ok := strings.CutPrefix(path, whole)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 func parent(path string) string {
@@ -123,8 +134,13 @@ func (d *decoder) auth(path string, a *Auth, modes ...string) {
 		d.invalid(path+".users", "nobody could log in", "add a user or set mode: none")
 	}
 	for i, u := range a.Users {
+		user := fmt.Sprintf("%s.users[%d]", path, i)
 		if u.Username == "" {
-			d.invalid(fmt.Sprintf("%s.users[%d].username", path, i), "the user has no name", "")
+			d.invalid(user+".username", "the user has no name", "name it")
+		}
+		if u.Password == "" {
+			d.invalid(user+".password", "the user has no password and anybody could log in",
+				"set password or password_file")
 		}
 	}
 }
