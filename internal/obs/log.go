@@ -6,10 +6,15 @@ package obs
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
+
+// perSecond is how many lines with the same text are written in a second before
+// only every perSecond-th of them is: no peer can flood the log.
+const perSecond = 100
 
 // NewLogger returns a logger that writes to out. Level is debug, info, warn or
 // error; format is console or json.
@@ -28,5 +33,5 @@ func NewLogger(out io.Writer, level, format string) (*zap.Logger, error) {
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
 	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(out)), lvl)
-	return zap.New(core), nil
+	return zap.New(zapcore.NewSamplerWithOptions(core, time.Second, perSecond, perSecond)), nil
 }

@@ -86,6 +86,21 @@ func TestProfilesAreForThisHost(t *testing.T) {
 	}
 }
 
+func TestLogIsNotFlooded(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log, err := obs.NewLogger(&out, "info", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100_000 {
+		log.Info("again")
+	}
+	if got := strings.Count(out.String(), "\n"); got > 10_000 {
+		t.Errorf("got %d lines of 100,000 equal ones, want a sample", got)
+	}
+}
+
 func TestLogger(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -236,7 +236,11 @@ func (s *Server) leave(l *link, event string, cause error) {
 // refuse answers a handshake with an HTTP status.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, ref *refusal) {
 	s.metrics.Rejected(ref.reason)
-	s.opts.Log.Debug("handshake refused", zap.String("remote", r.RemoteAddr), zap.String("reason", ref.text))
+	level := zap.DebugLevel
+	if ref.reason == mtp.RejectAuth || ref.reason == mtp.RejectIdentity {
+		level = zap.WarnLevel // somebody to look at
+	}
+	s.opts.Log.Log(level, "handshake refused", zap.String("remote", r.RemoteAddr), zap.String("reason", ref.text))
 	switch ref.status {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Basic realm="usp", charset="UTF-8"`)
