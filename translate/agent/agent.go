@@ -53,6 +53,7 @@ type Agent struct {
 	// changed: read back in the session that is open or the next one.
 	unsure    map[string]bool
 	inSession bool
+	seen      bool // the CPE has had a session since the gateway runs
 
 	// versions are the Record versions the Controllers speak.
 	versions map[usp.EndpointID]string

@@ -45,7 +45,8 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 		// BootParameters are as last known, with what the Inform said.
 		a.emitBoot(boot)
 	}
-	if in.HasEvent(cwmp.EventBootstrap) {
+	if boot != nil || !a.seen { // [R-NOT.6a], TP-469 1.101
+		a.seen = true
 		a.onBoardAll()
 	}
 }

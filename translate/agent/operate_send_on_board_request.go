@@ -44,7 +44,9 @@ func (a *Agent) onBoard(to usp.EndpointID) {
 	}
 }
 
-// onBoardAll sends it to every Controller that has not finished on-boarding.
+// onBoardAll sends it to every Controller that has not finished on-boarding: as
+// the Agent starts, which is when the CPE does, and when it is first seen by a
+// gateway that has started.
 func (a *Agent) onBoardAll() {
 	a.local.each(controllerTable, func(row string) {
 		if a.local.isTrue(row+"Enable") && !a.local.isTrue(row+"OnBoardingComplete") {
