@@ -148,10 +148,11 @@ func (a *Agent) notifyAnswered(from usp.EndpointID, msgID string) {
 	}
 }
 
-// dropOrphans forgets the Notifies of Subscriptions that are gone, or disabled.
+// dropOrphans forgets the Notifies of Subscriptions that are gone, disabled, or
+// do not want them repeated any more [R-NOT.1].
 func (a *Agent) dropOrphans() {
 	for key, p := range a.notes.pending {
-		if p.row != "" && !a.local.isTrue(p.row+"Enable") {
+		if p.row != "" && (!a.local.isTrue(p.row+"Enable") || !a.local.isTrue(p.row+"NotifRetry")) {
 			delete(a.notes.pending, key)
 			a.host.timers.stop(p.timer)
 		}
