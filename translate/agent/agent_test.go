@@ -176,6 +176,16 @@ func TestRecordsThatAreRefused(t *testing.T) {
 		if len(r.sent) != 2 || r.sent[1].GetBody().GetError().GetErrCode() != 7004 {
 			t.Errorf("got %v, want Error 7004 for two bodies and nothing else", r.sent[1:])
 		}
+		// Two headers, of which the decoder would make one [R-MSG.6].
+		second := encode(t, &uspmsg.Msg{Header: &uspmsg.Header{MsgId: "second", MsgType: uspmsg.Header_GET}})
+		send(&usprecord.Record{RecordType: &usprecord.Record_NoSessionContext{
+			NoSessionContext: &usprecord.NoSessionContextRecord{
+				Payload: append(encode(t, get("first", "Device.LocalAgent.")), second...),
+			},
+		}})
+		if len(r.sent) != 3 || r.sent[2].GetBody().GetError().GetErrCode() != 7004 {
+			t.Errorf("got %v, want Error 7004 for two headers", r.sent[2:])
+		}
 	})
 }
 

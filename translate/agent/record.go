@@ -94,8 +94,8 @@ func (a *Agent) receiveMessage(hdr *usp.Header, from usp.EndpointID, done func(e
 	}
 	if hdr.PayloadSecurity != 0 { // no TLS outside a session context [R-E2E.41]
 		r.bad = &usp.Error{Code: usp.CodeSecureSessionNotSupported, Text: "secure message exchange is not supported"}
-	} else if r.req == nil || !oneBody(hdr.Payload) {
-		r.bad = &usp.Error{Code: usp.CodeInvalidArguments, Text: "the Message does not have exactly one body"} // [R-ENC.5]
+	} else if r.req == nil || !wellMade(hdr.Payload) { // [R-ENC.5]
+		r.bad = &usp.Error{Code: usp.CodeInvalidArguments, Text: "the Message does not have exactly one header and one body"}
 	}
 	return a.accept(r)
 }
@@ -151,11 +151,13 @@ func commonVersion(peer string) string {
 	return usp.Version
 }
 
-// oneBody reports whether a Message has exactly one body, and that one exactly
-// one request: the decoder lets the last of several win [R-MSG.6, R-ENC.5].
-func oneBody(msg []byte) bool {
+// wellMade reports whether a Message has exactly one header and one body, and
+// that one exactly one request: the decoder merges several headers, and lets the
+// last of several bodies win [R-MSG.6, R-ENC.5].
+func wellMade(msg []byte) bool {
+	headers := fields(msg, func(n protowire.Number) bool { return n == 1 })
 	bodies := fields(msg, func(n protowire.Number) bool { return n == 2 })
-	if len(bodies) != 1 {
+	if len(headers) != 1 || len(bodies) != 1 {
 		return false
 	}
 	kinds := fields(bodies[0], func(n protowire.Number) bool { return n <= 3 })
