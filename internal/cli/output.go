@@ -63,7 +63,7 @@ func (o *output) table(head []string, rows [][]string) {
 				line.WriteString(strings.Repeat(" ", width[i]-len([]rune(cell))+2))
 			}
 		}
-		fmt.Fprintln(o.to, line.String())
+		fmt.Fprintln(o.to, strings.TrimRight(line.String(), " "))
 	}
 }
 

@@ -144,10 +144,21 @@ func (u *uspVerb) supportedDMCommand() *cobra.Command {
 
 // supported is one line of supported-dm.
 type supported struct {
-	Path   string `json:"path"`
-	Kind   string `json:"kind"` // object, table, parameter, command, event
-	Access string `json:"access,omitempty"`
-	Type   string `json:"type,omitempty"`
+	Path   string   `json:"path"`
+	Kind   string   `json:"kind"` // object, table, parameter, command, event
+	Access string   `json:"access,omitempty"`
+	Type   string   `json:"type,omitempty"`
+	Input  []string `json:"input,omitempty"`  // arguments of a command
+	Output []string `json:"output,omitempty"` // of a command or event
+}
+
+// arguments is the last column of the table.
+func (s *supported) arguments() string {
+	text := strings.Join(s.Input, ",")
+	if len(s.Output) > 0 {
+		text += " → " + strings.Join(s.Output, ",")
+	}
+	return strings.TrimSpace(text)
 }
 
 func (u *uspVerb) printSupportedDM(resp *uspmsg.GetSupportedDMResp) error {
@@ -168,9 +179,9 @@ func (u *uspVerb) printSupportedDM(resp *uspmsg.GetSupportedDMResp) error {
 	if !wanted && len(list) > 0 {
 		rows := make([][]string, len(list))
 		for i, s := range list {
-			rows[i] = []string{s.Path, s.Kind, s.Access, s.Type}
+			rows[i] = []string{s.Path, s.Kind, s.Access, s.Type, s.arguments()}
 		}
-		u.out.table([]string{"PATH", "KIND", "ACCESS", "TYPE"}, rows)
+		u.out.table([]string{"PATH", "KIND", "ACCESS", "TYPE", "ARGUMENTS"}, rows)
 	}
 	return u.report(len(resp.GetReqObjResults())-len(failures), failures)
 }
@@ -184,15 +195,18 @@ func supportedLines(obj *uspmsg.GetSupportedDMResp_SupportedObjectResult) []supp
 	list := []supported{{Path: path, Kind: kind, Access: lower(obj.GetAccess().String(), "OBJ_")}}
 	for _, p := range obj.GetSupportedParams() {
 		list = append(list, supported{
-			path + p.GetParamName(), "parameter", lower(p.GetAccess().String(), "PARAM_"),
-			lower(p.GetValueType().String(), "PARAM_"),
+			Path: path + p.GetParamName(), Kind: "parameter", Access: lower(p.GetAccess().String(), "PARAM_"),
+			Type: lower(p.GetValueType().String(), "PARAM_"),
 		})
 	}
 	for _, c := range obj.GetSupportedCommands() {
-		list = append(list, supported{path + c.GetCommandName(), "command", "", lower(c.GetCommandType().String(), "CMD_")})
+		list = append(list, supported{
+			Path: path + c.GetCommandName(), Kind: "command", Type: lower(c.GetCommandType().String(), "CMD_"),
+			Input: c.GetInputArgNames(), Output: c.GetOutputArgNames(),
+		})
 	}
 	for _, e := range obj.GetSupportedEvents() {
-		list = append(list, supported{Path: path + e.GetEventName(), Kind: "event"})
+		list = append(list, supported{Path: path + e.GetEventName(), Kind: "event", Output: e.GetArgNames()})
 	}
 	return list
 }
