@@ -49,11 +49,7 @@ func (a *Agent) armPeriodic() {
 func (a *Agent) nextPeriodic(row string, p *periodic) {
 	wait := p.interval
 	if at, err := time.Parse(time.RFC3339, p.phase); err == nil && at.Year() > 1 {
-		past := time.Since(at) % p.interval
-		if past < 0 {
-			past += p.interval
-		}
-		wait = p.interval - past
+		wait = untilNext(time.Now(), at, p.interval)
 	}
 	p.timer = a.host.after(wait, func() {
 		a.lock()
@@ -64,4 +60,16 @@ func (a *Agent) nextPeriodic(row string, p *periodic) {
 		a.emitEvent(localRoot, "Periodic!", map[string]string{}, usp.EndpointID(a.local.get(row+"EndpointID")), nil)
 		a.nextPeriodic(row, p)
 	})
+}
+
+// untilNext returns how long it is from now to the next whole number of intervals
+// from at, which is a whole number of seconds. It is more than nothing and at most
+// an interval. Dates may be further apart than a time.Duration holds.
+func untilNext(now, at time.Time, interval time.Duration) time.Duration {
+	past := time.Duration((now.Unix()-at.Unix())%int64(interval/time.Second)) * time.Second
+	past += time.Duration(now.Nanosecond() - at.Nanosecond())
+	if past %= interval; past < 0 {
+		past += interval
+	}
+	return interval - past
 }
