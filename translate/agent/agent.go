@@ -61,6 +61,8 @@ type Agent struct {
 	heard   map[usp.EndpointID]time.Time
 	posted  []usp.Record
 	posting bool
+	// outcomes are calls of done that are due without the lock.
+	outcomes []func()
 }
 
 var (
@@ -116,8 +118,15 @@ func (a *Agent) device() Device {
 func (a *Agent) lock() { a.mu.Lock() }
 
 // unlock gives the mutex back and sends what was posted, in order, by one
-// goroutine at a time.
+// goroutine at a time. What is due then is called without the mutex.
 func (a *Agent) unlock() {
+	outcomes := a.outcomes
+	a.outcomes = nil
+	defer func() {
+		for _, f := range outcomes {
+			f()
+		}
+	}()
 	if a.posting {
 		a.mu.Unlock()
 		return

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -271,6 +272,34 @@ func TestRunEndsWithTimersPending(t *testing.T) {
 		r.stop()
 		if ctx.Err() != nil {
 			t.Error("got a Run that waits for its timers")
+		}
+	})
+}
+
+// The callback of a Record may use the Agent: it is not called under a lock. A
+// request that is in hand already is settled at once [R-MSG.4].
+func TestDoneMayUseTheAgent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "deadline=10s")
+		defer r.stop()
+		r.cpe.turn(true)
+		var settled atomic.Int32
+		done := func(err error) {
+			if r.agent.State() != nil && err == nil {
+				settled.Add(1)
+			}
+		}
+		r.deliver("self::ctl", get("m", "Device.WiFi."), done)
+		synctest.Wait()
+		r.deliver("self::ctl", get("m", "Device.WiFi."), done)
+		if n := settled.Load(); n != 1 {
+			t.Errorf("got %d settled while the first is in hand, want the repeated one", n)
+		}
+		<-time.After(11 * time.Second)
+		synctest.Wait()
+		if n := settled.Load(); n != 2 || len(r.sent) != 1 {
+			t.Errorf("got %d settled and %d answers, want 2 and 1", n, len(r.sent))
 		}
 	})
 }

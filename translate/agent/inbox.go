@@ -79,7 +79,7 @@ func (a *Agent) accept(r *request) error {
 	defer a.unlock()
 	key := requestKey{r.from, r.id}
 	if a.lanes.inFlight[key] {
-		r.done(nil)
+		a.outcomes = append(a.outcomes, func() { r.settle(nil) })
 		return nil
 	}
 	if len(a.lanes.inFlight) >= a.host.opts.Inbox {
@@ -134,14 +134,13 @@ func (r *request) journalKey() device.Key {
 	}
 }
 
-// start runs what may be started. The lock is held.
+// start runs what may be started. Once the Host is closed nothing is, and what
+// waits learns of it. The lock is held.
 func (a *Agent) start() {
-	r := a.lanes.next()
-	if r == nil {
-		return
-	}
-	if !a.host.spawn(r.run) {
-		r.settle(ErrClosed)
+	for r := a.lanes.next(); r != nil && !a.host.spawn(r.run); r = a.lanes.next() {
+		r.holding, a.lanes.taken, a.lanes.writing = false, false, false
+		delete(a.lanes.inFlight, requestKey{r.from, r.id})
+		a.outcomes = append(a.outcomes, func() { r.settle(ErrClosed) })
 	}
 }
 
