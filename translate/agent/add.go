@@ -45,7 +45,13 @@ func (n *newRow) failure() *usp.Error {
 // R-ADD.2a]: what was made before a failure is removed again.
 func (a *Agent) add(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
 	req := r.req.GetAdd()
-	creations := a.planCreations(ctx, r, req.GetCreateObjs())
+	if e := a.tooMany(len(req.GetCreateObjs())); e != nil {
+		return nil, e
+	}
+	creations, large := a.planCreations(ctx, r, req.GetCreateObjs())
+	if large != nil {
+		return nil, asError(large)
+	}
 	a.makeQuietly(creations, 1)
 	defer a.makeQuietly(creations, -1)
 	if !req.GetAllowPartial() {
@@ -99,15 +105,20 @@ func (a *Agent) makeQuietly(creations []*creation, n int) {
 }
 
 // planCreations resolves the tables and checks what can be checked before
-// anything is made.
-func (a *Agent) planCreations(ctx context.Context, r *request, reqs []*uspmsg.Add_CreateObject) []*creation {
+// anything is made. The error is that it is too much at once.
+func (a *Agent) planCreations(ctx context.Context, r *request, reqs []*uspmsg.Add_CreateObject,
+) ([]*creation, *usp.Error) {
 	texts := make([]string, len(reqs))
 	for i, req := range reqs {
 		texts[i] = req.GetObjPath()
 	}
-	queries := a.resolveForWrite(ctx, r, texts, isObject)
+	queries, large := a.resolveForWrite(ctx, r, texts, isObject)
+	if large != nil {
+		return nil, large
+	}
 	a.lock()
 	defer a.unlock()
+	room, settings := a.newMeter(), 0
 	creations := make([]*creation, len(reqs))
 	for i, req := range reqs {
 		c := &creation{query: queries[i]}
@@ -118,11 +129,19 @@ func (a *Agent) planCreations(ctx context.Context, r *request, reqs []*uspmsg.Ad
 		if c.err != nil {
 			continue
 		}
+		settings += len(c.found) * max(len(req.GetParamSettings()), 1)
+		if err := a.tooManySettings(settings); err != nil {
+			return nil, err
+		}
 		for _, table := range c.found {
-			c.rows = append(c.rows, a.planRow(r, table, req.GetParamSettings()))
+			n := a.planRow(r, table, req.GetParamSettings())
+			if err := room.takeSettings(table, n.settings); err != nil {
+				return nil, err
+			}
+			c.rows = append(c.rows, n)
 		}
 	}
-	return creations
+	return creations, nil
 }
 
 // isCreatable refuses what is no table, or one that takes no rows.

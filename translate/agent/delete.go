@@ -36,7 +36,13 @@ type oldRow struct {
 // a failure after that is answered with 7800 and named.
 func (a *Agent) delete(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
 	req := r.req.GetDelete()
-	deletions := a.planDeletions(ctx, r, req)
+	if e := a.tooMany(len(req.GetObjPaths())); e != nil {
+		return nil, e
+	}
+	deletions, large := a.planDeletions(ctx, r, req)
+	if large != nil {
+		return nil, asError(large)
+	}
 	if !req.GetAllowPartial() {
 		e := a.deleteAll(ctx, r, deletions)
 		a.recount(ctx, r, deletions)
@@ -101,10 +107,14 @@ func (a *Agent) countSources(table string) []string {
 }
 
 // planDeletions resolves the paths and checks that the rows may go. A row that
-// is not there is no failure (TP-469 1.25), unless it is asked for.
-func (a *Agent) planDeletions(ctx context.Context, r *request, req *uspmsg.Delete) []*deletion {
+// is not there is no failure (TP-469 1.25), unless it is asked for. The error is
+// that it is too much at once.
+func (a *Agent) planDeletions(ctx context.Context, r *request, req *uspmsg.Delete) ([]*deletion, *usp.Error) {
 	strict := a.host.opts.StrictDelete && !req.GetAllowPartial()
-	queries := a.resolveForWrite(ctx, r, req.GetObjPaths(), isObject)
+	queries, large := a.resolveForWrite(ctx, r, req.GetObjPaths(), isObject)
+	if large != nil {
+		return nil, large
+	}
 	a.lock()
 	defer a.unlock()
 	deletions := make([]*deletion, len(queries))
@@ -129,7 +139,7 @@ func (a *Agent) planDeletions(ctx context.Context, r *request, req *uspmsg.Delet
 			d.rows = append(d.rows, row)
 		}
 	}
-	return deletions
+	return deletions, nil
 }
 
 // isDeletable refuses what is no row, or one that has to stay.

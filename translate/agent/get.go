@@ -26,26 +26,75 @@ type query struct {
 // 7003, the others have their results.
 func (a *Agent) get(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
 	req := r.req.GetGet()
-	queries := a.resolveFresh(ctx, r, req.GetParamPaths(), isReadable)
+	if e := a.tooMany(len(req.GetParamPaths())); e != nil {
+		return nil, e
+	}
+	queries, large := a.resolveFresh(ctx, r, req.GetParamPaths(), isReadable)
+	if large != nil {
+		return nil, asError(large)
+	}
 	a.lock()
 	defer a.unlock()
 	resp := &uspmsg.GetResp{}
+	room := a.newMeter()
+	shared := make(map[string]*getResult, len(queries))
 	for i := range queries {
-		q := &queries[i]
-		result := &uspmsg.GetResp_RequestedPathResult{RequestedPath: q.text}
-		if q.err == nil {
-			q.err = a.getPath(r, q, int(req.GetMaxDepth()), result)
+		text := queries[i].text
+		g := shared[text]
+		if g == nil {
+			g = a.getPath(r, &queries[i], int(req.GetMaxDepth()), room.limit-room.used)
+			shared[text] = g
 		}
-		if q.err != nil {
-			code := q.err.Code
-			if code == usp.CodeObjectDoesNotExist { // not in the instantiated data model [R-GET.0]
-				code = usp.CodeInvalidPath
-			}
-			result.ErrCode, result.ErrMsg, result.ResolvedPathResults = uint32(code), q.err.Text, nil
+		if err := room.take(g.size); err != nil {
+			return nil, asError(err)
 		}
-		resp.ReqPathResults = append(resp.ReqPathResults, result)
+		resp.ReqPathResults = append(resp.ReqPathResults, g.result)
 	}
 	return &uspmsg.Response{RespType: &uspmsg.Response_GetResp{GetResp: resp}}, nil
+}
+
+// getResult is the result of one path, which is made once and answered as often
+// as the path is in the request.
+type getResult struct {
+	result *uspmsg.GetResp_RequestedPathResult
+	size   int // at most, encoded
+	last   *uspmsg.GetResp_ResolvedPathResult
+}
+
+// in returns the result of an object: the last one, or a new one.
+func (g *getResult) in(object string) *uspmsg.GetResp_ResolvedPathResult {
+	if g.last == nil || g.last.GetResolvedPath() != object {
+		g.last = &uspmsg.GetResp_ResolvedPathResult{ResolvedPath: object, ResultParams: map[string]string{}}
+		g.result.ResolvedPathResults = append(g.result.ResolvedPathResults, g.last)
+		g.size += overResult + len(object)
+	}
+	return g.last
+}
+
+// put adds a parameter.
+func (g *getResult) put(object, leaf, value string) {
+	g.in(object).ResultParams[leaf] = value
+	g.size += overEntry + len(leaf) + len(value)
+}
+
+// getPath makes the result of one path. It stops, with a size past the room
+// there is, where the room ends.
+func (a *Agent) getPath(r *request, q *query, depth, room int) *getResult {
+	g := &getResult{result: &uspmsg.GetResp_RequestedPathResult{RequestedPath: q.text}}
+	g.size = overResult + len(q.text)
+	err := q.err
+	if err == nil {
+		err = a.fillIn(r, q, depth, room, g)
+	}
+	if err != nil {
+		code := err.Code
+		if code == usp.CodeObjectDoesNotExist { // not in the instantiated data model [R-GET.0]
+			code = usp.CodeInvalidPath
+		}
+		g.result.ErrCode, g.result.ErrMsg, g.result.ResolvedPathResults = uint32(code), err.Text, nil
+		g.size = overResult + len(q.text) + overString + len(err.Text)
+	}
+	return g
 }
 
 func isReadable(p path.Path) *usp.Error {
@@ -55,54 +104,73 @@ func isReadable(p path.Path) *usp.Error {
 	return nil
 }
 
-// getPath fills in the result of one resolved path [R-GET.2, R-GET.3].
-func (a *Agent) getPath(r *request, q *query, depth int, result *uspmsg.GetResp_RequestedPathResult) *usp.Error {
-	var last *uspmsg.GetResp_ResolvedPathResult
-	in := func(object string) *uspmsg.GetResp_ResolvedPathResult {
-		if last == nil || last.GetResolvedPath() != object {
-			last = &uspmsg.GetResp_ResolvedPathResult{ResolvedPath: object, ResultParams: map[string]string{}}
-			result.ResolvedPathResults = append(result.ResolvedPathResults, last)
-		}
-		return last
-	}
+// fillIn fills in the result of one resolved path [R-GET.2, R-GET.3].
+func (a *Agent) fillIn(r *request, q *query, depth, room int, g *getResult) *usp.Error {
 	for _, p := range q.found {
+		if g.size > room {
+			return nil
+		}
 		if a.authorise(r.from, actRead, p) != nil {
 			continue // [R-GET.1]
 		}
 		if q.path.Kind() == path.Parameter {
 			object, leaf := splitParam(p)
 			if v, ok := a.value(p); ok {
-				in(object).ResultParams[leaf] = v
+				g.put(object, leaf, v)
 			}
 			continue
 		}
 		for _, f := range a.walk(p, depth) {
-			if len(result.GetResolvedPathResults()) >= a.host.opts.Paths {
+			if len(g.result.GetResolvedPathResults()) >= a.host.opts.Paths {
 				return invalid(usp.CodeResourcesExceeded, "", "more than "+number(a.host.opts.Paths)+" objects")
 			}
+			if g.size > room {
+				return nil
+			}
 			for i := range f.params {
-				in(f.object).ResultParams[strings.TrimPrefix(f.params[i].Path, f.object)] = f.params[i].Value
+				g.put(f.object, strings.TrimPrefix(f.params[i].Path, f.object), f.params[i].Value)
 			}
 		}
 	}
 	static := q.path.Kind() == path.Parameter && !q.path.IsSearch()
-	if static && len(q.found) > 0 && len(result.GetResolvedPathResults()) == 0 {
+	if static && len(q.found) > 0 && len(g.result.GetResolvedPathResults()) == 0 {
 		return invalid(usp.CodeInvalidPath, q.text, "no such parameter") // [R-GET.0]
 	}
 	return nil
 }
 
 // resolveFresh parses the paths, reads from the CPE what is stale of them, and
-// resolves them. Check, unless nil, may refuse a path.
+// resolves them, each as often as it is asked for but only once. Check, unless
+// nil, may refuse a path. The error is about all paths together: what they mean
+// is more than an answer can hold.
 func (a *Agent) resolveFresh(ctx context.Context, r *request, texts []string,
 	check func(path.Path) *usp.Error,
-) []query {
-	queries := make([]query, len(texts))
-	remote := false
+) ([]query, *usp.Error) {
+	first := make(map[string]int, len(texts))
+	var queries []query
+	for _, text := range texts {
+		if _, ok := first[text]; !ok {
+			first[text] = len(queries)
+			queries = append(queries, query{text: text})
+		}
+	}
+	if err := a.resolveOnce(ctx, r, queries, check); err != nil {
+		return nil, err
+	}
+	all := make([]query, len(texts))
 	for i, text := range texts {
+		all[i] = queries[first[text]]
+	}
+	return all, nil
+}
+
+func (a *Agent) resolveOnce(ctx context.Context, r *request, queries []query,
+	check func(path.Path) *usp.Error,
+) *usp.Error {
+	remote := false
+	for i := range queries {
 		q := &queries[i]
-		q.text = text
-		p, err := path.Parse(text)
+		p, err := path.Parse(q.text)
 		if q.path = p; err != nil {
 			q.err = uspError(err)
 		} else if check != nil {
@@ -115,24 +183,33 @@ func (a *Agent) resolveFresh(ctx context.Context, r *request, texts []string,
 	}
 	a.lock()
 	defer a.unlock()
+	room := a.newMeter()
 	for i := range queries {
 		if q := &queries[i]; q.err == nil {
-			a.resolve(q)
+			if err := a.resolve(q, room); err != nil {
+				return err
+			}
 		}
 	}
-	return queries
+	return nil
 }
 
-// resolve resolves a query in the tree as it is.
-func (a *Agent) resolve(q *query) {
+// resolve resolves a query in the tree as it is. An answer names what a path
+// means, so that has to fit into it: the error returned is that it does not.
+func (a *Agent) resolve(q *query, room *meter) *usp.Error {
 	found, err := path.Resolve(q.path, tree{a}, a.host.opts.Paths)
 	if q.err = uspError(err); q.err == nil {
 		q.found = found
-		return
+		need := 0
+		for _, p := range found {
+			need += len(p)
+		}
+		return room.take(need)
 	}
 	if q.err.Code == usp.CodeInvalidPath && !isLocal(q.path.Object()) {
 		a.host.metrics.unmapped.Inc()
 	}
+	return nil
 }
 
 // refresh reads what is stale of the queries. A query whose sources could not

@@ -18,7 +18,13 @@ import (
 // getInstances answers GetInstances.
 func (a *Agent) getInstances(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
 	req := r.req.GetGetInstances()
-	queries := a.resolveFresh(ctx, r, req.GetObjPaths(), isObject)
+	if e := a.tooMany(len(req.GetObjPaths())); e != nil {
+		return nil, e
+	}
+	queries, large := a.resolveFresh(ctx, r, req.GetObjPaths(), isObject)
+	if large != nil {
+		return nil, asError(large)
+	}
 	a.lock()
 	defer a.unlock()
 	resp := &uspmsg.GetInstancesResp{}
@@ -26,23 +32,51 @@ func (a *Agent) getInstances(ctx context.Context, r *request) (*uspmsg.Response,
 	if !req.GetFirstLevelOnly() {
 		below = a.supported()
 	}
+	room := a.newMeter()
+	shared := make(map[string]*rowLister, len(queries))
 	for i := range queries {
-		q := &queries[i]
-		result := &uspmsg.GetInstancesResp_RequestedPathResult{RequestedPath: q.text}
-		if q.err == nil {
-			q.err = a.isTable(q.path)
+		l := shared[queries[i].text]
+		if l == nil {
+			l = &rowLister{a: a, r: r, below: below, room: room.limit - room.used}
+			l.list(&queries[i])
+			shared[queries[i].text] = l
 		}
-		for _, table := range q.found {
-			if q.err == nil {
-				q.err = a.listRows(r, table, below, result)
-			}
+		if err := room.take(l.size); err != nil {
+			return nil, asError(err)
 		}
-		if q.err != nil {
-			result.ErrCode, result.ErrMsg, result.CurrInsts = uint32(q.err.Code), q.err.Text, nil
-		}
-		resp.ReqPathResults = append(resp.ReqPathResults, result)
+		resp.ReqPathResults = append(resp.ReqPathResults, l.to)
 	}
 	return &uspmsg.Response{RespType: &uspmsg.Response_GetInstancesResp{GetInstancesResp: resp}}, nil
+}
+
+// rowLister makes the result of one path, which is answered as often as the path
+// is in the request.
+type rowLister struct {
+	a     *Agent
+	r     *request
+	below []*model.SupportedObject // of which the tables in the rows are
+	to    *uspmsg.GetInstancesResp_RequestedPathResult
+	size  int // at most, encoded
+	room  int // where it stops
+}
+
+// list makes the result.
+func (l *rowLister) list(q *query) {
+	l.to = &uspmsg.GetInstancesResp_RequestedPathResult{RequestedPath: q.text}
+	l.size = overResult + len(q.text)
+	err := q.err
+	if err == nil {
+		err = l.a.isTable(q.path)
+	}
+	for _, table := range q.found {
+		if err == nil {
+			err = l.rows(table)
+		}
+	}
+	if err != nil {
+		l.to.ErrCode, l.to.ErrMsg, l.to.CurrInsts = uint32(err.Code), err.Text, nil
+		l.size = overResult + len(q.text) + overString + len(err.Text)
+	}
 }
 
 func isObject(p path.Path) *usp.Error {
@@ -62,24 +96,27 @@ func (a *Agent) isTable(p path.Path) *usp.Error {
 	return invalid(usp.CodeNotATable, "", "not a multi-instance object")
 }
 
-// listRows adds the rows of a table, and those of the tables in them that are
-// among below.
-func (a *Agent) listRows(r *request, table string, below []*model.SupportedObject,
-	to *uspmsg.GetInstancesResp_RequestedPathResult,
-) *usp.Error {
+// rows adds the rows of a table, and those of the tables in them.
+func (l *rowLister) rows(table string) *usp.Error {
+	a := l.a
 	for _, n := range slices.Clone(tree{a}.Instances(table)) {
+		if l.size > l.room {
+			return nil
+		}
 		row := table + strconv.FormatUint(uint64(n), 10) + "."
-		if a.authorise(r.from, actRead, row) != nil {
+		if a.authorise(l.r.from, actRead, row) != nil {
 			continue // [R-GIN.0]
 		}
-		if len(to.GetCurrInsts()) >= a.host.opts.Paths {
+		if len(l.to.GetCurrInsts()) >= a.host.opts.Paths {
 			return invalid(usp.CodeResourcesExceeded, "", "more than "+number(a.host.opts.Paths)+" instances")
 		}
-		to.CurrInsts = append(to.CurrInsts, &uspmsg.GetInstancesResp_CurrInstance{
-			InstantiatedObjPath: row, UniqueKeys: a.keys(row),
+		keys := a.keys(row)
+		l.to.CurrInsts = append(l.to.CurrInsts, &uspmsg.GetInstancesResp_CurrInstance{
+			InstantiatedObjPath: row, UniqueKeys: keys,
 		})
-		for _, sub := range tablesIn(row, below) {
-			if err := a.listRows(r, sub, below, to); err != nil {
+		l.size += overResult + len(row) + sizeOf(keys)
+		for _, sub := range tablesIn(row, l.below) {
+			if err := l.rows(sub); err != nil {
 				return err
 			}
 		}

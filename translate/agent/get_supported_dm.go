@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/uspgate/uspgate/translate/model"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
@@ -21,45 +23,76 @@ const modelURI = "urn:broadband-forum-org:tr-181-2-19-1"
 // first discovery it waits for one that is under way, and then answers what is
 // known.
 func (a *Agent) getSupportedDM(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
-	a.awaitDiscovery(ctx, r, false)
 	req := r.req.GetGetSupportedDm()
+	if e := a.tooMany(len(req.GetObjPaths())); e != nil {
+		return nil, e
+	}
+	a.awaitDiscovery(ctx, r, false)
 	a.lock()
 	defer a.unlock()
 	resp := &uspmsg.GetSupportedDMResp{}
+	room := a.newMeter()
+	all := a.supported()
+	shared := make(map[string]*supportedResult, len(req.GetObjPaths()))
 	for _, p := range req.GetObjPaths() {
-		result := &uspmsg.GetSupportedDMResp_RequestedObjectResult{ReqObjPath: p}
-		if err := a.supportedBelow(r, req, p, result); err != nil {
-			result.ErrCode, result.ErrMsg = uint32(err.Code), err.Text
-		} else {
-			result.DataModelInstUri = modelURI
+		s := shared[p]
+		if s == nil {
+			s = &supportedResult{
+				result: &uspmsg.GetSupportedDMResp_RequestedObjectResult{ReqObjPath: p},
+				all:    all, room: room.limit - room.used, size: overResult + len(p) + len(modelURI),
+			}
+			if err := a.supportedBelow(r, req, p, s); err != nil {
+				s.result.ErrCode, s.result.ErrMsg = uint32(err.Code), err.Text
+				s.size += overString + len(err.Text)
+			} else {
+				s.result.DataModelInstUri = modelURI
+			}
+			shared[p] = s
 		}
-		resp.ReqObjResults = append(resp.ReqObjResults, result)
+		if err := room.take(s.size); err != nil {
+			return nil, asError(err)
+		}
+		resp.ReqObjResults = append(resp.ReqObjResults, s.result)
 	}
 	return &uspmsg.Response{RespType: &uspmsg.Response_GetSupportedDmResp{GetSupportedDmResp: resp}}, nil
 }
 
+// supportedResult is the result of one path, which is made once and answered as
+// often as the path is in the request.
+type supportedResult struct {
+	result *uspmsg.GetSupportedDMResp_RequestedObjectResult
+	all    []*model.SupportedObject // the whole supported data model
+	size   int                      // at most, encoded
+	room   int                      // where it stops
+}
+
+func (s *supportedResult) add(o *uspmsg.GetSupportedDMResp_SupportedObjectResult) {
+	s.result.SupportedObjs = append(s.result.SupportedObjs, o)
+	s.size += overString + proto.Size(o)
+}
+
 // supportedBelow fills in the result of one path.
-func (a *Agent) supportedBelow(r *request, req *uspmsg.GetSupportedDM, text string,
-	result *uspmsg.GetSupportedDMResp_RequestedObjectResult,
-) *usp.Error {
+func (a *Agent) supportedBelow(r *request, req *uspmsg.GetSupportedDM, text string, s *supportedResult) *usp.Error {
 	p, err := path.ParseSupported(text)
 	if err != nil {
 		return uspError(err)
 	}
 	generic := p.Supported()
 	if p.Kind() != path.Object && p.Kind() != path.Instance {
-		return a.supportedElement(p, generic, result)
+		return a.supportedElement(p, generic, s)
 	}
-	all := a.supported()
-	at := slices.IndexFunc(all, func(o *model.SupportedObject) bool {
+	at := slices.IndexFunc(s.all, func(o *model.SupportedObject) bool {
 		return o.Path == generic || o.Path == generic+"{i}."
 	})
 	if at < 0 {
 		a.host.metrics.unmapped.Inc()
 		return invalid(usp.CodeInvalidPath, "", "not in the supported data model")
 	}
-	root := all[at].Path
-	for _, o := range all {
+	root := s.all[at].Path
+	for _, o := range s.all {
+		if s.size > s.room {
+			break
+		}
 		if !strings.HasPrefix(o.Path, root) || a.authorise(r.from, actRead, o.Path) != nil {
 			continue
 		}
@@ -67,19 +100,17 @@ func (a *Agent) supportedBelow(r *request, req *uspmsg.GetSupportedDM, text stri
 		if req.GetFirstLevelOnly() && child && parentObject(o.Path) != root {
 			continue
 		}
-		result.SupportedObjs = append(result.SupportedObjs, a.supportedObject(o, req, child && req.GetFirstLevelOnly()))
+		s.add(a.supportedObject(o, req, child && req.GetFirstLevelOnly()))
 	}
 	return nil
 }
 
 // supportedElement answers for one parameter, command or event; the flags do not
 // count [R-GSP.0].
-func (a *Agent) supportedElement(p path.Path, generic string,
-	result *uspmsg.GetSupportedDMResp_RequestedObjectResult,
-) *usp.Error {
+func (a *Agent) supportedElement(p path.Path, generic string, s *supportedResult) *usp.Error {
 	object, leaf := splitParam(generic)
 	out := &uspmsg.GetSupportedDMResp_SupportedObjectResult{SupportedObjPath: object}
-	all := a.supported()
+	all := s.all
 	at := slices.IndexFunc(all, func(o *model.SupportedObject) bool { return o.Path == object })
 	if at < 0 {
 		return invalid(usp.CodeInvalidPath, "", "not in the supported data model")
@@ -104,7 +135,7 @@ func (a *Agent) supportedElement(p path.Path, generic string,
 	if len(out.GetSupportedCommands())+len(out.GetSupportedEvents())+len(out.GetSupportedParams()) == 0 {
 		return invalid(usp.CodeInvalidPath, "", "not in the supported data model")
 	}
-	result.SupportedObjs = append(result.SupportedObjs, out)
+	s.add(out)
 	return nil
 }
 

@@ -71,12 +71,18 @@ func (a *Agent) planCalls(ctx context.Context, r *request, req *uspmsg.Operate) 
 	}
 	q := query{text: req.GetCommand(), path: p}
 	if p.IsSearch() && !isLocal(p.Object()) {
-		queries := a.resolveFresh(ctx, r, []string{q.text}, nil)
+		queries, large := a.resolveFresh(ctx, r, []string{q.text}, nil)
+		if large != nil {
+			return nil, large
+		}
 		q = queries[0]
 	} else {
 		a.lock()
-		a.resolve(&q)
+		large := a.resolve(&q, a.newMeter())
 		a.unlock()
+		if large != nil {
+			return nil, large
+		}
 	}
 	if q.err != nil {
 		return nil, q.err

@@ -22,6 +22,12 @@ const (
 	DefaultInbox = 64
 	// DefaultPaths is how many paths one path expression may resolve to.
 	DefaultPaths = 10_000
+	// DefaultRequested is how many paths, or objects to set or to add, one
+	// request may name.
+	DefaultRequested = 1_000
+	// DefaultMaxResponse is how many bytes the encoding of an answer may have. It
+	// leaves room for the rest of a Record of 5 MiB, which the MTPs take.
+	DefaultMaxResponse = 4 << 20
 	// DefaultSubscriptions is how many Subscription rows one Agent has.
 	DefaultSubscriptions = 256
 	// DefaultPending is how many Notifies of one Agent wait for their response.
@@ -67,9 +73,11 @@ type Options struct {
 	// storing. It must not block, nor call the Agent.
 	Changed func(usp.EndpointID)
 
-	// Inbox, Paths, Subscriptions, Pending and LearnedControllers bound each
-	// Agent; 0 means the Default of the same name.
-	Inbox, Paths, Subscriptions, Pending, LearnedControllers int
+	// Inbox, Paths, Requested, MaxResponse, Subscriptions, Pending and
+	// LearnedControllers bound each Agent; 0 means the Default of the same name.
+	// A request that is beyond Requested or MaxResponse is answered with Error
+	// 7005 as a whole, and before anything is changed.
+	Inbox, Paths, Requested, MaxResponse, Subscriptions, Pending, LearnedControllers int
 
 	Log     *zap.Logger           // nil logs nothing
 	Metrics prometheus.Registerer // nil counts nothing
@@ -97,6 +105,8 @@ func (o *Options) fill() {
 	}
 	def(&o.Inbox, DefaultInbox)
 	def(&o.Paths, DefaultPaths)
+	def(&o.Requested, DefaultRequested)
+	def(&o.MaxResponse, DefaultMaxResponse)
 	def(&o.Subscriptions, DefaultSubscriptions)
 	def(&o.Pending, DefaultPending)
 	def(&o.LearnedControllers, DefaultControllers)

@@ -105,6 +105,12 @@ func (r *rig) option(o string) {
 		if _, err := fmt.Sscan(value, &r.opts.Inbox); err != nil {
 			r.t.Fatal(err)
 		}
+	case "requested":
+		r.opts.Requested = r.number(value)
+	case "maxresponse":
+		r.opts.MaxResponse = r.number(value)
+	case "paths":
+		r.opts.Paths = r.number(value)
 	case "controllers":
 		for id := range strings.SplitSeq(value, "+") {
 			c := agent.Controller{EndpointID: usp.EndpointID(id), Protocol: "WebSocket"}
@@ -113,6 +119,14 @@ func (r *rig) option(o string) {
 	default:
 		r.t.Fatalf("unknown option %s", name)
 	}
+}
+
+func (r *rig) number(value string) int {
+	n := 0
+	if _, err := fmt.Sscan(value, &n); err != nil {
+		r.t.Fatal(err)
+	}
+	return n
 }
 
 func (r *rig) start() {

@@ -43,7 +43,13 @@ func (u *update) failure() *usp.Error {
 // [R-SET.1].
 func (a *Agent) set(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
 	req := r.req.GetSet()
-	updates := a.planUpdates(ctx, r, req.GetUpdateObjs())
+	if e := a.tooMany(len(req.GetUpdateObjs())); e != nil {
+		return nil, e
+	}
+	updates, large := a.planUpdates(ctx, r, req.GetUpdateObjs())
+	if large != nil {
+		return nil, asError(large)
+	}
 	if !req.GetAllowPartial() {
 		a.applyUpdates(ctx, r, updates)
 		if e := updateErrors(updates); e != nil {
@@ -63,15 +69,20 @@ func (a *Agent) set(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.
 	return &uspmsg.Response{RespType: &uspmsg.Response_SetResp{SetResp: resp}}, nil
 }
 
-// planUpdates resolves the paths and checks every assignment.
-func (a *Agent) planUpdates(ctx context.Context, r *request, reqs []*uspmsg.Set_UpdateObject) []*update {
+// planUpdates resolves the paths and checks every assignment. The error is that
+// it is too much at once.
+func (a *Agent) planUpdates(ctx context.Context, r *request, reqs []*uspmsg.Set_UpdateObject) ([]*update, *usp.Error) {
 	texts := make([]string, len(reqs))
 	for i, req := range reqs {
 		texts[i] = req.GetObjPath()
 	}
-	queries := a.resolveForWrite(ctx, r, texts, isSettable)
+	queries, large := a.resolveForWrite(ctx, r, texts, isSettable)
+	if large != nil {
+		return nil, large
+	}
 	a.lock()
 	defer a.unlock()
+	room, settings := a.newMeter(), 0
 	updates := make([]*update, len(reqs))
 	for i, req := range reqs {
 		u := &update{query: queries[i]}
@@ -80,17 +91,29 @@ func (a *Agent) planUpdates(ctx context.Context, r *request, reqs []*uspmsg.Set_
 			u.err = invalid(usp.CodeInvalidArguments, "", "a table: name the rows that shall change")
 			continue
 		}
+		settings += len(u.found) * len(req.GetParamSettings())
+		if err := a.tooManySettings(settings); err != nil {
+			return nil, err
+		}
 		for _, object := range u.found {
-			var list []*assignment
-			for _, p := range req.GetParamSettings() {
-				s := &assignment{object: object, rel: p.GetParam(), value: p.GetValue(), required: p.GetRequired()}
-				a.plan(r, s)
-				list = append(list, s)
+			list := a.planObject(r, object, req.GetParamSettings())
+			if err := room.takeSettings(object, list); err != nil {
+				return nil, err
 			}
 			u.objects = append(u.objects, list)
 		}
 	}
-	return updates
+	return updates, nil
+}
+
+func (a *Agent) planObject(r *request, object string, reqs []*uspmsg.Set_UpdateParamSetting) []*assignment {
+	var list []*assignment
+	for _, p := range reqs {
+		s := &assignment{object: object, rel: p.GetParam(), value: p.GetValue(), required: p.GetRequired()}
+		a.plan(r, s)
+		list = append(list, s)
+	}
+	return list
 }
 
 // isSettable refuses what has no parameters of its own.
@@ -103,13 +126,33 @@ func isSettable(p path.Path) *usp.Error {
 
 // resolveForWrite is resolveFresh for what is going to be changed: an object
 // that is known to be there needs no reading; a search, or an object that is
-// not known, does. A table is no object to change.
+// not known, does. A table is no object to change. The error is that of
+// resolveFresh.
 func (a *Agent) resolveForWrite(ctx context.Context, r *request, texts []string,
 	check func(path.Path) *usp.Error,
-) []query {
+) ([]query, *usp.Error) {
 	queries := make([]query, len(texts))
-	var again []int
+	again, large := a.resolveKnown(queries, texts, check)
+	if len(again) == 0 || large != nil {
+		return queries, large
+	}
+	need := make([]string, len(again))
+	for k, i := range again {
+		need[k] = texts[i]
+	}
+	fresh, large := a.resolveFresh(ctx, r, need, check)
+	for k, q := range fresh {
+		queries[again[k]] = q
+	}
+	return queries, large
+}
+
+// resolveKnown resolves what needs no reading, and returns which do.
+func (a *Agent) resolveKnown(queries []query, texts []string, check func(path.Path) *usp.Error,
+) (again []int, large *usp.Error) {
 	a.lock()
+	defer a.unlock()
+	room := a.newMeter()
 	for i, text := range texts {
 		q := &queries[i]
 		q.text = text
@@ -122,23 +165,14 @@ func (a *Agent) resolveForWrite(ctx context.Context, r *request, texts []string,
 			continue
 		}
 		if !p.IsSearch() && a.exists(text) || isLocal(p.Object()) {
-			a.resolve(q)
+			if large = a.resolve(q, room); large != nil {
+				return nil, large
+			}
 		} else {
 			again = append(again, i)
 		}
 	}
-	a.unlock()
-	if len(again) == 0 {
-		return queries
-	}
-	need := make([]string, len(again))
-	for k, i := range again {
-		need[k] = texts[i]
-	}
-	for k, q := range a.resolveFresh(ctx, r, need, check) {
-		queries[again[k]] = q
-	}
-	return queries
+	return again, nil
 }
 
 // applyUpdates does the updates as one unit: the local tree first, because that
