@@ -90,20 +90,6 @@ func removedFrom(creations []*creation) []string {
 	return tables
 }
 
-// makeQuietly keeps the rows that are being made from being told of (see
-// Agent.making), and ends it.
-func (a *Agent) makeQuietly(creations []*creation, n int) {
-	a.lock()
-	defer a.unlock()
-	for _, c := range creations {
-		for _, row := range c.rows {
-			if a.making[row.table] += n; a.making[row.table] <= 0 {
-				delete(a.making, row.table)
-			}
-		}
-	}
-}
-
 // planCreations resolves the tables and checks what can be checked before
 // anything is made. The error is that it is too much at once.
 func (a *Agent) planCreations(ctx context.Context, r *request, reqs []*uspmsg.Add_CreateObject,

@@ -45,9 +45,7 @@ type Agent struct {
 	// highest number among those that are back. See readOnce.
 	departed atomic.Uint64
 	settled  uint64
-	// making are tables in which a row is being made: it is told of when it is
-	// there for good.
-	making map[string]int
+	making   making
 
 	// unsure are Device:2 objects that a write of unknown outcome may have
 	// changed: read back in the session that is open or the next one.
@@ -76,7 +74,6 @@ func newAgent(h *Host, id usp.EndpointID, d Device) *Agent {
 		log:      h.log.With(zap.String("endpoint_id", string(id))),
 		inst:     model.NewInstanceMap(),
 		unsure:   make(map[string]bool),
-		making:   make(map[string]int),
 		versions: make(map[usp.EndpointID]string),
 		heard:    make(map[usp.EndpointID]time.Time),
 	}
@@ -86,6 +83,7 @@ func newAgent(h *Host, id usp.EndpointID, d Device) *Agent {
 	a.attrs.init()
 	a.subs.init()
 	a.notes.init()
+	a.making.init()
 	var state *State
 	if h.opts.Restore != nil {
 		state = h.opts.Restore(id)

@@ -83,6 +83,9 @@ func (a *Agent) createRemote(ctx context.Context, r *request, n *newRow) {
 	n.cpe = plan.ObjectName + number(int(added.InstanceNumber)) + "."
 	a.lock()
 	n.path, err = a.view.Added(plan, added.InstanceNumber)
+	if err == nil {
+		a.making.own[n.path] = true
+	}
 	for i, s := range n.settings {
 		s.object = n.path
 		if err == nil && s.err == nil && !slices.Contains(plan.Consumed, i) {

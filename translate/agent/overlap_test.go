@@ -4,6 +4,7 @@
 package agent_test
 
 import (
+	"maps"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -104,6 +105,52 @@ func TestReadOvertakenByWrites(t *testing.T) {
 		r.cpe.after = nil
 		if got, want := r.ssid(t, "h"), [2]string{"w4", "from outside"}; got != want {
 			t.Errorf("got %q next, want %q", got, want)
+		}
+	})
+}
+
+// While an Add makes a row others make and remove rows of the same table: each is
+// told of, once [R-NOT.0].
+func TestRowsOfOthersDuringAnAdd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const table = "Device.NAT.PortMapping."
+		r := newRig(t, "tr181")
+		defer r.stop()
+		r.inform(events("1_BOOT"))
+		synctest.Wait()
+		r.do("Add whole Device.LocalAgent.Subscription. ID!=c NotifType!=ObjectCreation ReferenceList!=" + table +
+			" Enable!=true ; Device.LocalAgent.Subscription. ID!=d NotifType!=ObjectDeletion ReferenceList!=" + table +
+			" Enable!=true")
+		r.cpe.after = func(req cwmp.Request) {
+			if _, ok := req.(*cwmp.AddObject); !ok {
+				return
+			}
+			r.cpe.after = nil
+			r.cpe.mu.Lock()
+			_, addErr := r.cpe.addObject(&cwmp.AddObject{ObjectName: table})
+			_, deleteErr := r.cpe.deleteObject(&cwmp.DeleteObject{ObjectName: table + "1."})
+			r.cpe.mu.Unlock()
+			if addErr != nil || deleteErr != nil {
+				t.Errorf("got %v, %v from the CPE", addErr, deleteErr)
+			}
+			r.do("GetInstances " + table)
+		}
+		r.send("self::ctl", "", split("Add whole "+table+" Description!=mine"))
+		synctest.Wait()
+		told := make(map[string]int)
+		for _, m := range r.sent {
+			n := m.GetBody().GetRequest().GetNotify()
+			if p := n.GetObjCreation().GetObjPath(); p != "" {
+				told["+"+p]++
+			}
+			if p := n.GetObjDeletion().GetObjPath(); p != "" {
+				told["-"+p]++
+			}
+		}
+		want := map[string]int{"+" + table + "2.": 1, "+" + table + "3.": 1, "-" + table + "1.": 1}
+		if !maps.Equal(told, want) {
+			t.Errorf("got told of %v, want %v", told, want)
 		}
 	})
 }

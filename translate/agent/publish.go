@@ -19,16 +19,14 @@ func (a *Agent) publish(d model.Delta) {
 	}
 	changes := make([]change, 0, len(d.Changed)+len(d.Created)+len(d.Deleted))
 	for _, row := range d.Created {
-		if a.making[tableOf(row)] > 0 {
-			continue
+		if !a.making.appeared(row) {
+			changes = append(changes, change{kind: createdRow, path: row, keys: a.keys(row)})
 		}
-		changes = append(changes, change{kind: createdRow, path: row, keys: a.keys(row)})
 	}
 	for _, row := range d.Deleted {
-		if a.making[tableOf(row)] > 0 {
-			continue
+		if !a.making.vanished(row) {
+			changes = append(changes, change{kind: deletedRow, path: row})
 		}
-		changes = append(changes, change{kind: deletedRow, path: row})
 	}
 	for i := range d.Changed {
 		changes = append(changes, change{kind: changedValue, path: d.Changed[i].Path, value: d.Changed[i].Value})
