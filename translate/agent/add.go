@@ -179,6 +179,8 @@ func (a *Agent) checkNew(table string, s *assignment) *usp.Error {
 		return invalid(usp.CodeNonWriteable, s.full(), "read-only")
 	case !path.Valid(p.Type, s.value):
 		return invalid(usp.CodeInvalidType, s.full(), "not of type "+p.Type.String())
+	case !model.IsText(s.value):
+		return invalid(usp.CodeInvalidValue, s.full(), model.NotText)
 	}
 	return nil
 }

@@ -84,6 +84,8 @@ func (pl *planner) setAlias(row, alias string) *usp.Error {
 		return fail(usp.CodeNonWriteable, "an Alias cannot be changed once it is set") // [R-KEY.1]
 	case alias == "" || len(alias) > 64:
 		return fail(usp.CodeInvalidValue, "an Alias has 1 to 64 characters")
+	case !IsText(alias):
+		return notText()
 	}
 	delete(pl.v.fresh, row)
 	pl.v.inst.setAlias(row, alias)
@@ -342,6 +344,9 @@ func (pl *planner) now(n *node) string {
 
 // put plans a value; another value planned for the same parameter conflicts.
 func (pl *planner) put(n *node, value string, t path.Type) *usp.Error {
+	if !IsText(value) {
+		return notText()
+	}
 	if i, ok := pl.at[n]; ok {
 		if pl.out[i].Value != value {
 			return fail(usp.CodeValueConflict, "another setting gives "+n.path()+" another value")
@@ -359,6 +364,9 @@ func (pl *planner) put(n *node, value string, t path.Type) *usp.Error {
 
 // replace plans a value in the place of one planned before.
 func (pl *planner) replace(n *node, value string) *usp.Error {
+	if !IsText(value) {
+		return notText()
+	}
 	if i, ok := pl.at[n]; ok {
 		pl.out[i].Value = value
 		return nil
