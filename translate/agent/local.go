@@ -35,8 +35,9 @@ func newLocal(a *Agent, s *schema) *local {
 
 func number(n int) string { return strconv.Itoa(n) }
 
+// parseUint reads an unsignedInt as path.Valid takes it: a sign may be in front.
 func parseUint(s string) (uint64, bool) {
-	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
+	n, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimSpace(s), "+"), 10, 32)
 	return n, err == nil
 }
 

@@ -4,7 +4,6 @@
 package agent
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -169,8 +168,8 @@ func (a *Agent) controllerOf(ref string) usp.EndpointID {
 
 // seconds reads a parameter that holds a number of seconds.
 func (l *local) seconds(param string) time.Duration {
-	n, err := strconv.ParseUint(l.get(param), 10, 32)
-	if err != nil {
+	n, ok := parseUint(l.get(param))
+	if !ok {
 		return 0
 	}
 	return time.Duration(n) * time.Second

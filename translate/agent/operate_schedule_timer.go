@@ -21,8 +21,8 @@ func scheduleTimerCommand() *command {
 }
 
 func (a *Agent) operateScheduleTimer(c *call) {
-	seconds, err := strconv.ParseUint(c.args["DelaySeconds"], 10, 32)
-	if err != nil {
+	seconds, ok := parseUint(c.args["DelaySeconds"])
+	if !ok {
 		c.err = invalid(usp.CodeInvalidCommandArgs, "", "DelaySeconds is no unsignedInt")
 		return
 	}
