@@ -46,6 +46,8 @@ type Agent struct {
 	departed atomic.Uint64
 	settled  uint64
 	making   making
+	// scheduled are the timers of ScheduleTimer(), by row of the Request table.
+	scheduled map[string]*timer
 
 	// unsure are Device:2 objects that a write of unknown outcome may have
 	// changed: read back in the session that is open or the next one.
@@ -71,11 +73,12 @@ var (
 func newAgent(h *Host, id usp.EndpointID, d Device) *Agent {
 	a := &Agent{
 		host: h, id: id, identity: d.Identity(), dev: d,
-		log:      h.log.With(zap.String("endpoint_id", string(id))),
-		inst:     model.NewInstanceMap(),
-		unsure:   make(map[string]bool),
-		versions: make(map[usp.EndpointID]string),
-		heard:    make(map[usp.EndpointID]time.Time),
+		log:       h.log.With(zap.String("endpoint_id", string(id))),
+		inst:      model.NewInstanceMap(),
+		scheduled: make(map[string]*timer),
+		unsure:    make(map[string]bool),
+		versions:  make(map[usp.EndpointID]string),
+		heard:     make(map[usp.EndpointID]time.Time),
 	}
 	a.lanes.init()
 	a.disc.init()

@@ -303,3 +303,28 @@ func TestDoneMayUseTheAgent(t *testing.T) {
 		}
 	})
 }
+
+// A command that was canceled leaves no timer behind, also after a restart
+// [R-OPR.3].
+func TestCancelStopsTheTimer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181")
+		defer func() { r.stop() }()
+		request := func(line string) {
+			r.send("self::ctl", "", split(line))
+			synctest.Wait()
+		}
+		request("Operate Device.ScheduleTimer() key=a DelaySeconds=4000000000")
+		request("Operate Device.ScheduleTimer() key=b DelaySeconds=4000000000")
+		request("Operate Device.LocalAgent.Request.1.Cancel()")
+		if n := r.host.Timers(); n != 1 {
+			t.Errorf("got %d timers after one of two was canceled, want 1", n)
+		}
+		r.restart()
+		request("Operate Device.LocalAgent.Request.2.Cancel()")
+		if n := r.host.Timers(); n != 0 {
+			t.Errorf("got %d timers after the last one was canceled, want 0", n)
+		}
+	})
+}

@@ -39,7 +39,7 @@ func (a *Agent) operateScheduleTimer(c *call) {
 const hiddenDue = "+Due"
 
 func (a *Agent) armScheduleTimer(row string, wait time.Duration) {
-	a.host.after(wait, func() {
+	a.scheduled[row] = a.host.after(wait, func() {
 		a.lock()
 		defer a.unlock()
 		if a.local.exists(row) && a.local.get(row+"Status") == requestActive {
