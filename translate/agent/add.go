@@ -164,7 +164,7 @@ func (a *Agent) planRow(r *request, table string, reqs []*uspmsg.Add_CreateParam
 	}
 	a.requireKeys(n)
 	if n.remote && n.failure() == nil {
-		n.err = a.duplicate(n)
+		a.checkNewKeys(n)
 	}
 	return n
 }
@@ -199,27 +199,21 @@ func (a *Agent) requireKeys(n *newRow) {
 	}
 }
 
-// duplicate refuses a row whose unique key another row of the CPE has.
-func (a *Agent) duplicate(n *newRow) *usp.Error {
-	o := a.supportedObjectAt(path.Generic(n.table) + "{i}.")
-	values := make(map[string]string, len(n.settings))
-	for _, s := range n.settings {
-		values[s.rel] = s.value
+// checkNewKeys refuses a row of the CPE with the unique key of another one, as
+// far as the settings say what its key is.
+func (a *Agent) checkNewKeys(n *newRow) {
+	row := n.table + "0." // an instance number that no row has
+	unit := make([]*assignment, len(n.settings))
+	for i, s := range n.settings {
+		unit[i] = &assignment{object: row, rel: s.rel, value: s.value, remote: true, err: s.err}
 	}
-	for _, set := range o.Keys {
-		complete := !slices.ContainsFunc(set, func(k string) bool { _, ok := values[k]; return !ok })
-		if !complete {
-			continue
-		}
-		for _, num := range (tree{a}).Instances(n.table) {
-			row := n.table + number(int(num)) + "."
-			same := !slices.ContainsFunc(set, func(k string) bool { v, ok := a.value(row + k); return !ok || v != values[k] })
-			if same {
-				return invalid(usp.CodeDuplicateUniqueKey, n.table+set[0], "the same key as "+row)
-			}
+	a.checkKeys(unit, row)
+	for i, s := range n.settings {
+		if s.err == nil && unit[i].err != nil {
+			s.err = unit[i].err
+			s.err.Path = s.full()
 		}
 	}
-	return nil
 }
 
 // creationErrors is the Error of an Add with allow_partial=false, nil if nothing

@@ -92,6 +92,9 @@ func (a *Agent) createRemote(ctx context.Context, r *request, n *newRow) {
 			a.plan(r, s)
 		}
 	}
+	if err == nil { // now that the row is there, and what belongs to it with it
+		a.checkKeys(n.settings, n.path)
+	}
 	a.unlock()
 	if err != nil {
 		n.err = uspError(err)

@@ -190,6 +190,7 @@ func (a *Agent) applyUpdates(ctx context.Context, r *request, unit []*update) {
 		}
 		all = append(all, u.all()...)
 	}
+	a.checkKeys(all, "")
 	a.unlock()
 	if !failedUpdate(unit) {
 		if err := a.assign(ctx, r, all); err != nil {
