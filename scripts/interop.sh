@@ -7,10 +7,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+missing=()
+have() { command -v "$1" >/dev/null || PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
+have node && have npm || missing+=(nodejs npm)
+have mosquitto_rr || missing+=(mosquitto-clients)
+have mosquitto || missing+=(mosquitto)
+if ((${#missing[@]})); then
   apt-get update -qq
-  apt-get install -y -qq nodejs npm >/dev/null
+  apt-get install -y -qq "${missing[@]}" >/dev/null
 fi
+export PATH="$PATH:/usr/sbin"
 (cd test/interop/uspjs && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 
 exec "${GO:-go}" test -tags interop -count=1 -timeout 5m -v ./test/interop/...
