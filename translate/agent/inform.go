@@ -25,7 +25,7 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 	a.inSession = true
 	boot := a.bootFrom(in)
 	if a.view != nil {
-		a.publish(a.view.Observe(cloneValues(in.Params)))
+		a.observe(in)
 	}
 	switch {
 	case boot != nil:
@@ -49,6 +49,59 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 		a.seen = true
 		a.onBoardAll()
 	}
+}
+
+// observe takes the values of an Inform. Before the first discovery is over
+// nothing is told of what it finds, since it is news to the Agent alone; but what
+// the CPE itself reports as changed is told, where its old value is not known or
+// differs [R-NOT.0]. Of the parameters that every Inform has, some may not have
+// changed.
+//
+// Deviation: a Subscription with Persistent=true does not outlive the gateway
+// yet, because the State of the Agents is not stored: its Controller has to make
+// it again after a restart, and what changed meanwhile is not told.
+func (a *Agent) observe(in *cwmp.Inform) {
+	news := make(map[string]bool) // of the CPE's names
+	for i := range in.Params {
+		if v, ok := a.view.CPEValue(in.Params[i].Name); !ok || v.NoValue {
+			news[in.Params[i].Name] = true
+		}
+	}
+	d := a.view.Observe(cloneValues(in.Params))
+	if !a.disc.quiet || !in.HasEvent(cwmp.EventValueChange) {
+		a.publish(d)
+		return
+	}
+	changes := a.reported(news)
+	for i := range d.Changed {
+		changes = append(changes, change{kind: changedValue, path: d.Changed[i].Path, value: d.Changed[i].Value})
+	}
+	a.emit(changes)
+}
+
+// reported returns the values that ValueChange Subscriptions are about and that
+// come from the CPE's names given.
+func (a *Agent) reported(names map[string]bool) []change {
+	var changes []change
+	seen := make(map[string]bool)
+	for _, s := range a.subs.list {
+		if s.typ != notifValueChange {
+			continue
+		}
+		for _, ref := range s.refs {
+			for _, p := range a.parametersOf(ref) {
+				of := func(name string) bool { return names[name] }
+				if isLocal(p) || seen[p] || !slices.ContainsFunc(a.view.Sources(p), of) {
+					continue
+				}
+				seen[p] = true
+				if v, ok := a.value(p); ok {
+					changes = append(changes, change{kind: changedValue, path: p, value: v})
+				}
+			}
+		}
+	}
+	return changes
 }
 
 // learnRoot makes the view at the first Inform that shows the root, and anew
