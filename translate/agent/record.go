@@ -68,6 +68,14 @@ func (a *Agent) refuseSession(from usp.EndpointID, version string) {
 
 // receiveMessage takes the Message out of a Record. What cannot be answered
 // because it has no msg_id is ignored [R-MTP.5].
+//
+// Deviation: a mac_signature is not verified yet, although R-E2E.30 wants it
+// wherever there is one: the gateway has no certificates of Controllers to verify
+// it with. What counts is what the MTP has proved of the peer, and over an MTP
+// without TLS that is little. Signed Records are taken all the same, because to
+// drop them would cut off Controllers that sign everything, also where the MTP
+// protects it. In Records for other Agents the signature is carried through
+// unchanged, and they verify it.
 func (a *Agent) receiveMessage(hdr *usp.Header, from usp.EndpointID, done func(error)) error {
 	msg := &uspmsg.Msg{}
 	parsed := proto.Unmarshal(hdr.Payload, msg) == nil
