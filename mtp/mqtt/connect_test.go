@@ -102,7 +102,7 @@ func TestConnectRefused(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			p := dial(t, addr, tt.version)
-			p.write(tt.connect)
+			p.write(tt.connect, subscribe(tt.version, 1, "at/once"))
 			p.wantConnack(tt.reason)
 			if tt.reason != 0 {
 				p.wantEnd()

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -211,6 +212,12 @@ func (l *link) refuse(err error) error {
 	if err := l.reply(&ack); err != nil {
 		return err
 	}
+	if err := l.conn.leave(); err != nil {
+		return err
+	}
+	// What the client has sent already would destroy the answer on its way; the
+	// deadline of the handshake still applies.
+	_, _ = io.CopyN(io.Discard, l.conn, int64(l.server.opts.MaxControl))
 	return errRefused
 }
 
