@@ -101,13 +101,11 @@ func (a *Agent) controllerRow(id usp.EndpointID) string {
 func (a *Agent) admit(c usp.EndpointID) *usp.Error {
 	a.lock()
 	defer a.unlock()
-	if len(a.host.opts.Controllers) > 0 {
-		for i := range a.host.opts.Controllers {
-			if a.host.opts.Controllers[i].EndpointID == c {
-				return nil
-			}
-		}
+	if !a.host.opts.mayControl(c) {
 		return &usp.Error{Code: usp.CodePermissionDenied, Text: "this Controller may not control this Agent"}
+	}
+	if len(a.host.opts.Controllers) > 0 {
+		return nil
 	}
 	a.heard[c] = time.Now()
 	if a.controllerRow(c) != "" {

@@ -112,6 +112,7 @@ func (r *rig) option(o string) {
 	case "paths":
 		r.opts.Paths = r.number(value)
 	case "controllers":
+		r.opts.Controllers = nil
 		for id := range strings.SplitSeq(value, "+") {
 			c := agent.Controller{EndpointID: usp.EndpointID(id), Protocol: "WebSocket"}
 			r.opts.Controllers = append(r.opts.Controllers, c)
@@ -159,13 +160,16 @@ func (r *rig) stop() {
 }
 
 // restart is what a restart of the gateway is to the Agent: its State goes
-// through JSON.
-func (r *rig) restart() {
+// through JSON. The options may differ then.
+func (r *rig) restart(options ...string) {
 	raw, err := json.Marshal(r.agent.State())
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.end()
+	for _, o := range options {
+		r.option(o)
+	}
 	r.opts.Restore = func(usp.EndpointID) *agent.State {
 		s := &agent.State{}
 		if err := json.Unmarshal(raw, s); err != nil {

@@ -134,7 +134,7 @@ func (s *script) command(line string) {
 // do executes one do> line:
 //
 //	cpe MODEL [option=value …]    start over with a CPE of testdata/cpe
-//	restart                       the gateway restarts; State is kept
+//	restart [option=value …]      the gateway restarts; State is kept
 //	inform EVENT[:KEY],… [NAME …] the CPE opens a session; NAMEs are added
 //	set NAME VALUE                somebody changes a value at the CPE
 //	remove PREFIX                 somebody removes a row at the CPE
@@ -150,7 +150,7 @@ func (s *script) do(w []string) {
 	case "cpe":
 		s.start(w[1], w[2:])
 	case "restart":
-		s.rig.restart()
+		s.rig.restart(w[1:]...)
 	case "inform":
 		s.rig.inform(events(w[1]), w[2:]...)
 	case "set":

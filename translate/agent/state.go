@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/usp"
 )
 
 // State is what an Agent has to remember over a restart: its own part of the
@@ -46,8 +48,9 @@ func (a *Agent) State() *State {
 	return s
 }
 
-// load takes a stored state. Subscriptions that are not Persistent, and those
-// whose Controller is gone, are not taken: this is the Agent's restart.
+// load takes a stored state. Controllers that the configuration does not have
+// any more are not taken, nor what they left: their commands and Subscriptions.
+// Nor are Subscriptions that are not Persistent: this is the Agent's restart.
 func (l *local) load(s *State) {
 	if s == nil {
 		return
@@ -57,13 +60,18 @@ func (l *local) load(s *State) {
 	for table, rows := range s.Rows {
 		l.rows[table] = slices.Clone(rows)
 	}
+	l.each(controllerTable, func(row string) {
+		if id := strings.TrimSpace(l.get(row + "EndpointID")); id == "" || !l.agent.host.opts.mayControl(usp.EndpointID(id)) {
+			l.drop(row)
+		}
+	})
 	l.each(subscriptionTable, func(row string) {
 		if !l.isTrue(row+"Persistent") || !l.rowsExist(l.get(row+"Recipient")+".") {
 			l.drop(row)
 		}
 	})
-	l.each(controllerTable, func(row string) {
-		if strings.TrimSpace(l.get(row+"EndpointID")) == "" {
+	l.each(requestTable, func(row string) {
+		if l.find(controllerTable, "EndpointID", l.get(row+"Originator")) == "" {
 			l.drop(row)
 		}
 	})
