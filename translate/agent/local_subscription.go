@@ -103,8 +103,42 @@ func checkSubscription(l *local, row string) *usp.Error {
 		if !l.agent.mayExist(p) {
 			return invalid(usp.CodeInvalidValue, row+"ReferenceList", ref+" is not in the supported data model")
 		}
+		if (typ == notifObjectCreation || typ == notifObjectDeletion) && !l.agent.mayHaveRows(typ, p) {
+			return invalid(usp.CodeInvalidValue, row+"ReferenceList", ref+" is nothing that "+typ+" can be about")
+		}
+	}
+	return checkEnabled(l, row)
+}
+
+// checkEnabled refuses to enable what is about nothing: NotifType has no default
+// among its values, and what it is about none at all [TR-181 Subscriptions:1].
+// A disabled row may still get both.
+func checkEnabled(l *local, row string) *usp.Error {
+	if !l.isTrue(row + "Enable") {
+		return nil
+	}
+	for _, name := range []string{"NotifType", "ReferenceList"} {
+		if strings.TrimSpace(l.get(row+name)) == "" {
+			return invalid(usp.CodeInvalidValue, row+"Enable", "a Subscription without "+name+" cannot be enabled")
+		}
 	}
 	return nil
+}
+
+// mayHaveRows reports whether rows of p may come or go: p is a table, or stands
+// for the rows of one. A row by its number can go, but not come.
+func (a *Agent) mayHaveRows(typ string, p path.Path) bool {
+	if p.Kind() == path.Instance {
+		s := strings.TrimSuffix(p.String(), ".")
+		last := s[strings.LastIndexByte(s, '.')+1:]
+		return typ == notifObjectDeletion || !isInstance(last)
+	}
+	generic := p.Supported() + "{i}."
+	if !a.disc.known && !strings.HasPrefix(generic, localRoot) || strings.Contains(p.String(), "+") {
+		return true
+	}
+	multi, ok := tree{a}.SupportedObject(generic)
+	return ok && multi
 }
 
 func canRefer(typ string, k path.Kind) bool {
