@@ -175,7 +175,7 @@ func (d *demo) add(i int) func(context.Context) error {
 		r, err := d.do(ctx, d.ws, d.devices[i].agent, &uspmsg.Request{ReqType: &uspmsg.Request_Add{
 			Add: &uspmsg.Add{CreateObjs: []*uspmsg.Add_CreateObject{
 				controller.Create("Device.NAT.PortMapping.", map[string]string{
-					"Enable": "true", "ExternalPort": "8443", "InternalPort": "443",
+					"Enable": "true", "ExternalPort": "9443", "InternalPort": "443",
 					"InternalClient": "192.168.1.20", "Protocol": "TCP", "Description": "camera",
 				}),
 			}},

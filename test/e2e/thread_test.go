@@ -69,14 +69,14 @@ func addAndDelete(t *testing.T, via string, c harness.CPE) {
 	t.Helper()
 	to := []string{"--via", via, "--to", string(c.Agent)}
 	out := ok(t, append(append([]string{"usp", "add", "-o", "json"}, to...), "Device.NAT.PortMapping.",
-		"Enable=true", "ExternalPort=8443", "InternalPort=443", "InternalClient=192.168.1.20", "Protocol=TCP")...)
+		"Enable=true", "ExternalPort=9443", "InternalPort=443", "InternalClient=192.168.1.20", "Protocol=TCP")...)
 	var added struct{ Created []struct{ Path string } }
 	if err := json.Unmarshal([]byte(out), &added); err != nil || len(added.Created) != 1 {
 		t.Fatalf("got %v, want one row: %s", err, out)
 	}
 	row := added.Created[0].Path
-	if got := get(t, via, c, row)[row+"ExternalPort"]; got != "8443" {
-		t.Errorf("%s: got ExternalPort %q in %s, want 8443", c.Agent, got, row)
+	if got := get(t, via, c, row)[row+"ExternalPort"]; got != "9443" {
+		t.Errorf("%s: got ExternalPort %q in %s, want 9443", c.Agent, got, row)
 	}
 	ok(t, append(append([]string{"usp", "delete"}, to...), row)...)
 	code, _, errs := harness.Command(t, append(append([]string{"usp", "get"}, to...), row)...)
