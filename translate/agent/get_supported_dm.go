@@ -79,7 +79,7 @@ func (a *Agent) supportedBelow(r *request, req *uspmsg.GetSupportedDM, text stri
 	}
 	generic := p.Supported()
 	if p.Kind() != path.Object && p.Kind() != path.Instance {
-		return a.supportedElement(p, generic, s)
+		return a.supportedElement(r, p, generic, s)
 	}
 	at := slices.IndexFunc(s.all, func(o *model.SupportedObject) bool {
 		return o.Path == generic || o.Path == generic+"{i}."
@@ -106,13 +106,13 @@ func (a *Agent) supportedBelow(r *request, req *uspmsg.GetSupportedDM, text stri
 }
 
 // supportedElement answers for one parameter, command or event; the flags do not
-// count [R-GSP.0].
-func (a *Agent) supportedElement(p path.Path, generic string, s *supportedResult) *usp.Error {
+// count. What may not be read is not there [R-GSP.0].
+func (a *Agent) supportedElement(r *request, p path.Path, generic string, s *supportedResult) *usp.Error {
 	object, leaf := splitParam(generic)
 	out := &uspmsg.GetSupportedDMResp_SupportedObjectResult{SupportedObjPath: object}
 	all := s.all
 	at := slices.IndexFunc(all, func(o *model.SupportedObject) bool { return o.Path == object })
-	if at < 0 {
+	if at < 0 || a.authorise(r.from, actRead, generic) != nil {
 		return invalid(usp.CodeInvalidPath, "", "not in the supported data model")
 	}
 	out.Access, out.IsMultiInstance = objectAccess(all[at]), all[at].Multi
