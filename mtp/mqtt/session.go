@@ -153,8 +153,10 @@ func valid(pk *packets.Packet) error {
 	return nil
 }
 
-// connected makes the flow of a client by what its CONNECT says. Its will is
-// not kept: nobody could say that a Record in it has been delivered.
+// connected makes the flow of a client by what its CONNECT says.
+//
+// Deviation: a will is accepted and never published [MQTT-3.1.2-8]: nobody could
+// say that a Record in it has been delivered.
 func (l *link) connected(pk *packets.Packet) {
 	o := &l.server.opts
 	if l.clientID = strings.Clone(pk.Connect.ClientIdentifier); l.clientID == "" {
@@ -177,6 +179,10 @@ func (l *link) connected(pk *packets.Packet) {
 // welcome sends the CONNACK: what there is, and in MQTT 5 which topic to
 // subscribe to [R-MQTT.15, R-MQTT.21]. A session never outlives its connection,
 // for what is not acknowledged is kept by the router.
+//
+// Deviation: an MQTT 3.1.1 client that asks for a session to be kept gets none
+// [MQTT-3.1.2-4 of 3.1.1]; Session Present tells it to subscribe again, which
+// Agents do anyway [R-MQTT.15].
 func (l *link) welcome(pk *packets.Packet) error {
 	ack := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connack}, ProtocolVersion: l.version}
 	if l.v5 {
