@@ -95,8 +95,12 @@ func (pl *planner) setAlias(row, alias string) *usp.Error {
 // setRaw plans a parameter that is shown as it is.
 func (pl *planner) setRaw(n *node, value string) *usp.Error {
 	if n.name == "Alias" && n.parent.num != 0 {
-		if err := pl.mayAlias(pl.v.shownPath(n.parent), n.shown(), value); err != nil {
+		now := pl.v.rawParam(n).Value
+		if err := pl.mayAlias(pl.v.shownPath(n.parent), now, value); err != nil {
 			return err
+		}
+		if value == now && pl.v.lacksAlias(n) {
+			return nil // it is the gateway's
 		}
 	}
 	p := pl.v.rawParam(n)

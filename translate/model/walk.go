@@ -143,7 +143,16 @@ func (v *View) rawParam(n *node) Param {
 	if p.Known && !n.secret() {
 		p.Value = lexical(p.Type, n.value)
 	}
+	if p.Known && p.Value == "" && v.lacksAlias(n) {
+		p.Value = v.inst.alias(v.shownPath(n.parent), n.parent.num)
+	}
 	return p
+}
+
+// lacksAlias reports the empty Alias of a row shown as it is: it names nothing,
+// so the gateway has one for it as for a row without [R-ADD.5].
+func (v *View) lacksAlias(n *node) bool {
+	return n.name == "Alias" && n.value == "" && n.parent.num != 0
 }
 
 // keepsAlias reports a row shown as it is whose Alias is the gateway's affair:

@@ -4,6 +4,7 @@
 package cpe
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,11 +36,25 @@ func (c *CPE) addObject(m *cwmp.AddObject) cwmp.Response {
 	root := c.root.edit(m.ObjectName[:len(m.ObjectName)-1], func(t *node) *node {
 		row := *c.model.template(m.ObjectName)
 		row.name, row.row, row.last = strconv.FormatUint(uint64(number), 10), nil, 0
+		row.nameRow()
 		t.insert(&row)
 		return t
 	})
 	c.root = c.withKey(recount(root, m.ObjectName), m.ParameterKey)
 	return &cwmp.AddObjectResponse{InstanceNumber: number}
+}
+
+// nameRow gives a new row an Alias of its own where it has one, as the device
+// does that makes a row without being told an Alias [TR-181 Alias].
+func (n *node) nameRow() {
+	i := slices.IndexFunc(n.kids, func(k *node) bool { return k.name == "Alias" && k.value == "" && !k.object })
+	if i < 0 {
+		return
+	}
+	alias := *n.kids[i]
+	alias.value = "cpe-" + n.name
+	n.kids = slices.Clone(n.kids)
+	n.kids[i] = &alias
 }
 
 // deleteObject removes a row with everything below it [TR-069 A.3.2.7].

@@ -295,6 +295,22 @@ func TestObjects(t *testing.T) {
 	}
 }
 
+// A row that nobody gave an Alias has one of its own.
+func TestNewRowsHaveAnAlias(t *testing.T) {
+	t.Parallel()
+	c := offline(t, builtin(t, "tr181-wifi"))
+	const table = "Device.NAT.PortMapping."
+	seen := make(map[string]bool)
+	for range 3 {
+		n := answer[*cwmp.AddObjectResponse](t, c, &cwmp.AddObject{ObjectName: table}).InstanceNumber
+		got, _ := c.Value(table + strconv.Itoa(int(n)) + ".Alias")
+		if want := "cpe-" + strconv.Itoa(int(n)); got != want || seen[got] {
+			t.Errorf("got Alias %q, want %q", got, want)
+		}
+		seen[got] = true
+	}
+}
+
 func TestMaxRows(t *testing.T) {
 	t.Parallel()
 	c, err := cpe.New(cpe.Options{ACS: "http://127.0.0.1:1/", Model: builtin(t, "tr098-dsl"), MaxRows: 3})
