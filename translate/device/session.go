@@ -120,10 +120,11 @@ func (s *session) pop(spent bool) (*call, error) {
 // leave asks the caller's hook whether c may go, and reports whether it does. An
 // error ends the session.
 func (s *session) leave(ctx context.Context, c *call) (sent bool, err error) {
-	if c.ctx.Value(onWireKey{}) == nil {
+	hook, ok := c.ctx.Value(onWireKey{}).(func() error)
+	if !ok {
 		return true, nil
 	}
-	err = Leave(c.ctx)
+	err = hook()
 	d := s.d
 	d.mu.Lock()
 	defer d.mu.Unlock()
