@@ -86,19 +86,33 @@ func (a *Agent) discoverAll(ctx context.Context, call caller) error {
 	if err != nil {
 		return err
 	}
-	infos, err := a.readNames(ctx, call, root)
-	if err != nil {
-		return err
+	for try := 0; ; try++ {
+		departed := a.departed.Load()
+		infos, err := a.readNames(ctx, call, root)
+		if err != nil {
+			return err
+		}
+		if a.tookNames(root, infos, departed, try == maxRereads) {
+			return a.readAll(ctx, call, root, infos)
+		}
 	}
+}
+
+// tookNames is took for the names of the CPE: a row that was made since they were
+// asked for would seem to be gone.
+func (a *Agent) tookNames(root model.Root, infos []cwmp.ParameterInfo, departed uint64, always bool) bool {
 	a.lock()
+	defer a.unlock()
+	if a.settled > departed && !always {
+		return false
+	}
 	a.fresh.forget()
 	clear(a.fresh.refused)
 	if a.view == nil || a.view.Root() != root {
 		a.view = model.NewView(a.host.opts.Rules, root, a.inst)
 	}
 	a.publish(a.view.SetNames("", infos))
-	a.unlock()
-	return a.readAll(ctx, call, root, infos)
+	return true
 }
 
 // readAll reads all values, by the objects directly below the root.

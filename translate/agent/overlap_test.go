@@ -154,3 +154,40 @@ func TestRowsOfOthersDuringAnAdd(t *testing.T) {
 		}
 	})
 }
+
+// A row that is made while the names of the CPE are on their way is not taken for
+// one that is gone [R-NOT.0].
+func TestRowMadeDuringADiscovery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const table = "Device.NAT.PortMapping."
+		r := newRig(t, "tr181", "freshness=1h")
+		defer r.stop()
+		r.inform(events("1_BOOT"))
+		synctest.Wait()
+		r.do("Add whole Device.LocalAgent.Subscription. ID!=c NotifType!=ObjectCreation ReferenceList!=" + table +
+			" Enable!=true ; Device.LocalAgent.Subscription. ID!=d NotifType!=ObjectDeletion ReferenceList!=" + table +
+			" Enable!=true")
+		r.cpe.after = func(req cwmp.Request) {
+			if _, ok := req.(*cwmp.GetParameterNames); ok {
+				r.cpe.after = nil
+				r.do("Add whole " + table + " Description!=new")
+			}
+		}
+		r.inform(events("1_BOOT"))
+		synctest.Wait()
+		created, deleted := 0, 0
+		for _, m := range r.sent {
+			n := m.GetBody().GetRequest().GetNotify()
+			if n.GetObjCreation() != nil {
+				created++
+			}
+			if n.GetObjDeletion() != nil {
+				deleted++
+			}
+		}
+		if created != 1 || deleted != 0 {
+			t.Errorf("got told of %d rows made and %d removed, want 1 and 0", created, deleted)
+		}
+	})
+}
