@@ -19,9 +19,12 @@ func TestEmptyAliasOfTheCPE(t *testing.T) {
 	v := model.NewView(mustLoad(t), model.TR181, nil)
 	v.SetNames("Device.", []cwmp.ParameterInfo{
 		{Name: table, Writable: true},
-		{Name: table + "1.", Writable: true}, {Name: table + "1.Alias", Writable: true},
-		{Name: table + "2.", Writable: true}, {Name: table + "2.Alias", Writable: true},
-		{Name: table + "3.", Writable: true}, {Name: table + "3.Alias", Writable: true},
+		{Name: table + "1.", Writable: true},
+		{Name: table + "1.Alias", Writable: true},
+		{Name: table + "2.", Writable: true},
+		{Name: table + "2.Alias", Writable: true},
+		{Name: table + "3.", Writable: true},
+		{Name: table + "3.Alias", Writable: true},
 	})
 	v.SetValues([]string{table}, []cwmp.ParameterValue{
 		{Name: table + "1.Alias"}, {Name: table + "2.Alias"}, {Name: table + "3.Alias", Value: "mine"},

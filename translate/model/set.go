@@ -303,41 +303,6 @@ func (v *View) boolean(n *node, b bool) string {
 	}
 }
 
-// setCases plans a decision table: what the line with the value asks for.
-func (pl *planner) setCases(c *cell, value string, same bool) *usp.Error {
-	line := slices.IndexFunc(c.rec.cases, func(cr caseRule) bool {
-		return cr.value == value && len(cr.set) > 0 &&
-			(!same || cr.when.eval(pl.v.raw, c.row.base[0], c.row.key) == isTrue)
-	})
-	if line < 0 {
-		if same {
-			return nil
-		}
-		return fail(usp.CodeInvalidValue, "not one of the values that the device has")
-	}
-	planned := false
-	for i := range c.rec.cases[line].set {
-		s := &c.rec.cases[line].set[i]
-		for _, n := range s.path.find(pl.v.raw, c.row.base[0], nil) {
-			if !n.writable() {
-				continue
-			}
-			raw := s.value
-			if same && n.is(flagKnown) {
-				raw = n.value
-			}
-			planned = true
-			if err := pl.put(n, pl.v.keepSpelling(n, raw, c), path.TypeString); err != nil {
-				return err
-			}
-		}
-	}
-	if !planned {
-		return fail(usp.CodeNonWriteable, "the device does not let it be written")
-	}
-	return nil
-}
-
 // now is a parameter's value with what is planned already.
 func (pl *planner) now(n *node) string {
 	if i, ok := pl.at[n]; ok {
