@@ -84,6 +84,17 @@ func (e *endpoint) knownPair(agent usp.EndpointID) *pair {
 	return x.pairs[agent]
 }
 
+// hasPairs reports whether any Agent has to do with the Controller.
+func (e *endpoint) hasPairs() bool {
+	x := e.more.Load()
+	if x == nil {
+		return false
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return len(x.pairs) > 0
+}
+
 // pairUp notes the pair of a Record from an Agent to a Controller.
 func (l *lane) pairUp(o *out) error {
 	if l.ep.addr.Role != usp.RoleController {
@@ -175,13 +186,7 @@ func (l *lane) announces(p *port) bool {
 	if l.from != "" {
 		return true
 	}
-	x := l.ep.more.Load()
-	if x == nil {
-		return false
-	}
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	return len(x.pairs) > 0
+	return l.ep.hasPairs()
 }
 
 // pairsFor lists whose Connect Records a Link that has come up gets at once:

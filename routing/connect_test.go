@@ -105,6 +105,16 @@ func TestConnectRecordShowsWhatTheOtherSideIs(t *testing.T) {
 	wantQueued(t, c, "connect "+string(agentID))
 }
 
+func TestConnectRecordWaitsForWhoHasNotSpoken(t *testing.T) {
+	t.Parallel()
+	r := newRouter(t, routing.Options{})
+	a := up(t, r, agentPeer(agentID))
+	a.wantAck(a.send(usp.NewWebSocketConnect(agentID, controllerID)), nil)
+	p := controllerPeer(controllerID)
+	p.Role = usp.RoleUnknown
+	wantQueued(t, up(t, r, p), "connect "+string(agentID))
+}
+
 func TestLinkThatShowsAnAgentBeginsWithItsConnectRecord(t *testing.T) {
 	t.Parallel()
 	r := newRouter(t, routing.Options{})

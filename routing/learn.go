@@ -67,11 +67,13 @@ func (p *port) Bind(a usp.Address, hint mtp.Hint) error {
 	return err
 }
 
-// knownRole is the one role that an Endpoint is known in, on whatever Link.
+// knownRole is the one role that an Endpoint is known in, on whatever Link; it
+// is a Controller also if Agents have shown themselves to it.
 func (r *Router) knownRole(id usp.EndpointID) usp.Role {
 	agent := r.table.get(usp.Address{ID: id, Role: usp.RoleAgent})
 	controller := r.table.get(usp.Address{ID: id, Role: usp.RoleController})
-	isAgent, isController := agent != nil && agent.known.Load(), controller != nil && controller.known.Load()
+	isAgent := agent != nil && agent.known.Load()
+	isController := controller != nil && (controller.known.Load() || controller.hasPairs())
 	switch {
 	case isAgent && !isController:
 		return usp.RoleAgent
