@@ -36,6 +36,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Rules:           rules,
 		Freshness:       time.Duration(o.Config.Translate.Freshness),
 		Deadline:        time.Duration(o.Config.Translate.Deadline),
+		Linger:          time.Duration(o.Config.Translate.Linger),
 		Controllers:     controllers(o.Config.Controllers),
 		Protocols:       protocols(o.Config.MTP),
 		SoftwareVersion: o.Version,

@@ -112,6 +112,7 @@ type ConnectionRequest struct {
 type Translate struct {
 	Freshness   Duration `yaml:"freshness" doc:"how old a value may be that answers a Get; 0: always ask the CPE"`
 	Deadline    Duration `yaml:"deadline" doc:"how long a request may wait for its CPE"`
+	Linger      Duration `yaml:"linger" doc:"how long a CPE is kept in session after a request, for the next one"`
 	MappingsDir string   `yaml:"mappings_dir" doc:"directory with rule files that override the built-in ones"`
 	MaxDevices  int      `yaml:"max_devices" doc:"CPE that may be known"`
 }
@@ -147,7 +148,8 @@ func Default() Config {
 			},
 		},
 		Translate: Translate{
-			Freshness: Duration(5 * time.Minute), Deadline: Duration(30 * time.Second), MaxDevices: 200_000,
+			Freshness: Duration(5 * time.Minute), Deadline: Duration(30 * time.Second),
+			Linger: Duration(500 * time.Millisecond), MaxDevices: 200_000,
 		},
 		Metrics: Metrics{Listen: "127.0.0.1:9547"},
 		Log:     Log{Level: "info", Format: "console"},

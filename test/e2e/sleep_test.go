@@ -43,6 +43,23 @@ func TestGetWakesASleepingCPE(t *testing.T) {
 	t.Logf("answered after %v", time.Since(begin))
 }
 
+// A Controller that asks one thing after the other wakes the CPE once.
+func TestRequestsInARowShareASession(t *testing.T) {
+	t.Parallel()
+	gw := harness.Start(t, "translate: {freshness: 0s, linger: 2s}\n")
+	c := gw.CPE("tr098-dsl", nil)
+	north := gw.Controller(gw.WS(), "self::north")
+	for range 5 {
+		if _, err := north.Get(deadline(t), c.Agent, 0, "Device.WiFi.SSID.1.SSID"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := <-c.Sessions()
+	if got := len(s.Methods); got != 5 {
+		t.Errorf("got %d RPCs in the first session, want all 5: %v", got, s.Methods)
+	}
+}
+
 // errorCode is the code of an Error Message.
 func errorCode(err error) usp.Code {
 	var e *usp.Error

@@ -177,7 +177,7 @@ func (r *request) run(ctx context.Context) {
 	began := time.Now()
 	reply, result := r.reply(ctx)
 	if r.unhold != nil {
-		r.unhold()
+		r.letGo()
 	}
 	a.host.metrics.translated.WithLabelValues(r.handler.label(), result).Inc()
 	a.log.Debug("request answered", zap.String("from", string(r.from)), zap.String("msg_id", r.id),
@@ -194,6 +194,17 @@ func (r *request) run(ctx context.Context) {
 	a.start()
 	a.unlock()
 	r.settle(nil)
+}
+
+// letGo lets the session end: after Options.Linger, as a Controller that has
+// asked once often asks again, and CPE take few Connection Requests; at once
+// after a command, which the CPE may carry out when the session is over.
+func (r *request) letGo() {
+	if linger := r.agent.host.opts.Linger; linger > 0 && r.req.GetOperate() == nil {
+		r.agent.host.after(linger, r.unhold)
+		return
+	}
+	r.unhold()
 }
 
 // reply returns the encoded answer, nil for none, and its label in the metrics.

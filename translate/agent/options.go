@@ -56,6 +56,9 @@ type Options struct {
 	// Deadline is how long a request may wait for its CPE; 0 means
 	// DefaultDeadline. A Controller may have its own.
 	Deadline time.Duration
+	// Linger is how long the session of a CPE stays open after a request that
+	// needed it, so that the next one need not wake the CPE; 0 means not at all.
+	Linger time.Duration
 	// Controllers may control the Agents, with the full role. None at all means
 	// that every Controller may that reaches them.
 	Controllers []Controller
