@@ -32,9 +32,21 @@ func converterByName(name string) *converter {
 		return &converter{read: standards(false), write: standardsBack(false)}
 	case "wifi-standards-5":
 		return &converter{read: standards(true), write: standardsBack(true)}
+	case "wps-version":
+		return &converter{read: wpsVersion}
 	default:
 		return nil
 	}
+}
+
+// wpsVersion reads the version of WPS, which TR-098 has as a number of two
+// hexadecimal digits: 16 is 1.0.
+func wpsVersion(raw string) (string, bool) {
+	n, err := strconv.ParseUint(strings.TrimSpace(raw), 10, 8)
+	if err != nil {
+		return "", false
+	}
+	return strconv.FormatUint(n>>4, 10) + "." + strconv.FormatUint(n&15, 10), true
 }
 
 func base64ToHex(raw string) (string, bool) {

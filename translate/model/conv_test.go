@@ -14,6 +14,9 @@ import (
 func TestConversions(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, raw, usp, back string }{
+		{"wps-version", "16", "1.0", ""},
+		{"wps-version", "32", "2.0", ""},
+		{"wps-version", "1.0h", "", ""},
 		{"wifi-standards-2.4", "b", "b", "b"},
 		{"wifi-standards-2.4", "g", "b,g", "g"},
 		{"wifi-standards-2.4", "g-only", "g", "g-only"},
@@ -43,7 +46,7 @@ func TestConversions(t *testing.T) {
 		if ok != (tc.usp != "") || ok && usp != tc.usp {
 			t.Errorf("%s: %q reads %q %t, want %q", tc.name, tc.raw, usp, ok, tc.usp)
 		}
-		if ok && (!backOK || back != tc.back) {
+		if ok && (backOK != (tc.back != "") || back != tc.back) {
 			t.Errorf("%s: %q goes back as %q %t, want %q", tc.name, usp, back, backOK, tc.back)
 		}
 	}
