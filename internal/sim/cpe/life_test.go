@@ -80,6 +80,10 @@ func TestBoot(t *testing.T) {
 func TestSession(t *testing.T) {
 	t.Parallel()
 	b := start(t, "tr098-dsl", nil)
+	b.booted()
+	b.acs.mu.Lock()
+	clear(b.acs.conns)
+	b.acs.mu.Unlock()
 	replies := []chan cwmp.Response{
 		b.acs.queue(&cwmp.GetParameterNames{Path: igd, NextLevel: true}),
 		b.acs.queue(&cwmp.GetParameterValues{Names: []string{igd}}),
@@ -88,7 +92,7 @@ func TestSession(t *testing.T) {
 		b.acs.queue(&cwmp.DeleteObject{ObjectName: pm + "1."}),
 		b.acs.queue(&cwmp.Unknown{Name: "X_Nothing"}),
 	}
-	b.booted()
+	b.cpe.Raise(cwmp.Event{Code: cwmp.EventConnectionRequest})
 	var got []string
 	for i, r := range replies {
 		resp := take(t, "answer", r)
@@ -107,6 +111,8 @@ func TestSession(t *testing.T) {
 	if v, _ := b.cpe.Value(wlan + "SSID"); v != "Changed" {
 		t.Errorf("SSID: got %q", v)
 	}
+	b.inform()
+	b.ended()
 	if len(b.acs.conns) != 1 {
 		t.Errorf("connections: got %d, want 1", len(b.acs.conns))
 	}
