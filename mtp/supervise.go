@@ -49,28 +49,24 @@ func Supervise(ctx context.Context, o SuperviseOptions, attempt func(ctx context
 		if err := hold(ctx, o.Hold); err != nil || ended(ctx) {
 			return err
 		}
-		if wait := once(ctx, log, backoff, attempt); !ended(ctx) {
-			sleep(ctx, wait)
+		cause := attempt(ctx, backoff.Reset)
+		if ended(ctx) {
+			return nil
 		}
+		if o.GiveUp != nil {
+			if err := o.GiveUp(cause); err != nil {
+				return err
+			}
+		}
+		wait := backoff.Next()
+		log.Warn("connection ended, will connect again",
+			zap.Error(cause), zap.Int("attempt", backoff.Attempt()), zap.Duration("wait", wait))
+		sleep(ctx, wait)
 	}
 }
 
 // ended reports whether ctx has ended, which ends Supervise without an error.
 func ended(ctx context.Context) bool { return ctx.Err() != nil }
-
-// once runs one attempt, says how it ended and returns how long to wait.
-func once(
-	ctx context.Context, log *zap.Logger, backoff *Backoff, attempt func(context.Context, func()) error,
-) time.Duration {
-	cause := attempt(ctx, backoff.Reset)
-	if ended(ctx) {
-		return 0
-	}
-	wait := backoff.Next()
-	log.Warn("connection ended, will connect again",
-		zap.Error(cause), zap.Int("attempt", backoff.Attempt()), zap.Duration("wait", wait))
-	return wait
-}
 
 // hold waits for f.
 func hold(ctx context.Context, f HoldFunc) error {

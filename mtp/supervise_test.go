@@ -15,6 +15,31 @@ import (
 
 var errDial = errors.New("dial")
 
+// TestSuperviseGivesUp when it is told to, with the error that it is told.
+func TestSuperviseGivesUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refused, enough := errors.New("refused"), errors.New("enough")
+		attempts := 0
+		opts := mtp.SuperviseOptions{GiveUp: func(err error) error {
+			if !errors.Is(err, refused) {
+				t.Errorf("GiveUp was asked about %v, want what the attempt ended with", err)
+			}
+			if attempts == 2 {
+				return enough
+			}
+			return nil
+		}}
+		err := mtp.Supervise(t.Context(), opts, func(context.Context, func()) error {
+			attempts++
+			return refused
+		})
+		if !errors.Is(err, enough) || attempts != 2 {
+			t.Errorf("got %v after %d attempts, want %v after 2", err, attempts, enough)
+		}
+	})
+}
+
 // TestSupervise_R_WS_21 watches the waits between attempts: they grow while
 // attempts fail and start again after a success.
 func TestSupervise_R_WS_21(t *testing.T) {

@@ -88,7 +88,7 @@ func (u *uspVerb) with(ctx context.Context, f func(context.Context, *peer) error
 	ended := <-done
 	switch {
 	case errors.Is(err, controller.ErrClosed):
-		return ended // why there is no connection
+		return errors.Unwrap(ended) // why there is no connection
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer from %s within %v by way of %s: is it known there?", to, u.timeout, u.via.shown())
 	}

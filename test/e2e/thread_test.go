@@ -143,3 +143,26 @@ func TestSupportedDataModel(t *testing.T) {
 		}
 	}
 }
+
+// Logins work on both MTPs, and what keeps the command line from connecting is
+// said at once, without the password.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	const auth = "auth: {mode: password, users: [{username: noc, password: s3cret}]}}\n"
+	gw := harness.Start(t, "mtp:\n  - {name: ws, type: websocket, "+auth+"  - {name: mqtt, type: mqtt, "+auth)
+	c := gw.CPE("tr098-dsl", nil)
+	for _, via := range []string{gw.WS(), gw.MQTT()} {
+		with := func(user string) string { return strings.Replace(via, "://", "://"+user+"@", 1) }
+		if got := get(t, with("noc:s3cret"), c, "Device.DeviceInfo.SerialNumber"); len(got) != 1 {
+			t.Errorf("%s: got %v, want the serial number", via, got)
+		}
+		code, _, errs := harness.Command(t, "usp", "get", "--via", with("noc:gu3ss"), "--to", string(c.Agent), "Device.")
+		if code != cli.ExitFailed || !strings.Contains(errs, "no connection with ") || strings.Contains(errs, "gu3ss") {
+			t.Errorf("%s, wrong password: got exit code %d and %q, want why it failed", via, code, errs)
+		}
+	}
+	code, _, errs := harness.Command(t, "usp", "get", "--via", "ws://127.0.0.1:9", "--to", string(c.Agent), "Device.")
+	if code != cli.ExitFailed || !strings.Contains(errs, "nobody listens at ws://127.0.0.1:9") {
+		t.Errorf("nobody there: got exit code %d and %q", code, errs)
+	}
+}
