@@ -223,7 +223,7 @@ func (d *demo) subscribe(ctx context.Context) error {
 	if err := d.subscription(ctx, "demo-ssid", "ValueChange", "Device.WiFi.SSID.1.SSID"); err != nil {
 		return err
 	}
-	if err := d.settled(ctx, ssid); err != nil {
+	if err := d.watched(ctx); err != nil {
 		return err
 	}
 	d.print.say("at the router: %s = %q", ssid, "renamed at home")
@@ -240,8 +240,8 @@ func (d *demo) subscribe(ctx context.Context) error {
 	return nil
 }
 
-// settled waits until the CPE is set to report changes of the parameter at once.
-func (d *demo) settled(ctx context.Context, _ string) error {
+// watched waits until the CPE has been asked to report changes at once.
+func (d *demo) watched(ctx context.Context) error {
 	for {
 		select {
 		case s := <-d.devices[dsl].Sessions():
