@@ -5,6 +5,7 @@ package mtp
 
 import (
 	"crypto/x509"
+	"slices"
 	"strings"
 
 	"github.com/uspgate/uspgate/usp"
@@ -15,10 +16,10 @@ import (
 const certificateURN = "bbf:usp:id:"
 
 // Allows reports whether a Link with this Identity may speak for id. Without
-// IDs and Any everybody may be claimed, once. An ID that ends in * is the
+// IDs, Patterns and Any everybody may be claimed, once. An ID that ends in * is the
 // wildcard of [R-SEC.12].
 func (i Identity) Allows(id usp.EndpointID) bool {
-	if i.Any || len(i.IDs) == 0 {
+	if i.Any || len(i.IDs) == 0 && len(i.Patterns) == 0 {
 		return true
 	}
 	for _, own := range i.IDs {
@@ -26,12 +27,12 @@ func (i Identity) Allows(id usp.EndpointID) bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(i.Patterns, id.Like)
 }
 
 // One returns the Endpoint ID of an Identity that has exactly one, "" else.
 func (i Identity) One() usp.EndpointID {
-	if i.Any || len(i.IDs) != 1 || strings.HasSuffix(string(i.IDs[0]), "*") {
+	if i.Any || len(i.IDs) != 1 || len(i.Patterns) > 0 || strings.HasSuffix(string(i.IDs[0]), "*") {
 		return ""
 	}
 	return i.IDs[0]

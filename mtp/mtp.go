@@ -110,6 +110,16 @@ type Connector interface {
 	ConnectRecord(from, to usp.EndpointID) usp.Record
 }
 
+// Representer is a Link or Transport on whose far side the Endpoints of this
+// gateway have a name each that somebody has to listen on: an MQTT topic, a
+// STOMP destination, a connection of their own. Both methods are safe for
+// concurrent use, do not block, and may be repeated.
+type Representer interface {
+	// Represent makes a reachable from the far side until Withdraw.
+	Represent(a usp.Address)
+	Withdraw(a usp.Address)
+}
+
 // Handler is what a Transport reports to; routing implements it.
 type Handler interface {
 	// LinkUp introduces a Link whose peer has been authenticated as p and
@@ -127,6 +137,10 @@ type Port interface {
 	Bind(a usp.Address, hint Hint) error
 	// Unbind takes a Bind back.
 	Unbind(a usp.Address)
+	// Presence tells by a sign of the MTP other than a Record, a will for
+	// example, that an Endpoint behind a shared Link is there or has gone. What
+	// it says holds until the next Record or Presence of the Endpoint.
+	Presence(a usp.Address, present bool)
 	// Accept hands over a Record from the peer, whose bytes are immutable and
 	// belong to the router from now on. It blocks only while the Link's window
 	// is full. Link.Ack(t) follows exactly once, possibly before Accept returns.
@@ -166,6 +180,10 @@ type Peer struct {
 	NoConnectRecords bool
 	// MaxRecord is the largest Record in bytes that the peer takes; 0: no limit.
 	MaxRecord int
+	// Order ranks the Links by which an Endpoint is reached, like the parameter
+	// Order of Controller.{i}.MTP.{i}.: the lowest that is up is used, and of
+	// equal ones the newest.
+	Order int
 }
 
 // Identity is the authenticated identity of a peer; it bounds the from_id that
@@ -177,8 +195,14 @@ type Identity struct {
 	// IDs are the Endpoint IDs that the Link may speak for. Empty together
 	// with Any: the one ID that the first Record or handshake claims.
 	IDs []usp.EndpointID
+	// Patterns are Endpoint IDs in which * stands for any characters, that the
+	// Link may speak for as well: a trunk's, by configuration.
+	Patterns []string
 	// Any lets the Link speak for whomever it likes (trunks, by configuration).
 	Any bool
+	// Name is who was authenticated, a user name or the subject of a
+	// certificate: for logs, and for limits per identity. Empty: nobody was.
+	Name string
 }
 
 // Hint is what an MTP needs, or gives, beside the bytes of a Record. The zero

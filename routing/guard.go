@@ -27,7 +27,7 @@ func (p *port) allows(id usp.EndpointID) bool {
 		return false
 	}
 	who := &p.peer.Identity
-	if who.Any || len(who.IDs) > 0 {
+	if who.Any || len(who.IDs) > 0 || len(who.Patterns) > 0 {
 		return who.Allows(id)
 	}
 	p.who.mu.Lock()
@@ -41,7 +41,7 @@ func (p *port) allows(id usp.EndpointID) bool {
 // proves reports that the Link's right to speak for id is more than a claim.
 func (p *port) proves(id usp.EndpointID) bool {
 	who := &p.peer.Identity
-	return (who.Any || len(who.IDs) > 0) && who.Allows(id)
+	return (who.Any || len(who.IDs) > 0 || len(who.Patterns) > 0) && who.Allows(id)
 }
 
 // guard refuses Records that the Link may not send.

@@ -221,6 +221,18 @@ func (p *port) Unbind(a usp.Address) {
 	}
 }
 
+// Presence implements mtp.Port.
+func (p *port) Presence(a usp.Address, present bool) {
+	e := p.r.table.get(a)
+	switch {
+	case e == nil || !p.who.has(e):
+	case present:
+		e.hear(heardRecord)
+	default:
+		e.hear(heardFarewell)
+	}
+}
+
 // unbindAll ends every binding of the Link.
 func (p *port) unbindAll() {
 	for _, e := range p.who.all() {

@@ -41,7 +41,7 @@ func (rt *Route) exact() bool { return !strings.Contains(rt.Match, "*") }
 
 // matches reports whether a is meant.
 func (rt *Route) matches(a usp.Address) bool {
-	return (rt.Role == usp.RoleUnknown || a.Role == usp.RoleUnknown || rt.Role == a.Role) && like(rt.Match, string(a.ID))
+	return (rt.Role == usp.RoleUnknown || a.Role == usp.RoleUnknown || rt.Role == a.Role) && a.ID.Like(rt.Match)
 }
 
 // allows reports whether from may send to the Endpoints of the route.
@@ -50,7 +50,7 @@ func (rt *Route) allows(from usp.EndpointID) bool {
 		return true
 	}
 	for _, pattern := range rt.AllowFrom {
-		if like(pattern, string(from)) {
+		if from.Like(pattern) {
 			return true
 		}
 	}
@@ -65,30 +65,6 @@ func (rt *Route) check() error {
 		return fmt.Errorf("routing: route %q has a destination and no via", rt.Match)
 	}
 	return nil
-}
-
-// like matches s against a pattern in which * stands for any characters, in
-// time linear in both for each star.
-func like(pattern, s string) bool {
-	head, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == s
-	}
-	if !strings.HasPrefix(s, head) {
-		return false
-	}
-	for s = s[len(head):]; ; {
-		var part string
-		part, rest, star = strings.Cut(rest, "*")
-		if !star {
-			return strings.HasSuffix(s, part)
-		}
-		i := strings.Index(s, part)
-		if i < 0 {
-			return false
-		}
-		s = s[i+len(part):]
-	}
 }
 
 // Routes returns the static routes in the order in which they are tried.

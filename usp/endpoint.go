@@ -136,3 +136,29 @@ func allUnreserved(s string) bool {
 	}
 	return true
 }
+
+// Like matches id against a pattern in which * stands for any characters, also
+// none, in time linear in both for each star. The pattern of R-SEC.12 is not
+// this one.
+func (id EndpointID) Like(pattern string) bool {
+	s := string(id)
+	head, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == s
+	}
+	if !strings.HasPrefix(s, head) {
+		return false
+	}
+	for s = s[len(head):]; ; {
+		var part string
+		part, rest, star = strings.Cut(rest, "*")
+		if !star {
+			return strings.HasSuffix(s, part)
+		}
+		i := strings.Index(s, part)
+		if i < 0 {
+			return false
+		}
+		s = s[i+len(part):]
+	}
+}

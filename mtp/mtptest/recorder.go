@@ -67,7 +67,7 @@ func (r *Recorder) LinkUp(l mtp.Link, p mtp.Peer) (mtp.Port, error) {
 	port := &Port{
 		Link: l, Peer: p, recorder: r,
 		received: newQueue[Received](), settled: newQueue[Settlement](),
-		down: make(chan struct{}), bound: make(map[usp.Address]mtp.Hint),
+		down: make(chan struct{}), bound: make(map[usp.Address]mtp.Hint), present: make(map[usp.Address]bool),
 		window: make(chan struct{}, max(r.Window, 1)),
 	}
 	if r.OnLinkUp != nil {
@@ -110,6 +110,7 @@ type Port struct {
 	next      mtp.Token
 	order     []mtp.Token // enqueued and not settled
 	bound     map[usp.Address]mtp.Hint
+	present   map[usp.Address]bool
 	held      []mtp.Token
 	refuse    func(usp.Record) error
 }
@@ -322,6 +323,21 @@ func (p *Port) Unbind(a usp.Address) {
 	defer p.mu.Unlock()
 	p.live("Unbind")
 	delete(p.bound, a)
+}
+
+// Presence implements mtp.Port.
+func (p *Port) Presence(a usp.Address, present bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.live("Presence")
+	p.present[a] = present
+}
+
+// Present returns what the Link has told by Presence.
+func (p *Port) Present() map[usp.Address]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.present)
 }
 
 // Down implements mtp.Port.

@@ -168,6 +168,9 @@ func (p port) Bind(a usp.Address, hint mtp.Hint) error {
 // Unbind implements mtp.Port.
 func (p port) Unbind(a usp.Address) { p.l.node.forget(a.ID, p.l) }
 
+// Presence implements mtp.Port: who is asked for is tried.
+func (p port) Presence(usp.Address, bool) {}
+
 // Accept implements mtp.Port.
 func (p port) Accept(rec usp.Record, hint mtp.Hint, t mtp.Token) {
 	if rec.Header().To == p.l.node.opts.ID {
