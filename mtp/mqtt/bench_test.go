@@ -63,7 +63,9 @@ type crossingPort struct {
 
 func (*crossingPort) Bind(usp.Address, mtp.Hint) error { return nil }
 func (*crossingPort) Unbind(usp.Address)               {}
-func (*crossingPort) Down(error)                       {}
+
+func (*crossingPort) Presence(usp.Address, bool) {}
+func (*crossingPort) Down(error)                 {}
 
 func (p *crossingPort) Accept(rec usp.Record, _ mtp.Hint, t mtp.Token) {
 	c := p.crossing

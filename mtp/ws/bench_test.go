@@ -147,7 +147,9 @@ type relayPort struct {
 
 func (p *relayPort) Bind(usp.Address, mtp.Hint) error { return nil }
 func (p *relayPort) Unbind(usp.Address)               {}
-func (p *relayPort) Down(error)                       {}
+
+func (p *relayPort) Presence(usp.Address, bool) {}
+func (p *relayPort) Down(error)                 {}
 
 func (p *relayPort) Accept(rec usp.Record, hint mtp.Hint, t mtp.Token) {
 	p.relay.window <- struct{}{}
