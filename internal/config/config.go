@@ -3,50 +3,61 @@
 
 package config
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Config is the whole file. The doc tags are the reference texts, used by
 // Schema and Print.
 type Config struct {
-	MTP         []MTP        `yaml:"mtp" doc:"USP bindings: one entry per listener"`
+	DataDir     string       `yaml:"data_dir" doc:"directory for what has to outlive the process"`
+	TLS         TLS          `yaml:"tls" doc:"certificate files for every listener and client with tls.shared"`
+	MTP         []MTP        `yaml:"mtp" doc:"USP bindings: one entry per listener or connection"`
 	Controllers []Controller `yaml:"controllers" doc:"who manages the Virtual Agents; empty: anyone on loopback"`
-	Routes      []Route      `yaml:"routes" doc:"Endpoints known before they connect: Records for them are buffered"`
+	Routes      []Route      `yaml:"routes" doc:"how Endpoints are reached, and who may send to them; the first that matches counts"`
+	Aliases     []Alias      `yaml:"aliases" doc:"further Endpoint IDs of Endpoints"`
 	Routing     Routing      `yaml:"routing" doc:"limits of the Record relay"`
 	CWMP        CWMP         `yaml:"cwmp" doc:"the ACS side: sessions of TR-069 CPE"`
 	Translate   Translate    `yaml:"translate" doc:"Virtual Agents"`
+	Discovery   Discovery    `yaml:"discovery" doc:"DNS-SD over mDNS: showing Endpoints and finding them"`
+	Admin       Admin        `yaml:"admin" doc:"the API of the administrator"`
 	Metrics     Metrics      `yaml:"metrics" doc:"/metrics, /healthz, /readyz and /debug/pprof"`
 	Log         Log          `yaml:"log" doc:"logging"`
 }
 
-// MTP is one USP binding in server role.
-type MTP struct {
-	Name           string   `yaml:"name" doc:"unique name, used in logs"`
-	Type           string   `yaml:"type" doc:"websocket or mqtt"`
-	Listen         string   `yaml:"listen" doc:"host:port"`
-	Path           string   `yaml:"path" doc:"websocket: the resource, /usp"`
-	Topics         Topics   `yaml:"topics" doc:"mqtt: topic templates"`
-	Role           string   `yaml:"role" doc:"role of the peers: agent, controller, or unknown to find out"`
-	TLS            TLS      `yaml:"tls" doc:"certificate files; empty: no TLS"`
-	Auth           Auth     `yaml:"auth" doc:"how peers prove who they are"`
-	Insecure       bool     `yaml:"insecure" doc:"allow a listener on a public address without authentication"`
-	ConnectRecords bool     `yaml:"connect_records" doc:"send Connect Records to peers of this listener"`
-	MaxRecord      Size     `yaml:"max_record" doc:"largest Record"`
-	MaxConnections int      `yaml:"max_connections" doc:"connections at the same time"`
-	KeepAlive      Duration `yaml:"keep_alive" doc:"websocket: interval between pings"`
-}
-
-// Topics are the MQTT topic templates; {endpoint_id} stands for the Endpoint.
-type Topics struct {
-	Agent      string `yaml:"agent" doc:"topic to which an Agent is subscribed"`
-	Controller string `yaml:"controller" doc:"topic to which a Controller is subscribed"`
-}
-
-// TLS names certificate files. It is off while Cert is empty.
+// TLS names certificate files. It is off while Cert is empty and Shared false;
+// a client role uses it by the scheme of its URL.
 type TLS struct {
-	Cert       string `yaml:"cert" doc:"PEM file with the certificate chain"`
-	Key        string `yaml:"key" doc:"PEM file with the private key"`
-	ClientCA   string `yaml:"client_ca" doc:"PEM file; with it every client needs a certificate"`
-	MinVersion string `yaml:"min_version" doc:"1.2 or 1.3"`
+	Shared     bool     `yaml:"shared" doc:"use the top-level tls block; what is set here comes first"`
+	Cert       string   `yaml:"cert" doc:"PEM file with the certificate chain"`
+	Key        string   `yaml:"key" doc:"PEM file with the private key"`
+	ClientCA   string   `yaml:"client_ca" doc:"PEM file; with it every client needs a certificate"`
+	ServerCA   string   `yaml:"server_ca" doc:"PEM file; CAs of servers that we connect to; empty: those of the system"`
+	CRL        []string `yaml:"crl" doc:"PEM or DER files; a peer whose certificate is in one is refused"`
+	CRLExpired string   `yaml:"crl_expired" doc:"peers of a CA whose list is out of date: refuse or allow"`
+	MinVersion string   `yaml:"min_version" doc:"1.2 or 1.3"`
+}
+
+// DefaultTLS returns the defaults of a TLS block.
+func DefaultTLS() TLS { return TLS{MinVersion: "1.2", CRLExpired: "refuse"} }
+
+// Merged returns t with what it leaves empty taken from the top-level block, if
+// it asks for that.
+func (t TLS) Merged(top TLS) TLS {
+	if !t.Shared {
+		return t
+	}
+	if t.Cert == "" {
+		t.Cert, t.Key = top.Cert, top.Key
+	}
+	t.ClientCA = cmp.Or(t.ClientCA, top.ClientCA)
+	t.ServerCA = cmp.Or(t.ServerCA, top.ServerCA)
+	if len(t.CRL) == 0 {
+		t.CRL, t.CRLExpired = top.CRL, top.CRLExpired
+	}
+	t.MinVersion = max(t.MinVersion, top.MinVersion)
+	return t
 }
 
 // Auth says how peers of one listener prove who they are.
@@ -66,14 +77,28 @@ type User struct {
 // Controller is one Controller that may manage the Virtual Agents.
 type Controller struct {
 	EndpointID       string   `yaml:"endpoint_id" doc:"its Endpoint ID"`
+	MTP              string   `yaml:"mtp" doc:"name of the binding whose shared connection reaches it; empty: wherever it turns up"`
+	Destination      string   `yaml:"destination" doc:"its topic or destination there; empty: by the template of the binding"`
 	Deadline         Duration `yaml:"deadline" doc:"how long a request may wait for its CPE; 0: as under translate"`
 	PeriodicInterval Duration `yaml:"periodic_interval" doc:"interval of Periodic!"`
 }
 
-// Route makes an Endpoint known.
+// Route makes Endpoints known, says how they are reached and who may send to
+// them.
 type Route struct {
-	EndpointID string `yaml:"endpoint_id" doc:"Endpoint ID"`
-	Role       string `yaml:"role" doc:"agent or controller"`
+	EndpointID  string   `yaml:"endpoint_id" doc:"Endpoint ID; * stands for any characters, so * alone is everybody"`
+	Role        string   `yaml:"role" doc:"agent or controller"`
+	Via         string   `yaml:"via" doc:"name of the binding whose shared connection reaches them; empty: wherever they turn up"`
+	Destination string   `yaml:"destination" doc:"topic or destination there; {endpoint_id} stands for the Endpoint ID"`
+	AllowFrom   []string `yaml:"allow_from" doc:"who may send to them; * stands for any characters; empty: anyone"`
+	DenyFrom    []string `yaml:"deny_from" doc:"who may not, though allowed"`
+	Transit     bool     `yaml:"transit" doc:"take Records that came over a trunk to another trunk"`
+}
+
+// Alias is a further Endpoint ID of an Endpoint.
+type Alias struct {
+	Alias      string `yaml:"alias" doc:"the further Endpoint ID"`
+	EndpointID string `yaml:"endpoint_id" doc:"the Endpoint ID that it stands for"`
 }
 
 // Routing bounds the relay.
@@ -83,6 +108,12 @@ type Routing struct {
 	QueueLimit  int      `yaml:"queue_limit" doc:"Records buffered for one Endpoint"`
 	QueueBytes  Size     `yaml:"queue_bytes" doc:"and their bytes"`
 	QueueAge    Duration `yaml:"queue_age" doc:"how long a Record may wait"`
+	SpillAfter  Duration `yaml:"spill_after" doc:"how long a Record may be under way before it is kept in the buffer"`
+	Redeliver   Duration `yaml:"redeliver" doc:"send again what was flushed so long before a connection broke; 0: do not"`
+	Grace       Duration `yaml:"presence_grace" doc:"how long a lost connection may take to come back before its Endpoint is offline"`
+	ForgetAfter Duration `yaml:"forget_after" doc:"how long an absent Endpoint for which nothing waits is remembered"`
+	LinksPerID  int      `yaml:"max_links_per_endpoint" doc:"connections of one Endpoint"`
+	LinksPerWho int      `yaml:"max_links_per_identity" doc:"connections of one user name or certificate; 0: no bound"`
 }
 
 // CWMP is the ACS side.
@@ -117,6 +148,21 @@ type Translate struct {
 	MaxDevices  int      `yaml:"max_devices" doc:"CPE that may be known"`
 }
 
+// Discovery configures DNS-SD over multicast DNS.
+type Discovery struct {
+	Advertise  bool     `yaml:"advertise" doc:"show the bindings to the local network"`
+	Browse     bool     `yaml:"browse" doc:"look for Endpoints in the local network"`
+	Interfaces []string `yaml:"interfaces" doc:"names of network interfaces; empty: all that can multicast"`
+	EndpointID string   `yaml:"endpoint_id" doc:"the Endpoint ID by which the gateway's bindings are shown"`
+	Name       string   `yaml:"name" doc:"friendly name shown with it"`
+}
+
+// Admin is the listener of the administrator.
+type Admin struct {
+	Listen    string `yaml:"listen" doc:"host:port; empty: none"`
+	TokenFile string `yaml:"token_file" doc:"file with the token; empty: admin.token in data_dir, made at the first start"`
+}
+
 // Metrics is the listener of the operator's probes.
 type Metrics struct {
 	Listen string `yaml:"listen" doc:"host:port; empty: none"`
@@ -136,12 +182,16 @@ func Default() Config {
 			DefaultMTP("ws", "websocket"),
 			DefaultMTP("mqtt", "mqtt"),
 		},
+		DataDir: "./uspgate-data",
+		TLS:     DefaultTLS(),
 		Routing: Routing{
 			Window: 1024, WindowBytes: 16 << 20,
 			QueueLimit: 1000, QueueBytes: 16 << 20, QueueAge: Duration(24 * time.Hour),
+			SpillAfter: Duration(100 * time.Millisecond), Grace: Duration(10 * time.Second),
+			ForgetAfter: Duration(7 * 24 * time.Hour), LinksPerID: 8,
 		},
 		CWMP: CWMP{
-			Listen: "127.0.0.1:7547", TLS: TLS{MinVersion: "1.2"}, Auth: Auth{Mode: "none"},
+			Listen: "127.0.0.1:7547", TLS: DefaultTLS(), Auth: Auth{Mode: "none"},
 			SessionTimeout: Duration(time.Minute), MaxSessions: 10_000, MaxEnvelope: 32 << 20,
 			ConnectionRequest: ConnectionRequest{
 				Provision: true, AllowLoopback: true, Timeout: Duration(5 * time.Second),
@@ -151,25 +201,8 @@ func Default() Config {
 			Freshness: Duration(5 * time.Minute), Deadline: Duration(30 * time.Second),
 			Linger: Duration(500 * time.Millisecond), MaxDevices: 200_000,
 		},
+		Admin:   Admin{Listen: "127.0.0.1:7557"},
 		Metrics: Metrics{Listen: "127.0.0.1:9547"},
 		Log:     Log{Level: "info", Format: "console"},
 	}
-}
-
-// DefaultMTP returns the defaults of one binding of the given type. An entry
-// of the file starts from them.
-func DefaultMTP(name, typ string) MTP {
-	m := MTP{
-		Name: name, Type: typ, Role: "unknown", ConnectRecords: true,
-		TLS: TLS{MinVersion: "1.2"}, Auth: Auth{Mode: "none"},
-		MaxRecord: 5 << 20, MaxConnections: 100_000, KeepAlive: Duration(time.Minute),
-		Topics: Topics{Agent: "usp/v1/agent/{endpoint_id}", Controller: "usp/v1/controller/{endpoint_id}"},
-	}
-	switch typ {
-	case "websocket":
-		m.Listen, m.Path = "127.0.0.1:8080", "/usp"
-	case "mqtt":
-		m.Listen = "127.0.0.1:1883"
-	}
-	return m
 }

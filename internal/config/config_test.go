@@ -100,6 +100,52 @@ func TestProblems(t *testing.T) {
 			"mtp:\n  - {name: a, type: websocket}\n  - {name: b, type: websocket}\n",
 			"f.yaml:3:5: mtp[1].listen: 127.0.0.1:8080 is taken by mtp[0].listen; choose another port",
 		},
+		"key of another type": {
+			"mtp:\n  - {name: a, type: mqtt, path: /usp}\n",
+			"f.yaml:2:27: mtp[0].path: not a key of type mqtt; it is for websocket, coap",
+		},
+		"key of the other role": {
+			"mtp:\n  - {name: a, type: mqtt, connect: \"mqtt://b\", endpoint_id: \"self::g\", role: agent, plain: true}\n",
+			"f.yaml:2:85: mtp[0].plain: a key of the server role; bindings with listen are servers, with connect clients",
+		},
+		"both roles": {
+			"mtp:\n  - name: a\n    type: stomp\n    listen: 127.0.0.1:1\n    connect: stomp://b\n",
+			"f.yaml:4:5: mtp[0].listen: the binding has connect and cannot listen too; make it two bindings",
+		},
+		"scheme": {
+			"mtp:\n  - {name: a, type: stomp, connect: \"mqtt://b\", endpoint_id: \"self::g\", role: agent}\n",
+			`f.yaml:2:28: mtp[0].connect: "mqtt://b" is not a URL of type stomp; it begins with stomp:// or stomps://`,
+		},
+		"role on a broker": {
+			"mtp:\n  - {name: a, type: mqtt, connect: \"mqtt://b\", endpoint_id: \"self::g\"}\n",
+			"f.yaml:2:5: mtp[0].role: on somebody else's broker it cannot be found out; set agent or controller",
+		},
+		"socket without Endpoint": {
+			"mtp:\n  - {name: a, type: uds, listen: /run/a.sock}\n",
+			"f.yaml:2:5: mtp[0].presents: the socket shows no Endpoint; name the one that is behind it [R-UDS.17]",
+		},
+		"trunk without names": {
+			"mtp:\n  - {name: a, type: websocket, trunk: true}\n",
+			`f.yaml:2:5: mtp[0].speaks_for: a trunk speaks for many Endpoints, and none is named; ` +
+				`name them, for example ["ops::00D09E-*"]`,
+		},
+		"route via nobody": {
+			"routes:\n  - {endpoint_id: \"*\", role: agent, via: up}\n",
+			`f.yaml:2:37: routes[0].via: there is no binding "up"; name one of mtp`,
+		},
+		"route via a listener": {
+			"routes:\n  - {endpoint_id: \"*\", role: agent, via: ws}\n",
+			`f.yaml:2:37: routes[0].via: each connection of "ws" has an Endpoint of its own; ` +
+				"name a trunk or a shared connection to a broker",
+		},
+		"connection per Agent to an Agent": {
+			"mtp:\n  - {name: a, type: websocket, connect: \"ws://b/usp\", link: per_agent, role: agent}\n",
+			"f.yaml:2:72: mtp[0].role: only a Controller can be given one connection per Agent; set role: controller",
+		},
+		"shared block": {
+			"mtp:\n  - {name: a, type: websocket, tls: {shared: true}}\n",
+			"f.yaml:2:38: mtp[0].tls.shared: the top-level tls block is empty; set tls.cert and tls.key",
+		},
 		"syntax": {
 			"cwmp: [\n",
 			"f.yaml:1:7: sequence end token ']' not found",

@@ -124,7 +124,11 @@ func (d *decoder) sequence(path string, n *ast.SequenceNode, v reflect.Value) {
 	for i, item := range n.Values {
 		e := reflect.New(v.Type().Elem()).Elem()
 		if e.Type() == reflect.TypeFor[MTP]() {
-			e.Set(reflect.ValueOf(DefaultMTP("", typeOf(item))))
+			m := DefaultMTP("", textOf(item, "type"))
+			if textOf(item, "connect") != "" {
+				m.Listen = ""
+			}
+			e.Set(reflect.ValueOf(m))
 		}
 		d.value(path+"["+strconv.Itoa(i)+"]", item, e)
 		out = reflect.Append(out, e)
@@ -132,9 +136,9 @@ func (d *decoder) sequence(path string, n *ast.SequenceNode, v reflect.Value) {
 	v.Set(out)
 }
 
-// typeOf finds the value of the key "type" in an entry of mtp, on which its
-// defaults depend.
-func typeOf(node ast.Node) string {
+// textOf finds the value of a key in an entry of mtp on which its defaults
+// depend.
+func textOf(node ast.Node, key string) string {
 	var values []*ast.MappingValueNode
 	switch n := node.(type) {
 	case *ast.MappingNode:
@@ -143,7 +147,7 @@ func typeOf(node ast.Node) string {
 		values = []*ast.MappingValueNode{n}
 	}
 	for _, mv := range values {
-		if mv.Key.GetToken().Value == "type" {
+		if mv.Key.GetToken().Value == key {
 			return mv.Value.GetToken().Value
 		}
 	}

@@ -108,7 +108,9 @@ func (d *decoder) secrets(cfg *Config) {
 		cfg.CWMP.ConnectionRequest.PasswordFile)
 	d.userSecrets("cwmp.auth", cfg.CWMP.Auth.Users)
 	for i := range cfg.MTP {
-		d.userSecrets(fmt.Sprintf("mtp[%d].auth", i), cfg.MTP[i].Auth.Users)
+		path := fmt.Sprintf("mtp[%d]", i)
+		d.userSecrets(path+".auth", cfg.MTP[i].Auth.Users)
+		d.secretFile(path, &cfg.MTP[i].Password, cfg.MTP[i].PasswordFile)
 	}
 }
 

@@ -13,26 +13,35 @@ import (
 // Print writes cfg as YAML with the doc text of every key above it and secrets
 // masked. With Default it makes the reference file configs/uspgate.yaml.
 func Print(cfg *Config) string {
-	p := printer{seen: map[reflect.Type]bool{}}
+	p := printer{seen: map[key]bool{}}
 	p.fields(reflect.ValueOf(*cfg), "")
 	return p.b.String()
 }
 
-// printer documents the keys of a type the first time it prints one.
+// printer documents a key the first time it prints it.
 type printer struct {
 	b    strings.Builder
-	seen map[reflect.Type]bool
+	seen map[key]bool
+}
+
+// key is a field of a type.
+type key struct {
+	of    reflect.Type
+	index int
 }
 
 func (p *printer) fields(v reflect.Value, indent string) {
 	t := v.Type()
-	documented := p.seen[t]
-	p.seen[t] = true
+	binding, _ := v.Interface().(MTP)
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if doc := f.Tag.Get("doc"); doc != "" && !documented {
+		if binding.Type != "" && !binding.applies(f.Tag.Get("for"), f.Tag.Get("side")) {
+			continue
+		}
+		if doc := f.Tag.Get("doc"); doc != "" && !p.seen[key{t, i}] {
 			p.b.WriteString(indent + "# " + doc + "\n")
 		}
+		p.seen[key{t, i}] = true
 		p.b.WriteString(indent + f.Tag.Get("yaml") + ":")
 		p.field(v.Field(i), indent)
 	}

@@ -56,19 +56,32 @@ func (d *decoder) validate(cfg *Config) {
 		} else {
 			names[name] = true
 		}
-		d.address(path+".listen", cfg.MTP[i].Listen, addresses)
+		d.tlsFiles(path+".tls", &cfg.MTP[i].TLS, cfg.TLS)
+		d.listener(path+".listen", &cfg.MTP[i], addresses)
 	}
+	d.tls("tls", &cfg.TLS)
+	if cfg.TLS.Shared {
+		d.invalid("tls.shared", "this is the shared block itself", "set it where the block is to be used")
+	}
+	d.relay(cfg)
 	d.cwmp(&cfg.CWMP)
+	d.tlsFiles("cwmp.tls", &cfg.CWMP.TLS, cfg.TLS)
 	d.address("cwmp.listen", cfg.CWMP.Listen, addresses)
 	if cfg.Metrics.Listen != "" {
 		d.address("metrics.listen", cfg.Metrics.Listen, addresses)
 	}
+	if cfg.Admin.Listen != "" {
+		d.address("admin.listen", cfg.Admin.Listen, addresses)
+		if !loopback(cfg.Admin.Listen) {
+			d.invalid("admin.listen", cfg.Admin.Listen+" is reachable from outside and has no TLS",
+				"listen on 127.0.0.1 and use a tunnel")
+		}
+	}
+	if cfg.Discovery.Advertise && cfg.Discovery.EndpointID == "" {
+		d.invalid("discovery.endpoint_id", "bindings are shown under an Endpoint ID", "write for example self::gateway")
+	}
 	for i, c := range cfg.Controllers {
 		d.endpointID(fmt.Sprintf("controllers[%d].endpoint_id", i), c.EndpointID)
-	}
-	for i, r := range cfg.Routes {
-		d.endpointID(fmt.Sprintf("routes[%d].endpoint_id", i), r.EndpointID)
-		d.oneOf(fmt.Sprintf("routes[%d].role", i), r.Role, "agent", "controller")
 	}
 	d.oneOf("log.level", cfg.Log.Level, "debug", "info", "warn", "error")
 	d.oneOf("log.format", cfg.Log.Format, "console", "json")
@@ -78,37 +91,6 @@ func (d *decoder) validate(cfg *Config) {
 	if cfg.Translate.Deadline == 0 {
 		d.invalid("translate.deadline", "0 would fail every request", "write for example 30s")
 	}
-}
-
-func (d *decoder) mtp(path string, m *MTP) {
-	if m.Name == "" {
-		d.invalid(path+".name", "the binding has no name", "name it, for example "+m.Type)
-	}
-	d.oneOf(path+".type", m.Type, "websocket", "mqtt")
-	d.oneOf(path+".role", m.Role, "unknown", "agent", "controller")
-	if m.Type == "websocket" && !strings.HasPrefix(m.Path, "/") {
-		d.invalid(path+".path", fmt.Sprintf("%q does not begin with /", m.Path), "write for example /usp")
-	}
-	if m.Type == "mqtt" {
-		d.topic(path+".topics.agent", m.Topics.Agent)
-		d.topic(path+".topics.controller", m.Topics.Controller)
-		if m.Topics.Agent == m.Topics.Controller {
-			d.invalid(path+".topics", "agent and controller have the same topic",
-				"make them differ: an Agent and a Controller may share an Endpoint ID")
-		}
-	}
-	d.positive(path+".max_connections", m.MaxConnections)
-	d.tls(path+".tls", &m.TLS)
-	d.auth(path+".auth", &m.Auth, "none", "password", "certificate")
-	if m.Auth.Mode == "certificate" && m.TLS.ClientCA == "" {
-		d.invalid(path+".auth.mode", "certificates need tls.client_ca", "name the file of the CA that signs them")
-	}
-	for i, u := range m.Auth.Users {
-		if u.EndpointID != "" {
-			d.endpointID(fmt.Sprintf("%s.auth.users[%d].endpoint_id", path, i), u.EndpointID)
-		}
-	}
-	d.exposed(path, m.Listen, m.Auth.Mode, m.Insecure)
 }
 
 func (d *decoder) cwmp(c *CWMP) {
@@ -149,10 +131,21 @@ func (d *decoder) tls(path string, t *TLS) {
 	if (t.Cert == "") != (t.Key == "") {
 		d.invalid(path, "certificate and key go together", "set cert and key, or none of them")
 	}
-	if t.ClientCA != "" && t.Cert == "" {
-		d.invalid(path+".client_ca", "client certificates need TLS", "set cert and key")
+	if len(t.CRL) > 0 && t.ClientCA == "" && t.ServerCA == "" {
+		d.invalid(path+".crl", "a revocation list needs the CA that signs it", "set client_ca or server_ca")
 	}
 	d.oneOf(path+".min_version", t.MinVersion, "1.2", "1.3")
+	d.oneOf(path+".crl_expired", t.CRLExpired, "refuse", "allow")
+}
+
+// tlsFiles checks what a block is together with the top-level one, and makes it
+// so.
+func (d *decoder) tlsFiles(path string, t *TLS, top TLS) {
+	if t.Shared && top.Cert == "" && t.Cert == "" && top.ServerCA == "" {
+		d.invalid(path+".shared", "the top-level tls block is empty", "set tls.cert and tls.key")
+	}
+	*t = t.Merged(top)
+	d.tls(path, t)
 }
 
 // exposed refuses a public listener that anybody may use.
@@ -176,16 +169,21 @@ func loopback(listen string) bool {
 }
 
 func (d *decoder) address(path, listen string, taken map[string]string) {
+	d.addressOf("", path, listen, taken)
+}
+
+// addressOf is address for one network, whose name precedes what is taken.
+func (d *decoder) addressOf(network, path, listen string, taken map[string]string) {
 	_, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		d.invalid(path, fmt.Sprintf("%q is not host:port", listen), "write for example 127.0.0.1:8080 or :8080")
 		return
 	}
-	if other, ok := taken[listen]; ok && port != "0" {
+	if other, ok := taken[network+listen]; ok && port != "0" {
 		d.invalid(path, listen+" is taken by "+other, "choose another port")
 		return
 	}
-	taken[listen] = path
+	taken[network+listen] = path
 }
 
 func (d *decoder) endpointID(path, id string) {

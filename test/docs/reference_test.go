@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,10 +31,12 @@ func rows(b *strings.Builder, prefix string, v reflect.Value) {
 		f := v.Type().Field(i)
 		key := prefix + f.Tag.Get("yaml")
 		kind, value := describe(v.Field(i))
+		doc := strings.ReplaceAll(f.Tag.Get("doc"), "|", "\\|")
 		if prefix == "mtp[]." {
-			value = alsoForMQTT(value, f.Name)
+			value = byType(value, f.Name)
+			doc = belongsTo(f.Tag.Get("for"), f.Tag.Get("side")) + doc
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", key, kind, value, strings.ReplaceAll(f.Tag.Get("doc"), "|", "\\|"))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", key, kind, value, doc)
 		switch kind {
 		case "mapping":
 			rows(b, key+".", v.Field(i))
@@ -53,17 +56,34 @@ func entry(key string, t reflect.Type) reflect.Value {
 	return reflect.Zero(t)
 }
 
-// alsoForMQTT adds the default of an entry of type mqtt to that of one of type
-// websocket, where it is another.
-func alsoForMQTT(value, field string) string {
+// byType adds, to the default of an entry of type websocket, those of the other
+// types where they differ.
+func byType(value, field string) string {
 	if field == "Type" {
 		return value
 	}
-	_, other := describe(reflect.ValueOf(config.DefaultMTP("", "mqtt")).FieldByName(field))
-	if other == "" || other == value {
-		return value
+	for _, typ := range []string{"mqtt", "stomp", "coap", "uds"} {
+		_, other := describe(reflect.ValueOf(config.DefaultMTP("", typ)).FieldByName(field))
+		if other != "" && other != value {
+			value += ", " + typ + ": " + other
+		}
 	}
-	return value + ", mqtt: " + other
+	return strings.TrimPrefix(value, ", ")
+}
+
+// belongsTo says which bindings a key is for.
+func belongsTo(types, side string) string {
+	types = strings.ReplaceAll(types, ",", ", ")
+	switch {
+	case types == "" && side == "":
+		return ""
+	case side == "":
+		return "(" + types + ") "
+	case types == "":
+		return "(" + side + ") "
+	default:
+		return "(" + types + "; " + side + ") "
+	}
 }
 
 // describe returns the type of a value for people, and the value.
@@ -79,7 +99,9 @@ func describe(v reflect.Value) (kind, value string) {
 	case encoding.TextMarshaler:
 		return "text", ""
 	case []string:
-		return "list of texts", "`[]`"
+		return "list of texts", code("[" + strings.Join(x, ", ") + "]")
+	case []int:
+		return "list of numbers", "`[]`"
 	}
 	switch v.Kind() {
 	case reflect.Struct:
@@ -126,7 +148,8 @@ func TestEveryKeyHasItsVariable(t *testing.T) {
 			continue
 		}
 		key = strings.ReplaceAll(strings.Trim(key, "` "), "[]", ".0")
-		if strings.Contains(key, "controllers.0") || strings.Contains(key, "routes.0") || strings.Contains(key, "users.0") {
+		if slices.ContainsFunc([]string{"controllers.0", "routes.0", "users.0", "aliases.0", "files.0"},
+			func(list string) bool { return strings.Contains(key, list) }) {
 			continue // there is no such entry in the defaults
 		}
 		variable := "USPGATE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "__"))
