@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/listen"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -181,7 +182,7 @@ func (c *Client) peer(conn *websocket.Conn, w *wire, answer http.Header) (mtp.Pe
 	}
 	p := mtp.Peer{
 		Kind: mtp.WebSocket, Listener: c.opts.Name, Remote: conn.RemoteAddr().String(),
-		Loopback: isLoopback(conn.LocalAddr()) && isLoopback(conn.RemoteAddr()),
+		Loopback: listen.Loopback(w.Conn),
 		Endpoint: c.opts.Peer, Role: c.opts.Role, Shared: c.opts.Shared,
 		NoConnectRecords: c.opts.NoConnectRecords,
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -109,6 +110,34 @@ func TestConnectionLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestProxyProtocol: behind a trusted proxy the peer is whom the proxy names.
+func TestProxyProtocol(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	s, hub := start(t, ws.ServerOptions{
+		LinkOptions: ws.LinkOptions{Metrics: reg, CloseTimeout: 10 * time.Millisecond},
+		ProxyFrom:   []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxConnectionsPerAddress: 1,
+	})
+	behind := func(header string) net.Conn {
+		conn := dial(t, s.Addr())
+		if _, err := io.WriteString(conn, header); err != nil {
+			t.Fatalf("write: got %v, want nil", err)
+		}
+		return conn
+	}
+	for _, host := range []string{"192.0.2.7", "192.0.2.8"} {
+		exchange(t, behind("PROXY TCP4 "+host+" 127.0.0.1 4000 80\r\n"), "/usp?eid=os::a", nil)
+		p := hub.Link().Peer
+		if p.Remote != host+":4000" || p.Loopback {
+			t.Fatalf("peer: got %s, loopback %v, want %s:4000, elsewhere", p.Remote, p.Loopback, host)
+		}
+	}
+	wantEnd(t, behind("PROXY TCP4 192.0.2.8 127.0.0.1 4001 80\r\n"))
+	wantMetric(t, reg, `uspgate_connections_rejected_total{mtp="websocket",reason="address"} 1`)
+	wantEnd(t, behind("GET /usp?eid=os::a HTTP/1.1\r\n\r\n"))
+	wantMetric(t, reg, `uspgate_connections_rejected_total{mtp="websocket",reason="handshake"} 1`)
 }
 
 // TestSlowHandshake: a client that sends its handshake byte by byte, or none,

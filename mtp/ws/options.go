@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -110,6 +111,10 @@ type ServerOptions struct {
 	// MaxConnectionsPerAddress does so for one remote address; 0: no bound
 	// of its own, many Agents may be behind one NAT.
 	MaxConnectionsPerAddress int
+	// ProxyFrom are the networks of trusted proxies: connections from there
+	// must begin with a PROXY protocol header, whose source becomes the remote
+	// address, also for MaxConnectionsPerAddress. Empty: none.
+	ProxyFrom []netip.Prefix
 }
 
 // ClientOptions configure a Client.

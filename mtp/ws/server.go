@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/listen"
 )
 
 // Server is the server role: an mtp.Transport whose Links are the connections
@@ -29,7 +29,7 @@ type Server struct {
 	upgrader websocket.Upgrader
 	buffers  buffers
 	keeper   keeper
-	limiter  *limiter // after Listen
+	listener net.Listener // after Listen
 	handler  mtp.Handler
 
 	mu       sync.Mutex
@@ -74,31 +74,31 @@ func (s *Server) Name() string { return s.opts.Name }
 
 // Listen implements mtp.Transport.
 func (s *Server) Listen(ctx context.Context) error {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", s.opts.Listen)
+	ln, err := listen.Listen(ctx, listen.Options{
+		Address: s.opts.Listen, ProxyFrom: s.opts.ProxyFrom, HeaderTimeout: s.opts.HandshakeTimeout,
+		MaxConnections: s.opts.MaxConnections, MaxConnectionsPerAddress: s.opts.MaxConnectionsPerAddress,
+		Metrics: s.metrics, Log: s.opts.Log,
+	})
 	if err != nil {
-		return fmt.Errorf("ws: listen: %w", err)
+		return fmt.Errorf("ws: %w", err)
 	}
-	s.limiter = &limiter{
-		Listener: ln, total: s.opts.MaxConnections, perAddress: s.opts.MaxConnectionsPerAddress,
-		metrics: s.metrics, byAddr: make(map[netip.Addr]int),
-	}
+	s.listener = ln
 	return nil
 }
 
 // Addr implements mtp.Transport.
 func (s *Server) Addr() string {
-	if s.limiter == nil {
+	if s.listener == nil {
 		return s.opts.Listen
 	}
-	return s.limiter.Addr().String()
+	return s.listener.Addr().String()
 }
 
 // Run implements mtp.Transport. It calls Listen if nobody has. When ctx ends it
 // accepts nothing more and closes every Link with mtp.ErrDraining, which takes
 // at most twice CloseTimeout.
 func (s *Server) Run(ctx context.Context, h mtp.Handler) error {
-	if s.limiter == nil {
+	if s.listener == nil {
 		if err := s.Listen(ctx); err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (s *Server) Run(ctx context.Context, h mtp.Handler) error {
 
 // serve accepts until the listener is closed.
 func (s *Server) serve(srv *http.Server) error {
-	var ln net.Listener = s.limiter
+	ln := s.listener
 	if s.opts.TLS != nil {
 		ln = tls.NewListener(ln, s.opts.TLS)
 	}
@@ -206,7 +206,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		s.opts.Log.Debug("handshake failed", zap.String("remote", r.RemoteAddr), zap.Error(err))
 		return
 	}
-	peer.Loopback = isLoopback(conn.LocalAddr()) && isLoopback(conn.RemoteAddr())
+	peer.Loopback = listen.Loopback(hijacker.wire.Conn)
 	l := newLink(conn, hijacker.wire, &s.opts.LinkOptions, s.metrics, peer.Endpoint)
 	if !s.enter(l) {
 		l.wire.kill()
@@ -274,5 +274,3 @@ func interval(keepAlive time.Duration) time.Duration {
 	}
 	return keepAlive
 }
-
-func isLoopback(a net.Addr) bool { return addressOf(a).IsLoopback() }

@@ -137,6 +137,12 @@ func request(tb testing.TB, addr, target string, header http.Header) (rawConn, *
 		tb.Fatalf("dial: got %v, want nil", err)
 	}
 	tb.Cleanup(func() { _ = conn.Close() })
+	return exchange(tb, conn, target, header)
+}
+
+// exchange is a request on a connection that is there.
+func exchange(tb testing.TB, conn net.Conn, target string, header http.Header) (rawConn, *http.Response) {
+	tb.Helper()
 	h := http.Header{
 		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
 		"Sec-Websocket-Key": {"AQIDBAUGBwgJCgsMDQ4PEA=="}, "Sec-Websocket-Protocol": {ws.Subprotocol},
@@ -144,7 +150,7 @@ func request(tb testing.TB, addr, target string, header http.Header) (rawConn, *
 	}
 	maps.Copy(h, header)
 	path, query, _ := strings.Cut(target, "?")
-	r := &http.Request{Method: http.MethodGet, Host: addr, Header: h, URL: &url.URL{Opaque: path, RawQuery: query}}
+	r := &http.Request{Method: http.MethodGet, Host: "gateway.example", Header: h, URL: &url.URL{Opaque: path, RawQuery: query}}
 	if err := r.Write(conn); err != nil {
 		tb.Fatalf("write: got %v, want nil", err)
 	}
