@@ -1,0 +1,138 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+
+	stomp "github.com/go-stomp/stomp/v3/server"
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/listeners"
+)
+
+// Broker is somebody else's broker on a port of loopback: it fans out by topic
+// or destination and knows nothing of USP.
+type Broker struct {
+	// Addr is host:port.
+	Addr string
+
+	t    *testing.T
+	run  func(net.Listener) (stop func())
+	stop func()
+}
+
+// MQTTBroker runs a broker for MQTT 5 and 3.1.1 until the test ends.
+func MQTTBroker(t *testing.T) *Broker {
+	t.Helper()
+	return broker(t, func(ln net.Listener) func() {
+		s := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
+		if err := s.AddHook(new(auth.AllowHook), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.AddListener(listeners.NewNet("tcp", ln)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Serve(); err != nil {
+			t.Fatal(err)
+		}
+		return func() { _ = s.Close() } // what it had is gone with it
+	})
+}
+
+// STOMPBroker runs a broker for STOMP until the test ends. What begins with
+// /queue goes to one of its subscribers, all else to every one.
+func STOMPBroker(t *testing.T) *Broker {
+	t.Helper()
+	return broker(t, func(ln net.Listener) func() {
+		l := &tracked{Listener: ln}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			s := stomp.Server{Log: silent{}}
+			_ = s.Serve(l) // it ends with the listener
+		}()
+		return func() {
+			l.closeAll()
+			<-served
+		}
+	})
+}
+
+func broker(t *testing.T, run func(net.Listener) func()) *Broker {
+	t.Helper()
+	b := &Broker{Addr: "127.0.0.1:0", t: t, run: run}
+	b.Start()
+	t.Cleanup(b.Stop)
+	return b
+}
+
+// Start begins again after Stop, on the same port.
+func (b *Broker) Start() {
+	b.t.Helper()
+	ln, err := (&net.ListenConfig{}).Listen(b.t.Context(), "tcp", b.Addr)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.Addr = ln.Addr().String()
+	b.stop = b.run(ln)
+}
+
+// Stop ends the broker and every connection to it.
+func (b *Broker) Stop() {
+	if b.stop != nil {
+		b.stop()
+		b.stop = nil
+	}
+}
+
+// tracked is a listener that can close what it has accepted.
+type tracked struct {
+	net.Listener
+
+	mu    sync.Mutex
+	conns []net.Conn
+	done  bool
+}
+
+// Accept implements net.Listener.
+func (l *tracked) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done {
+		return nil, errors.Join(net.ErrClosed, conn.Close())
+	}
+	l.conns = append(l.conns, conn)
+	return conn, nil
+}
+
+func (l *tracked) closeAll() {
+	_ = l.Close() // the test is over
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.done = true
+	for _, c := range l.conns {
+		_ = c.Close() // or has been closed by the peer
+	}
+}
+
+// silent is a logger for the STOMP library.
+type silent struct{}
+
+func (silent) Debugf(string, ...any)   {}
+func (silent) Infof(string, ...any)    {}
+func (silent) Warningf(string, ...any) {}
+func (silent) Errorf(string, ...any)   {}
+func (silent) Debug(string)            {}
+func (silent) Info(string)             {}
+func (silent) Warning(string)          {}
+func (silent) Error(string)            {}
