@@ -94,6 +94,7 @@ func rootCommand(env Env) *cobra.Command {
 	})
 	root.AddCommand(
 		serveCommand(env), checkCommand(env), configCommand(env), demoCommand(env), uspCommand(env), simCommand(env),
+		benchCommand(env),
 	)
 	return root
 }
