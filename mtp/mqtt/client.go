@@ -9,20 +9,34 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/uspgate/uspgate/mtp"
 )
 
 // Client is the client role: an mtp.Transport that is one Endpoint on another's
-// broker. Its one Link reaches every Endpoint on that broker by the topic of
-// the template.
+// broker, or with ClientOptions.Shared as many as are represented. Its one Link
+// reaches every Endpoint on that broker, by its reply topic or the topic of the
+// template.
 type Client struct {
-	opts    ClientOptions
-	url     *url.URL
-	metrics *mtp.KindMetrics
+	opts          ClientOptions
+	url           *url.URL
+	metrics       *mtp.KindMetrics
+	unrepresented prometheus.Counter
+	own           Topics // of the represented
+
+	represented  *represented
+	counterparts counterparts
+	version      atomic.Uint64 // of all that ways are found by
+	clientID     string        // of the goroutine of Run; see ClientOptions.ClientID
 }
 
-var _ mtp.Transport = (*Client)(nil)
+var (
+	_ mtp.Transport   = (*Client)(nil)
+	_ mtp.Representer = (*Client)(nil)
+)
 
 // NewClient checks o and allocates.
 func NewClient(o ClientOptions) (*Client, error) {
@@ -43,7 +57,14 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: %w", err)
 	}
-	return &Client{opts: o, url: u, metrics: metrics}, nil
+	c := &Client{
+		opts: o, url: u, metrics: metrics, own: o.ownTopics(), clientID: o.ClientID,
+		represented: newRepresented(o.MaxRepresented), counterparts: counterparts{max: o.MaxPeers},
+	}
+	if c.unrepresented, err = newUnrepresented(&o); err != nil {
+		return nil, fmt.Errorf("mqtt: %w", err)
+	}
+	return c, nil
 }
 
 // Name implements mtp.Transport.
@@ -57,8 +78,9 @@ func (c *Client) Addr() string { return c.url.Redacted() }
 
 // Run implements mtp.Transport.
 func (c *Client) Run(ctx context.Context, h mtp.Handler) error {
-	return mtp.Supervise(ctx, mtp.SuperviseOptions{Retry: c.opts.Retry, GiveUp: c.opts.GiveUp, Log: c.opts.Log},
-		func(ctx context.Context, up func()) error { return c.serve(ctx, h, up) })
+	return mtp.Supervise(ctx, mtp.SuperviseOptions{
+		Retry: c.opts.Retry, Hold: c.opts.Hold, GiveUp: c.opts.GiveUp, Log: c.opts.Log,
+	}, func(ctx context.Context, up func()) error { return c.serve(ctx, h, up) })
 }
 
 // serve is one connection from dial to end.

@@ -6,6 +6,7 @@ package mqtt
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -30,6 +31,9 @@ func (l *clientLink) connect() (maxPacket, window int, err error) {
 		return 0, 0, fmt.Errorf("refused with %#x %s", pk.ReasonCode, pk.Properties.ReasonString)
 	}
 	l.learn(&pk.Properties)
+	if id := pk.Properties.AssignedClientID; id != "" {
+		l.client.clientID = strings.Clone(id) // [R-MQTT.9, R-MQTT.11]
+	}
 	window = l.client.opts.MaxInflight
 	if m := int(pk.Properties.ReceiveMaximum); m > 0 {
 		window = min(window, m)
@@ -43,22 +47,20 @@ func (l *clientLink) sendConnect() error {
 		ProtocolVersion: byte(o.Version),
 		FixedHeader:     packets.FixedHeader{Type: packets.Connect},
 		Connect: packets.ConnectParams{
-			ProtocolName: []byte("MQTT"), ClientIdentifier: o.ClientID,
+			ProtocolName: []byte("MQTT"), ClientIdentifier: l.client.clientID,
 			Clean: o.SessionExpiry == 0, Keepalive: uint16(o.KeepAlive / time.Second),
 		},
 	}
-	if user := l.client.url.User; user != nil { // [R-MQTT.7]
-		pk.Connect.Username, pk.Connect.UsernameFlag = []byte(user.Username()), true
-		if password, ok := user.Password(); ok {
-			pk.Connect.Password, pk.Connect.PasswordFlag = []byte(password), true
-		}
-	}
+	o.will(&pk.Connect)
+	l.client.credentials(&pk.Connect)
 	if l.v5 {
 		pk.Properties = packets.Properties{
-			User:                []packets.UserProperty{{Key: "usp-endpoint-id", Val: string(o.Endpoint)}}, // [R-MQTT.13]
-			RequestResponseInfo: 1,                                                                         // [R-MQTT.12]
+			RequestResponseInfo: 1, // [R-MQTT.12]
 			ReceiveMaximum:      uint16(o.MaxInflight),
 			MaximumPacketSize:   uint32(o.MaxRecord + overhead),
+		}
+		if o.Endpoint != "" { // [R-MQTT.13]
+			pk.Properties.User = []packets.UserProperty{{Key: "usp-endpoint-id", Val: string(o.Endpoint)}}
 		}
 		if o.SessionExpiry > 0 {
 			pk.Properties.SessionExpiryIntervalFlag = true
@@ -68,6 +70,17 @@ func (l *clientLink) sendConnect() error {
 	return l.reply(&pk)
 }
 
+// credentials are those of the options, or of the URL [R-MQTT.7].
+func (c *Client) credentials(to *packets.ConnectParams) {
+	name, password := c.opts.Username, c.opts.Password
+	if user := c.url.User; user != nil && name == "" {
+		name = user.Username()
+		password, _ = user.Password()
+	}
+	to.Username, to.UsernameFlag = []byte(name), name != ""
+	to.Password, to.PasswordFlag = []byte(password), name != "" && password != ""
+}
+
 // learn takes from the CONNACK what there is to know [R-MQTT.15, R-MQTT.20,
 // R-MQTT.21].
 func (l *clientLink) learn(p *packets.Properties) {
@@ -75,19 +88,22 @@ func (l *clientLink) learn(p *packets.Properties) {
 	l.filters = slices.Clone(o.Subscriptions)
 	for _, user := range p.User {
 		if user.Key == "subscribe-topic" && validFilter(user.Val) {
-			l.filters = append(l.filters, user.Val)
+			l.filters = append(l.filters, strings.Clone(user.Val))
 		}
 	}
 	// A broker that knows no roles offers the topics of an Agent to everybody.
 	if l.own = p.ResponseInfo; l.own == "" || isFilter(l.own) || o.Role != usp.RoleAgent {
 		l.own = o.Topics.of(usp.Address{ID: o.Endpoint, Role: o.Role})
 	}
-	own := l.own
-	if !l.v5 {
-		own += "/#" // so that it covers /reply-to= [R-MQTT.15]
+	l.own = strings.Clone(l.own)
+	switch {
+	case o.Prefix != "":
+		l.cover(strings.TrimSuffix(o.Prefix, "/") + "/#")
+	case !o.Shared:
+		l.cover(o.filterOf(l.own))
 	}
-	if !slices.ContainsFunc(l.filters, func(f string) bool { return matches(f, own) }) {
-		l.filters = append(l.filters, own)
+	if o.Presence != "" {
+		l.cover(o.presenceOf("+"))
 	}
 	slices.Sort(l.filters)
 	l.filters = slices.Compact(l.filters)
@@ -99,19 +115,11 @@ func (l *clientLink) learn(p *packets.Properties) {
 	}
 }
 
-func (l *clientLink) subscribe() error {
-	pk := packets.Packet{
-		ProtocolVersion: byte(l.client.opts.Version),
-		FixedHeader:     packets.FixedHeader{Type: packets.Subscribe, Qos: 1},
-		PacketID:        1, // nothing else is on its way
+// cover adds a filter unless another one covers it.
+func (l *clientLink) cover(filter string) {
+	if !slices.ContainsFunc(l.filters, func(f string) bool { return matches(f, filter) }) {
+		l.filters = append(l.filters, filter)
 	}
-	for _, f := range l.filters {
-		pk.Filters = append(pk.Filters, packets.Subscription{Filter: f, Qos: 1})
-	}
-	if err := l.reply(&pk); err != nil {
-		return fmt.Errorf("mqtt: subscribe: %w", err)
-	}
-	return nil
 }
 
 func (l *clientLink) reply(pk *packets.Packet) error {

@@ -5,12 +5,11 @@ package mqtt
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/listen"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -29,8 +29,7 @@ type clientLink struct {
 	v5      bool
 	packets packetReader
 	port    mtp.Port // nil until up
-	done    chan struct{}
-	pinger  sync.WaitGroup
+	helpers sync.WaitGroup
 
 	// What the CONNACK says.
 	own       string // the topic on which we receive
@@ -42,8 +41,18 @@ type clientLink struct {
 	flow    *flow // nil until the CONNACK
 	leaving bool
 
-	way way // of the writer
+	ways ways // of the writer
+
+	// Of the goroutine that subscribes.
+	answers    chan []byte // the reasons of the next SUBACK or UNSUBACK
+	subscribed bool        // to anything
+	announced  bool        // that the connection is good
+	answered   uint64      // of what the represented have queued
 }
+
+// errNoRole settles a Record of an Endpoint that is represented as Agent and
+// Controller, to one of which it is not known what it is.
+var errNoRole = fmt.Errorf("mqtt: it is not known which role to_id has: %w", mtp.ErrUnroutable)
 
 var (
 	_ mtp.Link      = (*clientLink)(nil)
@@ -59,7 +68,7 @@ func newClientLink(c *Client, raw net.Conn) *clientLink {
 			r: bufio.NewReaderSize(cn, readBuffer), version: byte(c.opts.Version),
 			maxPublish: c.opts.MaxRecord + overhead, maxControl: DefaultMaxControl,
 		},
-		done: make(chan struct{}), keepAlive: c.opts.KeepAlive, maxQoS: 1,
+		answers: make(chan []byte, 1), keepAlive: c.opts.KeepAlive, maxQoS: 1,
 	}
 }
 
@@ -76,7 +85,8 @@ func (l *clientLink) guarded(h mtp.Handler, up func()) (err error) {
 
 // run connects, introduces the Link and reads until the connection ends.
 func (l *clientLink) run(h mtp.Handler, up func()) error {
-	defer close(l.done)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	defer l.conn.Close() //nolint:errcheck // the connection is over
 	if err := l.conn.SetReadDeadline(time.Now().Add(l.client.opts.ConnectTimeout)); err != nil {
 		return fmt.Errorf("mqtt: %w", err)
@@ -98,12 +108,11 @@ func (l *clientLink) run(h mtp.Handler, up func()) error {
 	if leaving {
 		return mtp.ErrDraining
 	}
-	port, err := h.LinkUp(l, mtp.Peer{
-		Kind: mtp.MQTT, Listener: o.Name, Remote: l.client.url.Host,
-		Loopback: loopback(l.conn.RemoteAddr()), Role: o.Role.Opposite(), Shared: true,
-		Identity: mtp.Identity{Method: methodNone, Any: true}, MaxRecord: maxPacket,
-		NoConnectRecords: o.NoConnectRecords,
-	})
+	if o.Shared && o.Prefix == "" {
+		l.client.represented.connected(f.setGate)
+		defer l.client.represented.disconnected()
+	}
+	port, err := h.LinkUp(l, l.peer(maxPacket))
 	if err != nil {
 		l.client.metrics.Rejected(mtp.RejectRouter)
 		return fmt.Errorf("mqtt: refused: %w", err)
@@ -111,11 +120,28 @@ func (l *clientLink) run(h mtp.Handler, up func()) error {
 	l.port = port
 	l.client.metrics.LinkUp()
 	f.start(port)
-	if err := l.subscribe(); err != nil {
-		return err
+	l.helpers.Go(func() { l.subscribing(ctx, up) })
+	l.helpers.Go(func() { l.ping(ctx) })
+	return l.read()
+}
+
+// peer is what there is to know of who is on the broker.
+func (l *clientLink) peer(maxPacket int) mtp.Peer {
+	o := &l.client.opts
+	p := mtp.Peer{
+		Kind: mtp.MQTT, Listener: o.Name, Remote: l.client.url.Host,
+		Loopback: listen.Loopback(l.conn.Conn), Endpoint: o.Peer, Role: o.Role.Opposite(), Shared: o.Peer == "",
+		Identity: mtp.Identity{Method: methodNone, Patterns: o.Patterns}, MaxRecord: maxPacket,
+		NoConnectRecords: o.NoConnectRecords, Order: o.Order,
 	}
-	l.pinger.Go(l.ping)
-	return l.read(up)
+	if o.Presents {
+		p.Presents = o.Endpoint
+	}
+	if o.Peer != "" {
+		p.Identity.IDs = []usp.EndpointID{o.Peer}
+	}
+	p.Identity.Any = o.Peer == "" && len(o.Patterns) == 0
+	return p
 }
 
 // receiveMaximum is how many PUBLISHes the broker may have unacknowledged: in
@@ -142,7 +168,7 @@ func (l *clientLink) leave() {
 
 // end settles what is left; the connection is closed.
 func (l *clientLink) end(err error) error {
-	l.pinger.Wait()
+	l.helpers.Wait()
 	if l.flow == nil {
 		return err
 	}
@@ -155,7 +181,7 @@ func (l *clientLink) end(err error) error {
 }
 
 // read handles what the broker sends.
-func (l *clientLink) read(up func()) error {
+func (l *clientLink) read() error {
 	pk := new(packets.Packet)
 	for {
 		if err := l.next(pk); err != nil {
@@ -163,13 +189,6 @@ func (l *clientLink) read(up func()) error {
 		}
 		if l.flow.over() {
 			continue // until the broker closes the connection
-		}
-		if pk.FixedHeader.Type == packets.Suback {
-			if err := l.granted(pk); err != nil {
-				return err
-			}
-			up()
-			continue
 		}
 		if err := l.handle(pk); err != nil {
 			return err
@@ -191,7 +210,9 @@ func (l *clientLink) handle(pk *packets.Packet) error {
 		return l.conn.send(appendAck(nil, typePubcomp, pk.PacketID, l.v5, reason), nil)
 	case packets.Disconnect:
 		return fmt.Errorf("mqtt: disconnected by the broker with %#x", pk.ReasonCode)
-	case packets.Pingresp, packets.Unsuback, packets.Auth:
+	case packets.Suback, packets.Unsuback:
+		l.answer(pk)
+	case packets.Pingresp, packets.Auth:
 	default:
 		return fmt.Errorf("mqtt: packet of type %d from the broker", pk.FixedHeader.Type)
 	}
@@ -216,6 +237,10 @@ func (l *clientLink) receive(pk *packets.Packet) error {
 	if !ok {
 		return packets.ErrReceiveMaximum
 	}
+	if l.heard(pk) {
+		l.flow.answer(t, nil)
+		return nil
+	}
 	rec, err := usp.NewRecord(pk.Payload)
 	if err == nil && rec.Len() > l.client.opts.MaxRecord {
 		err = mtp.ErrTooLarge
@@ -224,38 +249,42 @@ func (l *clientLink) receive(pk *packets.Packet) error {
 		l.Ack(t, err)
 		return nil
 	}
-	_, reply, _ := splitReply(pk.TopicName)
+	l.port.Accept(rec, mtp.Hint{ReplyTo: l.remember(pk, &rec)}, t)
+	return nil
+}
+
+// remember notes what a PUBLISH tells of its sender and returns its reply topic
+// [R-MQTT.23, R-MQTT.25].
+func (l *clientLink) remember(pk *packets.Packet, rec *usp.Record) (reply string) {
+	base, reply, _ := splitReply(pk.TopicName)
 	if pk.Properties.ResponseTopic != "" {
 		reply = pk.Properties.ResponseTopic
 	}
 	if isFilter(reply) {
 		reply = ""
 	}
-	l.port.Accept(rec, mtp.Hint{ReplyTo: reply}, t)
-	return nil
-}
-
-// granted looks at the SUBACK: without any subscription no Records are sent
-// [R-MQTT.17].
-func (l *clientLink) granted(pk *packets.Packet) error {
-	denied := func(reason byte) bool { return reason >= failure }
-	if !slices.ContainsFunc(pk.ReasonCodes, func(reason byte) bool { return !denied(reason) }) {
-		return fmt.Errorf("mqtt: subscription to %s denied with %#x", strings.Join(l.filters, ", "), pk.ReasonCodes)
+	h, topic, role := rec.Header(), reply, usp.RoleUnknown
+	if h.Type == usp.RecordMQTTConnect {
+		role = usp.RoleAgent
+		if t := usp.ConnectTopic(rec); t != "" && !isFilter(t) {
+			topic = t
+		}
+	} else if a, ok := l.client.own.parse(base); ok && a.ID == h.To {
+		role = a.Role.Opposite()
 	}
-	if i := slices.IndexFunc(pk.ReasonCodes, denied); i >= 0 && i < len(l.filters) {
-		l.client.opts.Log.Warn("the broker denies a subscription", zap.String("filter", l.filters[i]))
+	if l.client.counterparts.learn(h.From, topic, role) {
+		l.client.version.Add(1)
 	}
-	l.flow.setReady(true)
-	return nil
+	return reply
 }
 
 // ping keeps the connection alive [MQTT-3.1.2-20].
-func (l *clientLink) ping() {
+func (l *clientLink) ping(ctx context.Context) {
 	ticker := time.NewTicker(l.keepAlive * 3 / 4)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-l.done:
+		case <-ctx.Done():
 			return
 		case <-ticker.C:
 			if err := l.conn.send([]byte{typePingreq, 0}, nil); err != nil {
@@ -277,29 +306,16 @@ func (l *clientLink) Ack(t mtp.Token, err error) { l.flow.ack(t, err) }
 // Close implements mtp.Link.
 func (l *clientLink) Close(cause error) { l.flow.close(cause) }
 
-// ConnectRecord implements mtp.Connector.
+// ConnectRecord implements mtp.Connector. It tells which role to has.
 func (l *clientLink) ConnectRecord(from, to usp.EndpointID) usp.Record {
-	return usp.NewMQTTConnect(from, to, l.v5, l.own)
-}
-
-// address implements carrier.
-func (l *clientLink) address(e *entry) (publish, error) {
-	if !l.way.leads(e) {
-		w := way{from: e.from, to: e.to, dest: e.dest, topic: e.dest, response: l.own, qos: l.maxQoS}
-		if w.topic == "" {
-			o := &l.client.opts
-			w.topic = o.Topics.of(usp.Address{ID: e.to, Role: o.Role.Opposite()})
+	topic := l.own
+	if l.client.opts.Shared {
+		topic = l.client.own.of(usp.Address{ID: from, Role: usp.RoleAgent})
+		if l.client.counterparts.learn(to, "", usp.RoleController) {
+			l.client.version.Add(1)
 		}
-		if !l.v5 {
-			w.topic = joinReply(w.topic, l.own) // [R-MQTT.24]
-		}
-		l.way = w.cloned()
 	}
-	p := publish{v5: l.v5, qos: l.way.qos, topic: l.way.topic, payload: e.data}
-	if l.v5 {
-		p.response = l.way.response
-	}
-	return p, nil
+	return usp.NewMQTTConnect(from, to, l.v5, topic)
 }
 
 // send implements carrier.
@@ -308,6 +324,9 @@ func (l *clientLink) send(head, tail []byte) error { return l.conn.send(head, ta
 // bye implements carrier: the broker closes the connection then [MQTT-3.14.4-1,
 // R-MQTT.35].
 func (l *clientLink) bye(error) {
+	if l.client.opts.Announce {
+		l.announce(gone)
+	}
 	err := l.conn.send(disconnect(l.v5, 0), nil)
 	if err = errors.Join(err, l.conn.leave()); err != nil {
 		l.stop()

@@ -164,7 +164,8 @@ func TestClientConnect(t *testing.T) {
 			hub, _ := b.client(tt.options)
 			p, pk := b.accept(version)
 			c := &pk.Connect
-			if c.ClientIdentifier != string(agent) || string(c.Username) != "me" || string(c.Password) != "secret" ||
+			id := map[byte]string{v311: string(agent)}[version] // [R-MQTT.8]
+			if c.ClientIdentifier != id || string(c.Username) != "me" || string(c.Password) != "secret" ||
 				c.Keepalive != 60 || !c.Clean || pk.ProtocolVersion != version {
 				t.Errorf("CONNECT: got %+v", c)
 			}

@@ -17,30 +17,45 @@ const (
 	typeDisconnect = 0xe0
 )
 
+// flagRetain is RETAIN in the first byte of a PUBLISH [MQTT-3.3.1-5].
+const flagRetain = 0x01
+
 // failure is the least reason code that says no [MQTT-2.4].
 const failure = 0x80
 
 // Property identifiers of MQTT 5 [MQTT-2.2.2.2].
 const (
-	propContentType   = 0x03
-	propResponseTopic = 0x08
+	propMessageExpiry  = 0x02
+	propContentType    = 0x03
+	propResponseTopic  = 0x08
+	propSubscriptionID = 0x0b
 )
 
-// contentType is what every PUBLISH with a Record carries [R-MQTT.27].
-const contentType = "usp.msg"
+// contentType is what every PUBLISH with a Record carries, mediaType what one
+// may carry as well [R-MQTT.27, R-MQTT.27a].
+const (
+	contentType = "usp.msg"
+	mediaType   = "application/vnd.bbf.usp.msg"
+)
 
-// publish is a PUBLISH that carries a Record.
+// publish is a PUBLISH: one that carries a Record, or a plain one.
 type publish struct {
 	v5       bool
+	plain    bool // no Record: of the properties there are props only
+	retain   bool
 	qos      byte
 	id       uint16 // 0 with QoS 0
 	topic    string
 	response string // Response Topic; version 5 only
+	props    []byte // properties of a plain one; version 5 only
 	payload  []byte
 }
 
 // properties is the length of the properties of version 5.
 func (p *publish) properties() int {
+	if p.plain {
+		return len(p.props)
+	}
 	n := 3 + len(contentType)
 	if p.response != "" {
 		n += 3 + len(p.response)
@@ -69,20 +84,31 @@ func (p *publish) size() int {
 
 // appendHead encodes everything but the payload after dst.
 func (p *publish) appendHead(dst []byte) []byte {
-	dst = append(dst, typePublish|p.qos<<1)
+	first := typePublish | p.qos<<1
+	if p.retain {
+		first |= flagRetain
+	}
+	dst = append(dst, first)
 	dst = appendVarint(dst, p.remaining())
 	dst = appendString(dst, p.topic)
 	if p.qos > 0 {
 		dst = binary.BigEndian.AppendUint16(dst, p.id)
 	}
 	if p.v5 {
-		dst = appendVarint(dst, p.properties())
-		dst = append(dst, propContentType)
-		dst = appendString(dst, contentType)
-		if p.response != "" {
-			dst = append(dst, propResponseTopic)
-			dst = appendString(dst, p.response)
-		}
+		dst = p.appendProperties(appendVarint(dst, p.properties()))
+	}
+	return dst
+}
+
+func (p *publish) appendProperties(dst []byte) []byte {
+	if p.plain {
+		return append(dst, p.props...)
+	}
+	dst = append(dst, propContentType)
+	dst = appendString(dst, contentType)
+	if p.response != "" {
+		dst = append(dst, propResponseTopic)
+		dst = appendString(dst, p.response)
 	}
 	return dst
 }

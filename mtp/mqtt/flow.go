@@ -46,12 +46,14 @@ type flowOptions struct {
 	metrics      *mtp.KindMetrics
 }
 
-// entry is a Record on its way out.
+// entry is a Record on its way out, or a message of plain MQTT.
 type entry struct {
 	data     []byte
 	from, to usp.EndpointID
 	dest     string
 	token    mtp.Token
+	gate     uint64    // the Record waits until flow.opened has come so far
+	plain    *delivery // nil: a Record
 	id       uint16
 	state    entryState
 }
@@ -96,9 +98,14 @@ type flow struct {
 	next    int    // index in out of the first entry that waits
 	records int    // not settled
 	bytes   int    // not settled
-	lastID  uint16
-	in      receipts
-	unacked mtp.Token // last token of QoS 0
+	// messages and messageBytes are those of plain MQTT, which have a room of
+	// their own: a full queue of them must not keep Records out.
+	messages, messageBytes int
+	// gate is put on what is enqueued, opened is how far it has been opened.
+	gate, opened uint64
+	lastID       uint16
+	in           receipts
+	unacked      mtp.Token // last token of QoS 0
 
 	running bool
 	runFunc func() // run, bound once so that starting it allocates nothing
@@ -135,6 +142,36 @@ func (f *flow) setReady(ready bool) {
 	f.wake()
 }
 
+// setGate has what is enqueued from now on wait for openGate(n).
+func (f *flow) setGate(n uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gate = max(f.gate, n)
+}
+
+func (f *flow) openGate(n uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.opened = max(f.opened, n)
+	f.wake()
+}
+
+// deliver queues a message of plain MQTT; it is false if there is no room, and
+// the message is dropped.
+func (f *flow) deliver(d *delivery) bool {
+	size := d.size()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state != flowOpen || f.messages >= f.o.maxRecords || f.messages > 0 && f.messageBytes+size > f.o.maxBytes {
+		return false
+	}
+	f.out.push(entry{plain: d})
+	f.messages++
+	f.messageBytes += size
+	f.wake()
+	return true
+}
+
 // enqueue is Link.Enqueue.
 func (f *flow) enqueue(rec *usp.Record, dest string, t mtp.Token) error {
 	data, h := rec.Bytes(), rec.Header()
@@ -146,7 +183,7 @@ func (f *flow) enqueue(rec *usp.Record, dest string, t mtp.Token) error {
 	case f.records >= f.o.maxRecords, f.records > 0 && f.bytes+len(data) > f.o.maxBytes:
 		return mtp.ErrFull
 	}
-	f.out.push(entry{data: data, from: h.From, to: h.To, dest: dest, token: t})
+	f.out.push(entry{data: data, from: h.From, to: h.To, dest: dest, token: t, gate: f.gate})
 	f.records++
 	f.bytes += len(data)
 	f.wake()
@@ -185,6 +222,11 @@ func (f *flow) released(id uint16) bool {
 // ack is Link.Ack: the writer acknowledges in the order of receipt.
 func (f *flow) ack(t mtp.Token, err error) {
 	f.o.metrics.Received(err)
+	f.answer(t, err)
+}
+
+// answer acknowledges what may be no Record.
+func (f *flow) answer(t mtp.Token, err error) {
 	if t&qos0 != 0 {
 		return
 	}
@@ -203,10 +245,13 @@ func (f *flow) acked(id uint16, outcome error) {
 		if e.state != entryFlying || e.id != id {
 			continue
 		}
-		t, port := e.token, f.port
+		t, port, plain := e.token, f.port, e.plain != nil
 		f.finish(i)
 		f.wake()
 		f.mu.Unlock()
+		if plain {
+			return
+		}
 		f.o.metrics.Sent(1, outcome)
 		port.Settled(t, outcome)
 		return
@@ -217,8 +262,13 @@ func (f *flow) acked(id uint16, outcome error) {
 // finish takes an entry out; f.mu is held.
 func (f *flow) finish(i int) {
 	e := f.out.at(i)
-	f.records--
-	f.bytes -= len(e.data)
+	if e.plain != nil {
+		f.messages--
+		f.messageBytes -= e.plain.size()
+	} else {
+		f.records--
+		f.bytes -= len(e.data)
+	}
 	*e = entry{state: entrySettled}
 	for f.next > 0 && f.out.at(0).state == entrySettled {
 		f.out.pop()
@@ -281,12 +331,13 @@ func (f *flow) end(cause error) error {
 	f.mu.Lock()
 	left, port := f.out, f.port
 	f.out, f.next, f.records, f.bytes, f.in = fifo[entry]{}, 0, 0, 0, receipts{}
+	f.messages, f.messageBytes = 0, 0
 	f.mu.Unlock()
 	if port == nil {
 		return cause // never introduced, or refused: nobody waits for an outcome
 	}
 	for ; left.len() > 0; left.pop() {
-		if e := left.at(0); e.state != entrySettled {
+		if e := left.at(0); e.state != entrySettled && e.plain == nil {
 			f.o.metrics.Sent(1, mtp.ErrLinkDown)
 			port.Settled(e.token, mtp.ErrLinkDown)
 		}

@@ -27,6 +27,7 @@ type outcome struct {
 	number uint64 // of the entry
 	token  mtp.Token
 	err    error
+	plain  bool
 }
 
 // batches are shared by all writers of the process: an idle link has none. It
@@ -48,7 +49,11 @@ func (f *flow) wake() {
 // sendable reports whether an entry may be written: the window counts from the
 // oldest one without PUBACK, so that packet ids never collide.
 func (f *flow) sendable() bool {
-	return f.ready && f.port != nil && f.next < f.out.len() && f.next < f.o.window
+	if !f.ready || f.next >= f.out.len() || f.next >= f.o.window {
+		return false
+	}
+	e := f.out.at(f.next)
+	return e.plain != nil || f.port != nil && e.gate <= f.opened
 }
 
 // drained reports that nothing more can be done before the good-bye.
@@ -129,21 +134,19 @@ func (f *flow) take(b *batch) {
 	number := f.base + uint64(f.next)
 	f.next++
 	e.state = entryFlushing
-	p, err := f.c.address(e)
+	p, err := f.publish(e)
 	if err == nil && f.o.maxPacket > 0 && p.size() > f.o.maxPacket {
 		err = mtp.ErrTooLarge // [MQTT-3.1.2-24]
 	}
 	if err != nil {
-		b.done = append(b.done, outcome{number, e.token, err})
+		b.done = append(b.done, outcome{number, e.token, err, e.plain != nil})
 		return
 	}
 	if p.qos > 0 {
-		if f.lastID++; f.lastID == 0 {
-			f.lastID = 1
-		}
+		f.lastID = f.lastID%(controlID-1) + 1
 		p.id, e.id, e.state = f.lastID, f.lastID, entryFlying
 	} else {
-		b.done = append(b.done, outcome{number: number, token: e.token})
+		b.done = append(b.done, outcome{number: number, token: e.token, plain: e.plain != nil})
 	}
 	b.head = p.appendHead(b.head)
 	if len(p.payload) > copyBytes {
@@ -153,6 +156,13 @@ func (f *flow) take(b *batch) {
 	b.head = append(b.head, p.payload...)
 }
 
+func (f *flow) publish(e *entry) (publish, error) {
+	if e.plain != nil {
+		return e.plain.publish(f.o.v5)
+	}
+	return f.c.address(e)
+}
+
 // settle makes room first, so that the router may enqueue from Settled.
 func (f *flow) settle(done []outcome) {
 	for i := range done {
@@ -160,6 +170,9 @@ func (f *flow) settle(done []outcome) {
 		f.mu.Lock()
 		f.finish(int(d.number - f.base))
 		f.mu.Unlock()
+		if d.plain {
+			continue
+		}
 		f.o.metrics.Sent(1, d.err)
 		f.port.Settled(d.token, d.err)
 	}

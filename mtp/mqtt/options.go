@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,13 @@ const (
 	DefaultHandshakeTimeout = 10 * time.Second
 	DefaultWriteTimeout     = 30 * time.Second
 	DefaultCloseTimeout     = 5 * time.Second
+	DefaultRetainedMessages = 10_000
+	DefaultRetainedBytes    = 16 << 20
+	DefaultMaxLevels        = 32
+	DefaultMaxWillDelay     = 5 * time.Minute
+	DefaultMaxRepresented   = 100_000
+	DefaultMaxFilters       = 64
+	DefaultMaxPeers         = 16_384
 	// overhead is what a PUBLISH has beside the Record: topics and properties.
 	overhead = 4 << 10
 	// maxIDs is how many packet identifiers there are.
@@ -48,6 +56,16 @@ type Login struct {
 // the client may have. Any error refuses it. Called concurrently.
 type AuthFunc func(l Login) (mtp.Identity, error)
 
+// PlainAccess is the wish of a client to use a topic of plain MQTT.
+type PlainAccess struct {
+	ClientID string
+	Endpoint usp.EndpointID // or empty
+	Identity mtp.Identity   // its Name is the user
+	// Topic is where it publishes to, or the filter that it subscribes to.
+	Topic string
+	Write bool
+}
+
 // ServerOptions configure a Server. The zero value of a field means its
 // default.
 type ServerOptions struct {
@@ -55,17 +73,48 @@ type ServerOptions struct {
 	Name string
 	// Listen is the TCP address, host:port; "": 127.0.0.1:1883.
 	Listen string
+	// ProxyFrom are the peers, load balancers, whose PROXY protocol header is
+	// demanded and believed.
+	ProxyFrom []netip.Prefix
 	// TLS, if set, is used for every connection. With ClientCAs and ClientAuth
 	// the certificate names the Endpoint [R-SEC.0a].
 	TLS *tls.Config
 	// Topics are the topics of Endpoints; zero: DefaultTopics.
 	Topics Topics
+	// RecordFilters are topic filters under which every PUBLISH carries a
+	// Record, beside the topics of Endpoints and what is below them. They
+	// matter with Plain only: without it every PUBLISH does.
+	RecordFilters []string
+	// Plain lets clients exchange messages that are no Records, as over any
+	// broker; see the package comment.
+	Plain bool
+	// PlainACL, if set, is asked about every topic of plain MQTT that a client
+	// publishes to or subscribes to; nil: all are free. Called concurrently, and
+	// must not block.
+	PlainACL func(a PlainAccess) bool
+	// RetainedMessages and RetainedBytes bound what is retained of plain MQTT;
+	// default 10,000 and 16 MiB. One message too many is delivered and not
+	// retained.
+	RetainedMessages, RetainedBytes int
+	// MaxLevels bounds the levels of a topic or filter of plain MQTT; default 32.
+	MaxLevels int
+	// MaxWillDelay bounds how long a plain will waits for its client to come
+	// back; default 5 min.
+	MaxWillDelay time.Duration
 	// Role is the role of the clients; RoleUnknown finds it out from their
 	// topics and Connect Records.
 	Role usp.Role
 	// Auth is asked when the client gave no verified certificate; nil: clients
 	// are taken at their word.
 	Auth AuthFunc
+	// Shared makes the Links trunks: Peer.Shared, and an Identity without bounds
+	// unless a certificate, Auth or Patterns give one.
+	Shared bool
+	// Patterns are Endpoint IDs with *, that every client may speak for beside
+	// its own; they become Identity.Patterns.
+	Patterns []string
+	// Order becomes Peer.Order.
+	Order int
 	// NoConnectRecords becomes Peer.NoConnectRecords.
 	NoConnectRecords bool
 	// MaxRecord is the largest Record taken, in bytes; default 5 MiB.
@@ -86,7 +135,8 @@ type ServerOptions struct {
 	// lowers it. A 3.1.1 client cannot be told, and may send more.
 	MaxInflight int
 	// QueueRecords and QueueBytes bound the queue towards one client; 0: those
-	// of mtp.OutboxOptions.
+	// of mtp.OutboxOptions. Messages of plain MQTT have as much room of their
+	// own: what finds it full is dropped, and counted.
 	QueueRecords, QueueBytes int
 	// HandshakeTimeout bounds TLS and CONNECT; default 10 s.
 	HandshakeTimeout time.Duration
@@ -110,6 +160,10 @@ func (o *ServerOptions) setDefaults() error {
 	def(&o.MaxConnections, DefaultMaxConnections)
 	def(&o.MaxSubscriptions, DefaultMaxSubscriptions)
 	def(&o.MaxInflight, DefaultMaxInflight)
+	def(&o.RetainedMessages, DefaultRetainedMessages)
+	def(&o.RetainedBytes, DefaultRetainedBytes)
+	def(&o.MaxLevels, DefaultMaxLevels)
+	def(&o.MaxWillDelay, DefaultMaxWillDelay)
 	def(&o.HandshakeTimeout, DefaultHandshakeTimeout)
 	def(&o.WriteTimeout, DefaultWriteTimeout)
 	def(&o.CloseTimeout, DefaultCloseTimeout)
@@ -120,7 +174,17 @@ func (o *ServerOptions) setDefaults() error {
 	if o.TLS != nil {
 		o.TLS = atLeastTLS12(o.TLS) // [R-MQTT.48]
 	}
-	return errors.Join(checkInflight(o.MaxInflight), o.Topics.check())
+	return errors.Join(checkInflight(o.MaxInflight), o.Topics.check(), checkFilters(o.RecordFilters))
+}
+
+// checkFilters reports the first that is none.
+func checkFilters(filters []string) error {
+	for _, filter := range filters {
+		if !validFilter(filter) {
+			return fmt.Errorf("mqtt: %q is not a topic filter", filter)
+		}
+	}
+	return nil
 }
 
 // def sets *v to d if it is zero.
@@ -129,109 +193,6 @@ func def[T comparable](v *T, d T) {
 	if *v == zero {
 		*v = d
 	}
-}
-
-// Version is a version of MQTT.
-type Version uint8
-
-// The versions, by their protocol level.
-const (
-	Version311 Version = 4
-	Version5   Version = 5
-)
-
-// ClientOptions configure a Client: one Endpoint on another's broker.
-type ClientOptions struct {
-	// Name is the binding's name in the configuration; "": "mqtt".
-	Name string
-	// URL of the broker, mqtt://[user:password@]host[:port] or mqtts://.
-	URL string
-	// Version of MQTT; 0: Version5.
-	Version Version
-	// Endpoint is the own Endpoint ID, sent as usp-endpoint-id [R-MQTT.13].
-	// Required.
-	Endpoint usp.EndpointID
-	// ClientID of the CONNECT; "": the Endpoint ID [R-MQTT.8].
-	ClientID string
-	// Role is the own role: it decides the own topic. Required.
-	Role usp.Role
-	// Topics are the topics of Endpoints; zero: DefaultTopics.
-	Topics Topics
-	// Subscriptions are filters to subscribe to beside the own topic and those
-	// that the broker names [R-MQTT.15].
-	Subscriptions []string
-	// SessionExpiry asks the broker to keep what comes for us while we are not
-	// connected; 0: a clean session each time. MQTT 3.1.1 has no limit but
-	// that of the broker.
-	SessionExpiry time.Duration
-	// TLS is used for mqtts; nil: the system's CAs. At least TLS 1.2
-	// [R-MQTT.48].
-	TLS *tls.Config
-	// MaxRecord is the largest Record taken, in bytes; default 5 MiB. A larger
-	// one ends the connection.
-	MaxRecord int
-	// MaxInflight bounds, in each direction, the PUBLISHes that have no PUBACK
-	// yet; default 256. The broker's Receive Maximum lowers it.
-	MaxInflight int
-	// QueueRecords and QueueBytes bound the queue towards the broker; 0: those
-	// of mtp.OutboxOptions.
-	QueueRecords, QueueBytes int
-	// KeepAlive is that of the CONNECT; default 60 s [R-MQTT.14].
-	KeepAlive time.Duration
-	// ConnectTimeout bounds TCP, TLS, CONNECT and SUBSCRIBE; default 10 s.
-	ConnectTimeout time.Duration
-	// WriteTimeout is how long the broker may take nothing at all; default 30 s.
-	WriteTimeout time.Duration
-	// CloseTimeout bounds, for a Link that is closed, the writing of what is
-	// queued, its PUBACKs and the broker's own close together; default 5 s.
-	CloseTimeout time.Duration
-	// NoConnectRecords becomes Peer.NoConnectRecords.
-	NoConnectRecords bool
-	// Retry is the wait between attempts to connect [R-MQTT.10].
-	Retry mtp.BackoffOptions
-	// GiveUp, if set, is asked after every connection that failed or ended.
-	GiveUp mtp.GiveUpFunc
-	// Log takes one line per event; nil: none.
-	Log *zap.Logger
-	// Metrics is where the metrics of package mtp are registered; nil: none.
-	Metrics prometheus.Registerer
-}
-
-func (o *ClientOptions) setDefaults() error {
-	def(&o.Name, "mqtt")
-	def(&o.Version, Version5)
-	def(&o.ClientID, string(o.Endpoint))
-	def(&o.Topics, DefaultTopics())
-	def(&o.MaxRecord, DefaultMaxRecord)
-	def(&o.MaxInflight, DefaultMaxInflight)
-	def(&o.KeepAlive, DefaultKeepAlive)
-	def(&o.ConnectTimeout, DefaultHandshakeTimeout)
-	def(&o.WriteTimeout, DefaultWriteTimeout)
-	def(&o.CloseTimeout, DefaultCloseTimeout)
-	if o.Log == nil {
-		o.Log = zap.NewNop()
-	}
-	o.Log = o.Log.Named("mtp.mqtt").With(zap.String("listener", o.Name))
-	if o.TLS == nil {
-		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	o.TLS = atLeastTLS12(o.TLS)
-	switch {
-	case o.Endpoint == "":
-		return errors.New("mqtt: a client needs its own Endpoint ID")
-	case o.Role == usp.RoleUnknown:
-		return errors.New("mqtt: a client needs its own role")
-	case o.Version != Version5 && o.Version != Version311:
-		return fmt.Errorf("mqtt: version %d: want 5, or 4 for MQTT 3.1.1", o.Version)
-	case o.KeepAlive < time.Second || o.KeepAlive > maxIDs*time.Second:
-		return errors.New("mqtt: KeepAlive is 1 s to 65535 s")
-	}
-	for _, filter := range o.Subscriptions {
-		if !validFilter(filter) {
-			return fmt.Errorf("mqtt: subscription %q is not a topic filter", filter)
-		}
-	}
-	return errors.Join(checkInflight(o.MaxInflight), o.Topics.check())
 }
 
 func checkInflight(n int) error {

@@ -30,12 +30,19 @@ func DefaultTopics() Topics {
 
 func (t Topics) check() error {
 	for _, s := range []string{t.Agent, t.Controller} {
-		if strings.Count(s, placeholder) != 1 || strings.ContainsAny(s, "+#\x00") {
-			return errors.New("mqtt: topic template " + s + ": want " + placeholder + " once and no wildcard")
+		if err := checkTemplate(s); err != nil {
+			return err
 		}
 	}
 	if t.Agent == t.Controller {
 		return errors.New("mqtt: Agents and Controllers have the same topic template")
+	}
+	return nil
+}
+
+func checkTemplate(s string) error {
+	if strings.Count(s, placeholder) != 1 || strings.ContainsAny(s, "+#\x00") {
+		return errors.New("mqtt: topic template " + s + ": want " + placeholder + " once and no wildcard")
 	}
 	return nil
 }
