@@ -101,7 +101,7 @@ func (c *Client) dial(ctx context.Context) (*websocket.Conn, *wire, http.Header,
 	}
 	d := websocket.Dialer{
 		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+			conn, err := c.dialTCP(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
@@ -138,8 +138,16 @@ func (c *Client) dialTLS(ctx context.Context, network, addr string) (net.Conn, e
 	if conf.ServerName == "" {
 		conf.ServerName = host
 	}
-	d := tls.Dialer{Config: conf}
-	return d.DialContext(ctx, network, addr)
+	conn, err := c.dialTCP(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	secure := tls.Client(conn, conf)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close() // the handshake's error says more
+		return nil, err
+	}
+	return secure, nil
 }
 
 func (c *Client) header() http.Header {
@@ -184,7 +192,7 @@ func (c *Client) peer(conn *websocket.Conn, w *wire, answer http.Header) (mtp.Pe
 		Kind: mtp.WebSocket, Listener: c.opts.Name, Remote: conn.RemoteAddr().String(),
 		Loopback: listen.Loopback(w.Conn),
 		Endpoint: c.opts.Peer, Role: c.opts.Role, Shared: c.opts.Shared,
-		NoConnectRecords: c.opts.NoConnectRecords,
+		NoConnectRecords: c.opts.NoConnectRecords, Order: c.opts.Order,
 	}
 	if !c.opts.Carrier {
 		p.Presents = c.opts.Endpoint
@@ -199,27 +207,31 @@ func (c *Client) peer(conn *websocket.Conn, w *wire, answer http.Header) (mtp.Pe
 // identity is that of the server: TLS has checked its name against the URL
 // [R-MTP.4]; Endpoint IDs in its certificate are binding where there are any.
 func (c *Client) identity(w *wire, p mtp.Peer) (mtp.Identity, error) {
-	id := mtp.Identity{Method: "none", Any: p.Shared}
+	id := mtp.Identity{Method: "none"}
 	if p.Endpoint != "" {
 		id.Method = "handshake"
 	}
 	if c.opts.Peer != "" {
 		id.IDs = []usp.EndpointID{c.opts.Peer} // bound by configuration
 	}
-	conn, ok := w.Conn.(*tls.Conn)
-	if !ok {
-		return id, nil
+	if conn, ok := w.Conn.(*tls.Conn); ok {
+		id.Method = "certificate"
+		var named mtp.Identity
+		if certs := conn.ConnectionState().PeerCertificates; len(certs) > 0 {
+			named.IDs = mtp.CertificateURNs(certs[0]) // its DNS names name the host
+			id.Name = certificateName(certs[0])
+		}
+		if p.Endpoint != "" && !named.Allows(p.Endpoint) {
+			return mtp.Identity{}, fmt.Errorf("%w: its certificate does not name %q [R-SEC.0a]", errOtherEndpoint, p.Endpoint)
+		}
+		if c.opts.Peer == "" && !p.Shared {
+			id.IDs = named.IDs
+		}
 	}
-	id.Method = "certificate"
-	var named mtp.Identity
-	if certs := conn.ConnectionState().PeerCertificates; len(certs) > 0 {
-		named.IDs = mtp.CertificateURNs(certs[0]) // its DNS names name the host
-	}
-	if p.Endpoint != "" && !named.Allows(p.Endpoint) {
-		return mtp.Identity{}, fmt.Errorf("%w: its certificate does not name %q [R-SEC.0a]", errOtherEndpoint, p.Endpoint)
-	}
-	if c.opts.Peer == "" && !p.Shared {
-		id.IDs = named.IDs
+	id = bounded(id, c.opts.Patterns, p.Shared)
+	id.Any = id.Any || p.Shared && len(c.opts.Patterns) == 0 // a certificate names the broker, not who is behind
+	if p.Endpoint != "" && !id.Allows(p.Endpoint) {
+		return mtp.Identity{}, fmt.Errorf("%w: %q is outside of what the configuration allows", errOtherEndpoint, p.Endpoint)
 	}
 	return id, nil
 }

@@ -273,6 +273,60 @@ func TestUnfragmented_R_WS_14a_R_WS_15(t *testing.T) {
 	})
 }
 
+// TestDialAgent_R_WS_6: an Agent that is the server tells its Endpoint ID
+// unasked, and sends its Connect Record and the first Notify in one piece.
+func TestDialAgent_R_WS_6(t *testing.T) {
+	t.Parallel()
+	rec := usp.NewWebSocketConnect("os::a", "self::c")
+	connect := rec.Bytes()
+	notify := mtptest.Record("os::a", "self::c", "Boot!", 0)
+	addr := acceptor(t, func(c *peerConn) {
+		c.answer("Sec-WebSocket-Extensions: bbf-usp-protocol; eid=\"os::a\"\r\n")
+		both := append(unmasked(connect), unmasked(notify)...)
+		_, _ = c.Write(both)
+		untilEnd(c)
+	})
+	hub := mtptest.NewRecorder(t)
+	mtptest.Start(t, newClient(t, ws.ClientOptions{
+		LinkOptions: ws.LinkOptions{CloseTimeout: 10 * time.Millisecond, Order: 2}, URL: "ws://" + addr + "/usp",
+		Endpoint: "self::c", Carrier: true, Role: usp.RoleAgent,
+	}), hub)
+	p := hub.Link()
+	if got := p.Peer; got.Endpoint != "os::a" || got.Role != usp.RoleAgent || got.Presents != "" || got.Order != 2 {
+		t.Errorf("peer: got %+v, want the Agent os::a", got)
+	}
+	for _, want := range [][]byte{connect, notify} {
+		if got := p.Next().Record; !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("Record: got %x, want %x", got.Bytes(), want)
+		}
+	}
+}
+
+// unmasked is a server's frame of a short Record.
+func unmasked(payload []byte) []byte {
+	return append([]byte{finalBit | opBinary, byte(len(payload))}, payload...)
+}
+
+// TestRetryWindows_R_WS_19: the waits between dials are as configured.
+func TestRetryWindows_R_WS_19(t *testing.T) {
+	t.Parallel()
+	const m, dials = 20 * time.Millisecond, 5
+	calls := make(chan time.Time, 100)
+	addr := acceptor(t, func(*peerConn) { calls <- time.Now() })
+	mtptest.Start(t, newClient(t, ws.ClientOptions{
+		URL: "ws://" + addr, Endpoint: "os::a", Retry: mtp.BackoffOptions{Interval: m, Multiplier: 2000},
+	}), mtptest.NewRecorder(t))
+	last, low := <-calls, m
+	for n := 1; n < dials; n++ {
+		now := <-calls
+		// Only the lower end is certain where others use the processor too.
+		if wait := now.Sub(last); wait < low {
+			t.Errorf("wait %d: got %v, want at least %v", n, wait, low)
+		}
+		last, low = now, 2*low
+	}
+}
+
 // TestHold_R_WS_4: a client rests as long as it is told to.
 func TestHold_R_WS_4(t *testing.T) {
 	t.Parallel()

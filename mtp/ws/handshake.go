@@ -48,7 +48,7 @@ func (s *Server) admit(r *http.Request) (mtp.Peer, http.Header, *refusal) {
 	p := mtp.Peer{
 		Kind: mtp.WebSocket, Listener: s.opts.Name, Remote: r.RemoteAddr,
 		Endpoint: claimed, Role: s.opts.Role, Presents: presents,
-		Shared: s.opts.Shared, NoConnectRecords: s.opts.NoConnectRecords,
+		Shared: s.opts.Shared, NoConnectRecords: s.opts.NoConnectRecords, Order: s.opts.Order,
 	}
 	if presents != "" {
 		p.Role, p.Shared = usp.RoleController, false
@@ -128,6 +128,9 @@ func (s *Server) identify(r *http.Request, p *mtp.Peer) *refusal {
 	if ref != nil {
 		return ref
 	}
+	if p.Presents == "" {
+		identity = bounded(identity, s.opts.Patterns, p.Shared)
+	}
 	p.Identity = identity
 	if p.Endpoint == "" && !p.Shared {
 		p.Endpoint = identity.One()
@@ -143,7 +146,7 @@ func (s *Server) prove(r *http.Request, p *mtp.Peer) (mtp.Identity, *refusal) {
 	if cert := s.certificate(r.TLS); cert != nil {
 		ids := mtp.CertificateIDs(cert)
 		if len(ids) > 0 || p.Shared {
-			return mtp.Identity{Method: "certificate", IDs: ids, Any: len(ids) == 0}, nil
+			return mtp.Identity{Method: "certificate", IDs: ids, Name: certificateName(cert)}, nil
 		}
 		if s.opts.Auth == nil {
 			return mtp.Identity{}, refuse(http.StatusForbidden, mtp.RejectIdentity,
@@ -152,11 +155,14 @@ func (s *Server) prove(r *http.Request, p *mtp.Peer) (mtp.Identity, *refusal) {
 	}
 	if s.opts.Auth != nil {
 		identity, err := s.opts.Auth(r)
+		if user, _, basic := r.BasicAuth(); basic && identity.Name == "" {
+			identity.Name = user
+		}
 		return identity, refusedAuth(err)
 	}
 	switch {
 	case p.Shared:
-		return mtp.Identity{Method: "none", Any: true}, nil
+		return mtp.Identity{Method: "none"}, nil
 	case p.Endpoint != "":
 		return mtp.Identity{Method: "handshake"}, nil // a claim binds, but proves nothing: no IDs
 	default:

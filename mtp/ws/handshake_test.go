@@ -6,7 +6,7 @@ package ws_test
 import (
 	"errors"
 	"net/http"
-	"slices"
+	"reflect"
 	"testing"
 
 	"github.com/uspgate/uspgate/mtp"
@@ -172,6 +172,15 @@ func TestAdmission(t *testing.T) {
 		return func(*http.Request) (mtp.Identity, error) { return i, err }
 	}
 	password := mtp.Identity{Method: "password", IDs: one}
+	trunk := []string{"os::00D09E-*"}
+	patterns := func(p []string, a ws.AuthFunc) ws.ServerOptions {
+		return ws.ServerOptions{LinkOptions: ws.LinkOptions{Patterns: p}, Auth: a}
+	}
+	shared := func(p []string, a ws.AuthFunc) ws.ServerOptions {
+		o := patterns(p, a)
+		o.Shared = true
+		return o
+	}
 	vectors := []struct {
 		name   string
 		opts   ws.ServerOptions
@@ -186,6 +195,24 @@ func TestAdmission(t *testing.T) {
 		{"not claimed but required", ws.ServerOptions{RequireEndpoint: true}, "", 400, mtp.Peer{}},
 		{"trunk", ws.ServerOptions{Shared: true}, "?eid=self::trunk", 101, mtp.Peer{
 			Endpoint: "self::trunk", Shared: true, Identity: mtp.Identity{Method: "none", Any: true},
+		}},
+		{"trunk within patterns", shared(trunk, nil), "?eid=os::00D09E-7", 101, mtp.Peer{
+			Endpoint: "os::00D09E-7", Shared: true, Identity: mtp.Identity{Method: "none", Patterns: trunk},
+		}},
+		{"trunk outside of patterns", shared(trunk, nil), "?eid=os::00D09F-7", 403, mtp.Peer{}},
+		{"trunk with a password", shared(trunk, auth(password, nil)), "", 101, mtp.Peer{
+			Shared: true, Identity: mtp.Identity{Method: "password", IDs: one, Patterns: trunk},
+		}},
+		{"claimed within patterns", patterns(trunk, nil), "?eid=os::00D09E-7", 101, mtp.Peer{
+			Endpoint: "os::00D09E-7", Identity: mtp.Identity{Method: "handshake", Patterns: trunk},
+		}},
+		{"claimed outside of patterns", patterns(trunk, nil), "?eid=os::00D09F-7", 403, mtp.Peer{}},
+		{"patterns add nothing to a password", patterns(trunk, auth(password, nil)), "?eid=os::00D09E-7", 403, mtp.Peer{}},
+		{"an Agent's Controller", patterns(trunk, nil), "/agents/os::00D09E-7?eid=self::c", 101, mtp.Peer{
+			Endpoint: "self::c", Presents: "os::00D09E-7", Role: usp.RoleController, Identity: mtp.Identity{Method: "handshake"},
+		}},
+		{"order", ws.ServerOptions{LinkOptions: ws.LinkOptions{Order: 3}}, "?eid=os::00D09E-1", 101, mtp.Peer{
+			Endpoint: "os::00D09E-1", Order: 3, Identity: mtp.Identity{Method: "handshake"},
 		}},
 		{"password", ws.ServerOptions{Auth: auth(password, nil)}, "?eid=os::00D09E-1", 101, mtp.Peer{
 			Endpoint: "os::00D09E-1", Identity: password,
@@ -223,8 +250,31 @@ func TestAdmission(t *testing.T) {
 		}
 		got, want := hub.Link().Peer, v.want
 		want.Kind, want.Listener, want.Remote, want.Loopback = mtp.WebSocket, "ws", got.Remote, true
-		if !equalPeer(got, want) {
+		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", v.name, got, want)
+		}
+	}
+}
+
+// TestIdentityName: who was authenticated has a name.
+func TestIdentityName(t *testing.T) {
+	t.Parallel()
+	vectors := []struct {
+		name string
+		auth ws.AuthFunc
+		want string
+	}{
+		{"nobody", nil, ""},
+		{"a user", func(*http.Request) (mtp.Identity, error) { return mtp.Identity{Method: "password"}, nil }, "x"},
+		{"as Auth says", func(*http.Request) (mtp.Identity, error) {
+			return mtp.Identity{Method: "password", Name: "somebody"}, nil
+		}, "somebody"},
+	}
+	for _, v := range vectors {
+		s, hub := start(t, ws.ServerOptions{Auth: v.auth})
+		handshake(t, s.Addr(), "/usp?eid=os::a", http.Header{"Authorization": {"Basic eDp5"}})
+		if got := hub.Link().Peer.Identity.Name; got != v.want {
+			t.Errorf("%s: got name %q, want %q", v.name, got, v.want)
 		}
 	}
 }
@@ -244,11 +294,4 @@ func TestSharedBinds(t *testing.T) {
 	if _, ok := bound[usp.Address{ID: "self::trunk", Role: usp.RoleController}]; !ok || len(bound) != 1 {
 		t.Fatalf("bound: got %v, want self::trunk (controller)", bound)
 	}
-}
-
-func equalPeer(a, b mtp.Peer) bool {
-	return slices.Equal(a.Identity.IDs, b.Identity.IDs) && a.Identity.Method == b.Identity.Method &&
-		a.Identity.Any == b.Identity.Any && a.Kind == b.Kind && a.Listener == b.Listener && a.Remote == b.Remote &&
-		a.Loopback == b.Loopback && a.Endpoint == b.Endpoint && a.Role == b.Role && a.Presents == b.Presents &&
-		a.Shared == b.Shared && a.NoConnectRecords == b.NoConnectRecords && a.MaxRecord == b.MaxRecord
 }

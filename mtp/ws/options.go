@@ -63,6 +63,13 @@ type LinkOptions struct {
 	QueueRecords, QueueBytes int
 	// NoConnectRecords becomes Peer.NoConnectRecords.
 	NoConnectRecords bool
+	// Order becomes Peer.Order.
+	Order int
+	// Patterns become Identity.Patterns: what a Shared Link may speak for beside
+	// the IDs that were proved, where * stands for any characters. They bound
+	// also who a peer that proved nothing may say it is, but for Controllers
+	// that dial one Agent. Empty: no bound.
+	Patterns []string
 	// Log takes one line per event; nil: none.
 	Log *zap.Logger
 	// Metrics is where the metrics of package mtp are registered; nil: none.
@@ -137,6 +144,11 @@ type ClientOptions struct {
 	// LegacyExtension sends the Endpoint ID also in the extension header that
 	// USP 1.3 has removed [R-WS.10a], for servers older than that.
 	LegacyExtension bool
+	// SourceAddresses are local addresses to connect from, each time another by
+	// chance and the next where that has no port left: one of them has some
+	// 28,000 for one server. Those of another family than the server's are
+	// passed over. Empty: the system chooses.
+	SourceAddresses []netip.Addr
 	// TLS is used for wss; nil: the system's CAs, TLS 1.2 or newer.
 	TLS *tls.Config
 	// Header is added to the handshake, for example Authorization.

@@ -150,7 +150,8 @@ func exchange(tb testing.TB, conn net.Conn, target string, header http.Header) (
 	}
 	maps.Copy(h, header)
 	path, query, _ := strings.Cut(target, "?")
-	r := &http.Request{Method: http.MethodGet, Host: "gateway.example", Header: h, URL: &url.URL{Opaque: path, RawQuery: query}}
+	u := &url.URL{Opaque: path, RawQuery: query}
+	r := &http.Request{Method: http.MethodGet, Host: "gateway.example", Header: h, URL: u}
 	if err := r.Write(conn); err != nil {
 		tb.Fatalf("write: got %v, want nil", err)
 	}

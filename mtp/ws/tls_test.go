@@ -124,6 +124,9 @@ func TestCertificate_R_SEC_0a(t *testing.T) {
 		if got.Endpoint != v.id || got.Identity.Method != v.method || !slices.Equal(got.Identity.IDs, v.named) {
 			t.Errorf("%s: got %+v, want %s by %s for %v", v.name, got, v.id, v.method, v.named)
 		}
+		if name := got.Identity.Name; (name == "CN=test") != (v.cert != nil) {
+			t.Errorf("%s: got name %q, want the certificate's subject", v.name, name)
+		}
 		running.Stop(t)
 	}
 }
