@@ -52,7 +52,9 @@ func (p *coapClient) open(c *client) error {
 	return nil
 }
 
-func (*coapClient) connect(usp.EndpointID, usp.EndpointID) (usp.Record, bool) { return usp.Record{}, false }
+func (*coapClient) connect(usp.EndpointID, usp.EndpointID) (usp.Record, bool) {
+	return usp.Record{}, false
+}
 
 func (p *coapClient) frame(rec []byte) frame {
 	b := []byte{coapCON | coapTokenSize, coapPOST, 0, 0, 0, 0} // the token is the message ID

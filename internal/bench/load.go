@@ -86,13 +86,13 @@ func Dial(ctx context.Context, o Options) (*Load, error) {
 	controller := usp.Address{ID: o.To.Endpoint, Role: usp.RoleController}
 	buffer := loadBuffer + 2*o.Size
 	if l.to, err = dial(ctx, o.To.URL, identity{
-		self: controller, peer: agent, own: o.To.Address, destination: o.From.Address, qos: o.QoS,
+		self: controller, peer: agent, own: o.To.Address, destination: o.To.destination(&o.From), qos: o.QoS,
 	}, buffer); err != nil {
 		return nil, err
 	}
 	l.serve(l.to, l.arrived, l.reportArrivals)
 	if l.from, err = dial(ctx, o.From.URL, identity{
-		self: agent, peer: controller, own: o.From.Address, destination: o.To.Address, qos: o.QoS,
+		self: agent, peer: controller, own: o.From.Address, destination: o.From.destination(&o.To), qos: o.QoS,
 	}, buffer); err != nil {
 		l.Close()
 		return nil, err

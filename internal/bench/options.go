@@ -34,6 +34,17 @@ type Side struct {
 	// Address is the MQTT topic or STOMP destination at which this side
 	// receives; empty: that of the gateway's default templates.
 	Address string
+	// Destination is where this side sends, if the broker between them gives it
+	// another name there; empty: the other side's Address.
+	Destination string
+}
+
+// destination is where s sends to reach other.
+func (s *Side) destination(other *Side) string {
+	if s.Destination != "" {
+		return s.Destination
+	}
+	return other.Address
 }
 
 // Options are those of a Load. The sender is an Agent, the receiver a
