@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package stomp
+
+import (
+	"fmt"
+
+	"github.com/uspgate/uspgate/usp"
+)
+
+// connect sends the STOMP frame and takes CONNECTED: the heart-beats agreed on,
+// and the own destination.
+func (l *clientLink) connect() (rhythm, error) {
+	if err := l.conn.send(l.stompFrame(), nil); err != nil {
+		return rhythm{}, err
+	}
+	f, err := l.reader.next()
+	if err != nil {
+		return rhythm{}, err
+	}
+	switch {
+	case f.command == cmdError:
+		return rhythm{}, errorOf(f)
+	case f.command != cmdConnected:
+		return rhythm{}, violation("the first frame of the broker is not CONNECTED")
+	case !f.is(hdrVersion, "1.2"):
+		return rhythm{}, fmt.Errorf("the broker chooses version %.16q", f.literal(hdrVersion))
+	}
+	assigned, err := f.kept(hdrSubscribeDest)
+	if err != nil {
+		return rhythm{}, err
+	}
+	o := &l.client.opts
+	switch {
+	case l.client.subscribes():
+	case assigned != "":
+		l.own = assigned // [R-STOMP.6, R-STOMP.14]
+	case o.OwnDestination != "":
+		l.own = o.OwnDestination // [R-STOMP.15]
+	case o.Assigned:
+		return rhythm{}, errNoDestination // [R-STOMP.16]
+	default:
+		l.own = o.Destinations.of(usp.Address{ID: o.Endpoint, Role: o.Role})
+	}
+	return negotiate(f, o.HeartBeat, o.HeartBeat)
+}
+
+// stompFrame is the first frame [R-STOMP.2]. Its values are not escaped but for
+// endpoint-id, where USP wants it [R-STOMP.4].
+func (l *clientLink) stompFrame() []byte {
+	o, u := &l.client.opts, l.client.url
+	b := []byte("STOMP\naccept-version:1.2\n")
+	host := o.VirtualHost // [R-STOMP.5]
+	if host == "" {
+		host = u.Hostname()
+	}
+	b = appendLiteral(b, "host", host)
+	b = appendHeader(b, "endpoint-id", string(o.Endpoint))
+	if u.User != nil { // [R-STOMP.3]
+		b = appendLiteral(b, "login", u.User.Username())
+		password, _ := u.User.Password()
+		b = appendLiteral(b, "passcode", password)
+	}
+	return appendEnd(appendHeartBeat(b, o.HeartBeat, o.HeartBeat))
+}
+
+// subscribe asks for the own destination [R-STOMP.12, R-STOMP.13, R-STOMP.17],
+// or for those of all Endpoints that are represented. Records are sent when the
+// broker has confirmed that.
+func (l *clientLink) subscribe() {
+	frames := l.client.attach(l)
+	receipt := receiptReady
+	if l.client.opts.NoReceipts {
+		receipt = ""
+	}
+	if l.own != "" {
+		frames = appendSubscribe(frames, "0", l.own, receipt)
+	}
+	l.flow.tell(frames)
+	if l.own == "" || receipt == "" {
+		l.ready()
+	}
+}
