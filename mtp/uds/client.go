@@ -56,10 +56,10 @@ func (c *Client) attempt(ctx context.Context, handler mtp.Handler) error {
 	if err != nil {
 		return err
 	}
-	l := newLink(h.wire, h.opts, c.metrics, nil)
+	l := newLink(h.wire, h.opts, c.metrics)
 	stop := context.AfterFunc(ctx, func() { l.Close(mtp.ErrDraining) })
 	defer stop()
-	if err := l.introduce(handler, peer); err != nil {
+	if err := l.introduce(handler, peer, nil); err != nil {
 		return err
 	}
 	l.logger().Info("link up")

@@ -39,17 +39,15 @@ type link struct {
 	endpoint usp.EndpointID // as it was claimed, for logs
 	ended    bool           // the peer has ended its side; reader only
 
-	mu       sync.Mutex
-	greeting []byte // our Handshake, until it is written
-	cause    error  // why the Link ends, the first that was known
-	failed   bool   // the reader has to end
-	said     bool   // the peer has been told, and waited for
+	mu     sync.Mutex
+	cause  error // why the Link ends, the first that was known
+	failed bool  // the reader has to end
+	said   bool  // the peer has been told, and waited for
 }
 
-// newLink wraps a connection whose peer is known. greeting goes out before all
-// else.
-func newLink(w *wire, o *LinkOptions, m *mtp.KindMetrics, greeting []byte) *link {
-	l := &link{opts: o, metrics: m, wire: w, greeting: greeting}
+// newLink wraps a connection whose peer is known.
+func newLink(w *wire, o *LinkOptions, m *mtp.KindMetrics) *link {
+	l := &link{opts: o, metrics: m, wire: w}
 	l.box = mtp.NewOutbox(mtp.OutboxOptions{
 		MaxRecords: o.QueueRecords, MaxBytes: o.QueueBytes,
 		Write: l.write, Finish: l.finish, Abort: w.kill, Metrics: m,
@@ -117,9 +115,10 @@ func (l *link) hasFailed() bool {
 	return l.failed
 }
 
-// introduce has the router take the Link, after which live follows. On an
-// error it has told the peer and closed the connection.
-func (l *link) introduce(h mtp.Handler, p mtp.Peer) error {
+// introduce has the router take the Link, writes greeting, if any, before all
+// else, after which live follows. On an error it has told the peer and closed the
+// connection.
+func (l *link) introduce(h mtp.Handler, p mtp.Peer, greeting []byte) error {
 	l.remote, l.endpoint = p.Remote, p.Endpoint
 	err := guard(func() error {
 		port, err := h.LinkUp(l, p)
@@ -140,12 +139,15 @@ func (l *link) introduce(h mtp.Handler, p mtp.Peer) error {
 	}
 	l.metrics.LinkUp()
 	l.wire.in.timeout = l.opts.FrameTimeout
-	if err := l.wire.readUntil(time.Time{}); err != nil {
+	err = l.wire.flush(greeting)
+	if err == nil {
+		err = l.wire.readUntil(time.Time{})
+	}
+	if err != nil {
 		l.because(&networkError{"handshake", err})
 		l.box.Fail()
 	}
 	l.box.Start(l.port)
-	l.box.Poke()
 	if err := l.bindShared(p); err != nil {
 		l.fail(err)
 	}
@@ -195,8 +197,9 @@ func (l *link) take(f field, err error) bool {
 	if err == nil {
 		return true
 	}
-	l.ended = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-	l.because(readError(err))
+	err = readError(err)
+	l.because(err)
+	l.ended = isNetwork(err) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
 	if errors.Is(err, mtp.ErrMalformed) || errors.Is(err, mtp.ErrTooLarge) {
 		l.metrics.Received(err)
 	}
@@ -227,7 +230,7 @@ func (l *link) record(f field) error {
 
 // write sends a batch; only the writer of box calls it.
 func (l *link) write(batch []mtp.Outgoing) error {
-	err := l.wire.send(l.greet(), batch)
+	err := l.wire.send(batch)
 	if err == nil {
 		return nil
 	}
@@ -237,15 +240,6 @@ func (l *link) write(batch []mtp.Outgoing) error {
 	// What the peer said before it went is still read.
 	l.wire.halt(time.Now().Add(l.opts.CloseTimeout))
 	return err
-}
-
-// greet returns our Handshake, once.
-func (l *link) greet() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	g := l.greeting
-	l.greeting = nil
-	return g
 }
 
 // finish is the end of a graceful close, by the writer of box.

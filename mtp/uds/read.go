@@ -292,7 +292,7 @@ func isNetwork(err error) bool {
 
 // readError sorts an error of a reader: a fault of the peer, or the network.
 func readError(err error) error {
-	if errors.Is(err, mtp.ErrMalformed) || errors.Is(err, mtp.ErrTooLarge) {
+	if errors.Is(err, mtp.ErrMalformed) || errors.Is(err, mtp.ErrTooLarge) || errors.Is(err, errPeer) {
 		return err
 	}
 	return &networkError{"read", err}

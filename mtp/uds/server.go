@@ -13,7 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/mtp"
-	"github.com/uspgate/uspgate/mtp/listen"
 )
 
 // Server is the server role: an mtp.Transport that binds a socket and whose
@@ -53,19 +52,9 @@ func (s *Server) Name() string { return s.opts.Name }
 // Listen implements mtp.Transport: the socket is there afterwards, with its
 // owner and permissions.
 func (s *Server) Listen(ctx context.Context) error {
-	ln, err := listen.Listen(ctx, listen.Options{
-		Network: "unix", Address: s.opts.Listen, MaxConnections: s.opts.MaxConnections,
-		Metrics: s.metrics, Log: s.opts.Log,
-	})
-	if err != nil {
-		return fmt.Errorf("uds: %w", err)
-	}
-	if err := s.opts.give(); err != nil {
-		_ = ln.Close() // it has served nobody
-		return err
-	}
+	ln, err := s.opts.bind(ctx)
 	s.ln = ln
-	return nil
+	return err
 }
 
 // Addr implements mtp.Transport: the path of the socket.
@@ -97,22 +86,35 @@ func (s *Server) Run(ctx context.Context, h mtp.Handler) error {
 
 // accept takes connections until the listener is closed.
 func (s *Server) accept(ctx context.Context) error {
-	for {
+	for rest := firstRest; ; {
 		conn, err := s.ln.Accept()
-		if errors.Is(err, net.ErrClosed) {
+		switch {
+		case err == nil:
+			rest = firstRest
+			s.greet(ctx, conn)
+		case errors.Is(err, net.ErrClosed):
 			return nil
-		}
-		if err != nil {
+		case !temporary(err):
 			return fmt.Errorf("uds: accept: %w", err)
+		default:
+			if rest == firstRest {
+				s.opts.Log.Warn("accepting connections has to rest", zap.Error(err))
+			}
+			pause(ctx, rest)
+			rest = min(2*rest, longRest)
 		}
-		h := &handshake{opts: &s.opts.LinkOptions, tls: s.opts.TLS, auth: s.opts.Auth}
-		h.wire = newWire(conn, &s.buffers, h.opts)
-		if !s.enter(h.wire) {
-			h.wire.kill()
-			continue
-		}
-		go s.serve(ctx, h) // all waits for it
 	}
+}
+
+// greet starts the handshake of a connection, or closes what is too many.
+func (s *Server) greet(ctx context.Context, conn net.Conn) {
+	h := &handshake{opts: &s.opts.LinkOptions, tls: s.opts.TLS, auth: s.opts.Auth}
+	h.wire = newWire(conn, &s.buffers, h.opts)
+	if !s.enter(h.wire) {
+		h.wire.kill()
+		return
+	}
+	go s.serve(ctx, h) // all waits for it
 }
 
 // drain stops accepting, ends what has not shaken hands yet, and closes the
@@ -132,11 +134,16 @@ func (s *Server) drain() {
 	}
 }
 
-// enter counts a handshake unless draining has begun. all.Done follows.
+// enter counts a handshake unless there are too many connections or draining
+// has begun. all.Done follows.
 func (s *Server) enter(w *wire) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
+		return false
+	}
+	if limit := s.opts.MaxConnections; limit > 0 && len(s.waiting)+len(s.links) >= limit {
+		s.metrics.Rejected(mtp.RejectConnections)
 		return false
 	}
 	s.all.Add(1)
@@ -177,13 +184,14 @@ func (s *Server) serve(ctx context.Context, h *handshake) {
 		s.refuse(h, err)
 		return
 	}
-	l := newLink(h.wire, h.opts, s.metrics, appendFrame(nil, fieldHandshake, string(h.opts.own()))) // [R-UDS.17]
+	l := newLink(h.wire, h.opts, s.metrics)
 	if !s.become(h.wire, l) {
 		defer s.leave(h.wire, nil)
 		h.wire.kill()
 		return
 	}
-	if err := l.introduce(s.handler, peer); err != nil {
+	// [R-UDS.17]
+	if err := l.introduce(s.handler, peer, appendFrame(nil, fieldHandshake, string(h.opts.own()))); err != nil {
 		s.left(l, "link refused", err)
 		return
 	}

@@ -59,12 +59,12 @@ func newWire(conn net.Conn, b *buffers, o *LinkOptions) *wire {
 	return w
 }
 
-// send writes greeting, if any, and one frame per Record [R-UDS.22], in as few
-// system calls as possible.
-func (w *wire) send(greeting []byte, batch []mtp.Outgoing) error {
+// send writes one frame per Record [R-UDS.22], in as few system calls as
+// possible.
+func (w *wire) send(batch []mtp.Outgoing) error {
 	buf := w.buffers.get()
 	defer w.buffers.put(buf)
-	out := append((*buf)[:0], greeting...)
+	out := (*buf)[:0]
 	for i := range batch {
 		data := batch[i].Data
 		large := len(data) > copySize
