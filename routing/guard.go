@@ -5,7 +5,6 @@ package routing
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
@@ -16,57 +15,76 @@ var (
 	errIdentity  = classError{mtp.ErrForbidden, "routing: the Link may not speak for this from_id"}
 	errPresents  = classError{mtp.ErrForbidden, "routing: the Link shows one Endpoint, and to_id is another"}
 	errRoute     = classError{mtp.ErrForbidden, "routing: the route does not let this from_id through"}
+	errRule      = classError{mtp.ErrForbidden, "routing: a rule does not let this from_id through"}
 	errRole      = classError{mtp.ErrForbidden, "routing: a Connect Record from a Controller"}
 	errAmbiguous = classError{mtp.ErrUnroutable, "routing: to_id is Agent and Controller, the sender's role unknown"}
 )
 
 // allows reports whether the Link may speak for id. An Identity that names
-// nobody speaks for the first ID that is claimed [R-SEC.4c].
+// nobody speaks for the first ID that is claimed [R-SEC.4c]. Who may speak for
+// an Endpoint may for its aliases.
 func (p *port) allows(id usp.EndpointID) bool {
 	if id == "" {
 		return false
 	}
 	who := &p.peer.Identity
 	if who.Any || len(who.IDs) > 0 || len(who.Patterns) > 0 {
-		return who.Allows(id)
+		return p.speaksFor(id)
 	}
 	p.who.mu.Lock()
 	defer p.who.mu.Unlock()
 	if p.who.claimed == "" {
-		p.who.claimed = usp.EndpointID(strings.Clone(string(id)))
+		p.who.claimed = cloneID(p.r.canon(id))
 	}
-	return p.who.claimed == id
+	return p.who.claimed == id || p.r.aliases.Load() != nil && p.who.claimed == p.r.canon(id)
+}
+
+// speaksFor is allows for an Identity that names somebody.
+func (p *port) speaksFor(id usp.EndpointID) bool {
+	who := &p.peer.Identity
+	return who.Allows(id) || p.r.aliases.Load() != nil && who.Allows(p.r.canon(id))
 }
 
 // proves reports that the Link's right to speak for id is more than a claim.
 func (p *port) proves(id usp.EndpointID) bool {
 	who := &p.peer.Identity
-	return (who.Any || len(who.IDs) > 0 || len(who.Patterns) > 0) && who.Allows(id)
+	return (who.Any || len(who.IDs) > 0 || len(who.Patterns) > 0) && p.speaksFor(id)
 }
 
 // guard refuses Records that the Link may not send.
 func (p *port) guard(h *usp.Header) error {
 	switch {
-	case h.From == h.To:
+	case p.r.same(h.From, h.To):
 		return errSelf // [R-ARC.2]
 	case !p.allows(h.From):
 		return errIdentity // [R-SEC.4c]
-	case p.peer.Presents != "" && h.To != p.peer.Presents:
+	case p.peer.Presents != "" && !p.r.same(h.To, p.peer.Presents):
 		return errPresents
 	}
 	return nil
 }
 
-// permit asks the route and the policy.
+// permit asks the rules, the route and the policy.
 func (r *Router) permit(p *port, e *endpoint, from usp.Address, h *usp.Header) error {
-	if rt := e.route.Load(); rt != nil && !rt.allows(h.From) {
-		return errRoute
+	if err := e.lets(h.From); err != nil {
+		return err
 	}
 	if r.o.Policy == nil {
 		return nil
 	}
 	if err := r.o.Policy(&p.peer, from, e.addr, h); err != nil {
 		return fmt.Errorf("routing: policy: %w: %w", mtp.ErrForbidden, err)
+	}
+	return nil
+}
+
+// lets is the answer of the rules and of the route.
+func (e *endpoint) lets(from usp.EndpointID) error {
+	if u := e.rules.Load().decide(from); u != nil && u.Deny {
+		return errRule
+	}
+	if rt := e.route.Load(); rt != nil && !rt.allows(from) {
+		return errRoute
 	}
 	return nil
 }
@@ -97,12 +115,38 @@ func (r *Router) route(p *port, o *out, hint mtp.Hint) (*lane, error) {
 	if role == usp.RoleUnknown {
 		p.showRole(h.From, from.Role)
 	}
-	sender := p.learn(h.From, from.Role, hint, o.at)
+	sender, err := p.sender(from, e, o, hint)
+	if err != nil {
+		return nil, err
+	}
+	o.sender = sender
 	if h.Type == usp.RecordDisconnect {
 		p.farewell(from)
 	}
 	r.answer(p, o, sender, hint)
 	return e.lane(h.From), nil
+}
+
+// sender is the address that the Record comes from, if it is known, after it has
+// been taken note of. Over a trunk the Record may be refused.
+func (p *port) sender(from usp.Address, e *endpoint, o *out, hint mtp.Hint) (*endpoint, error) {
+	if p.name == "" {
+		return p.learn(from.ID, from.Role, hint, o.at), nil
+	}
+	s := p.r.table.get(from)
+	if err := p.r.passage(p, s, e, o.rec.Header()); err != nil {
+		if s != nil {
+			s.noteLoop(p, err)
+		}
+		return nil, err
+	}
+	if s != nil {
+		s.touch(o.at)
+		if s.home.Load() {
+			p.r.moved(p, s)
+		}
+	}
+	return s, nil
 }
 
 // target finds the address for to_id: the opposite role of the sender's or,

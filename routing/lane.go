@@ -53,12 +53,19 @@ type lane struct {
 type binding struct {
 	p    *port
 	hint *mtp.Hint // nil: the zero Hint
+	// via is the place of the Link's Transport among those of a static route
+	// that has made the binding, see Route.rank; 0: Bind, or a Record, made it.
+	via uint8
 }
 
 // Errors of the Router's own, as the peer's MTP sees them.
 var (
 	errLoop = classError{mtp.ErrUnroutable, "routing: the Endpoint is on the Link that the Record came from"}
 	errSelf = classError{mtp.ErrForbidden, "routing: from_id and to_id are equal"}
+	// Those of the passage from trunk to trunk.
+	errReverse = classError{mtp.ErrUnroutable, "routing: the way back to from_id is another than the Record came"}
+	errLinks   = classError{mtp.ErrBusy, "routing: too many Links of the Endpoint or the identity"}
+	errTransit = classError{mtp.ErrUnroutable, "routing: from trunk to trunk without a route that has transit"}
 )
 
 // classError is a constant error of one of the classes of package mtp.
@@ -151,6 +158,8 @@ func (l *lane) admit(o *out) error {
 		}
 	case l.link == o.in:
 		return errLoop
+	case o.trunk != "" && l.barred(o.trunk) != nil:
+		return l.barred(o.trunk)
 	case l.link.peer.MaxRecord > 0 && o.rec.Len() > l.link.peer.MaxRecord:
 		return mtp.ErrTooLarge
 	}
@@ -195,7 +204,7 @@ func (l *lane) send(o *out) error {
 // hintFor is the Hint of o if it was meant for this binding, the Link's
 // default otherwise [R-MTP.2].
 func (l *lane) hintFor(o *out) mtp.Hint {
-	if o.via != "" && o.via == l.link.peer.Listener {
+	if o.hint.Destination != "" && o.via == l.link.peer.Listener {
 		return o.hint
 	}
 	if l.hint != nil {
@@ -249,7 +258,7 @@ func (l *lane) put(o *out) {
 func (l *lane) store(o *out) {
 	r := l.ep.r
 	r.o.Buffer.Put(buffer.Item{
-		Lane: l.key(), Record: o.rec, Hint: o.hint, Via: o.via, At: r.base.Add(o.at),
+		Lane: l.key(), Record: o.rec, Hint: o.hint, Via: l.viaOf(o), Trunk: o.trunk, At: r.base.Add(o.at),
 	}, func(seq uint64, err error) {
 		o.seq, o.putErr = seq, err
 		l.stored.pushStored(o)
@@ -257,26 +266,59 @@ func (l *lane) store(o *out) {
 	})
 }
 
-// choose returns the binding to use: the newest whose Link is not gone, of the
-// lane's own or else of those that serve every counterpart.
+// viaOf is the Transport for which o is kept. For an address that is reached by
+// a route it is that of the route: after a restart this tells its Records from
+// those that wait for somebody who was at home here.
+func (l *lane) viaOf(o *out) string {
+	if o.via == "" {
+		if rt := l.ep.onward(); rt != nil {
+			return rt.Via
+		}
+	}
+	return o.via
+}
+
+// choose returns the binding to use: the best of the lane's own or else of
+// those that serve every counterpart.
 func (l *lane) choose() (*port, *mtp.Hint) {
-	p, hint := newest(l.links.Load())
+	p, hint := best(l.links.Load())
 	if p == nil && l.from != "" {
-		return newest(l.ep.main.links.Load())
+		return best(l.ep.main.links.Load())
 	}
 	return p, hint
 }
 
-func newest(links *[]binding) (*port, *mtp.Hint) {
+// best returns the binding that is preferred among those whose Link is not
+// gone; links are in the order of their coming.
+func best(links *[]binding) (*port, *mtp.Hint) {
 	if links == nil {
 		return nil, nil
 	}
+	var have *binding
 	for i := len(*links) - 1; i >= 0; i-- {
-		if b := (*links)[i]; !b.p.dead.Load() {
-			return b.p, b.hint
+		if b := &(*links)[i]; !b.p.dead.Load() && (have == nil || b.before(have)) {
+			have = b
 		}
 	}
-	return nil, nil
+	if have == nil {
+		return nil, nil
+	}
+	return have.p, have.hint
+}
+
+// before reports that b, which came earlier, is preferred to o all the same: by
+// Peer.Order, then because the Endpoint has shown itself there, then by the
+// order of its route. Of equal ones the newest is used, but nobody is moved from
+// one trunk to another by turning up on it while the first is there.
+func (b *binding) before(o *binding) bool {
+	switch {
+	case b.p.peer.Order != o.p.peer.Order:
+		return b.p.peer.Order < o.p.peer.Order
+	case b.via != o.via:
+		return b.via < o.via
+	default:
+		return b.p.trunk() && o.p.trunk() && b.p.peer.Listener != o.p.peer.Listener
+	}
 }
 
 // relink follows a change of the bindings. A lane with nothing under way and

@@ -44,7 +44,7 @@ func (p *port) Bind(a usp.Address, hint mtp.Hint) error {
 	// judged by what they show themselves.
 	a.Role = p.r.knownRole(a.ID)
 	err := p.bind(a, hint)
-	p.who.unguess(a.ID)
+	p.who.unguess(p.r.canon(a.ID))
 	return err
 }
 
@@ -69,13 +69,13 @@ func (p *port) join(a usp.Address, hint mtp.Hint) error {
 		if e == nil {
 			return mtp.ErrBusy
 		}
-		ok, err := e.bind(p, stored)
+		ok, err := e.bind(binding{p: p, hint: stored})
 		if err != nil {
 			return err
 		}
 		if ok {
-			p.who.note(e)
 			p.noteRole(e.addr.ID, a.Role)
+			e.unroute() // what is at home here is not behind a pattern
 			return nil
 		}
 	}
@@ -83,40 +83,62 @@ func (p *port) join(a usp.Address, hint mtp.Hint) error {
 
 // bind adds the binding, or replaces its Hint; it is false if the endpoint has
 // been evicted meanwhile.
-func (e *endpoint) bind(p *port, hint *mtp.Hint) (bool, error) {
+func (e *endpoint) bind(b binding) (bool, error) {
 	var fx effects
 	e.main.mu.Lock()
 	if e.gone.Load() {
 		e.main.unlock(&fx)
 		return false, nil
 	}
+	if b.via != 0 && e.leads(b.p) != b.via {
+		e.main.unlock(&fx) // the route has changed, or the Endpoint has turned up
+		return true, nil
+	}
 	l := &e.main
-	if p.peer.Presents != "" {
-		l = e.laneFor(p.peer.Presents)
+	if b.p.peer.Presents != "" {
+		l = e.laneFor(b.p.peer.Presents)
 		fx.pump = l.behind.Load() // main sorts
 	}
-	added, err := l.attach(binding{p, hint}, &fx)
-	if err == nil && added {
-		e.known.Store(true)
-		e.links.Add(1)
-		if p.direct() {
-			e.direct.Add(1)
-		} else {
-			e.heard.Store(heardNothing)
+	added, err := l.attach(b, &fx)
+	if err == nil {
+		b.p.who.note(e)
+		if added {
+			e.gain(b, &fx)
 		}
-		e.by.Store(p)
-		e.stamp()
-		e.tell(&fx)
-	}
-	if err == nil && l == &e.main {
-		l.outcomes(&fx)
-		l.relink(&fx)
+		if l == &e.main {
+			l.outcomes(&fx)
+			l.relink(&fx)
+		}
 	}
 	e.main.unlock(&fx)
 	if err == nil {
 		e.follow(l)
+		if b.p.ended.Load() && b.p.who.forget(e) {
+			e.unbind(b.p) // it went down meanwhile
+		}
 	}
 	return true, err
+}
+
+// gain notes a new binding; main.mu is held.
+func (e *endpoint) gain(b binding, fx *effects) {
+	e.known.Store(true)
+	first := e.links.Add(1) == 1
+	e.leg.Add(1)
+	if b.via != 0 {
+		e.routed.Add(1)
+	} else {
+		e.home.Store(true)
+	}
+	switch {
+	case b.p.direct():
+		e.direct.Add(1)
+	case first && e.told.due == 0: // within the grace what was known holds
+		e.heard.Store(heardNothing)
+	}
+	e.by.Store(b.p)
+	e.stamp()
+	e.tell(fx, false)
 }
 
 // follow has the lanes look for their Links anew after a change of changed.
@@ -132,28 +154,32 @@ func (e *endpoint) follow(changed *lane) {
 
 // attach appends b to the lane's bindings, which main.mu guards. The newest
 // Link wins, but nobody who has only claimed an Endpoint ID takes it from one
-// who has proved it. An older Link of the same kind with the same peer is
-// closed, on any MTP where the peer itself is at the other end: two of them
+// who has proved it. An older Link of the same kind and Order with the same peer
+// is closed, on any MTP where the peer itself is at the other end: two of them
 // are one Endpoint that lost its first connection [R-WS.4].
 func (l *lane) attach(b binding, fx *effects) (added bool, err error) {
 	var old []binding
 	if p := l.links.Load(); p != nil {
 		old = *p
 	}
-	proven := b.p.proves(l.ep.addr.ID)
+	if err := l.admits(b, old); err != nil {
+		return false, err
+	}
 	links := make([]binding, 0, len(old)+1)
 	added = true
 	for _, o := range old {
 		switch {
 		case o.p == b.p:
 			added = false
-			links = append(links, b)
-			continue
-		case o.p.dead.Load():
-		case !proven && o.p.proves(l.ep.addr.ID):
-			return false, mtp.ErrForbidden
-		case o.p.peer.Kind == b.p.peer.Kind && o.p.direct() && b.p.direct() && b.p.peer.Kind != mtp.Virtual &&
-			!o.p.peer.Shared && !b.p.peer.Shared:
+			switch {
+			case o.via != 0 && b.via == 0: // it has turned up there itself
+				l.ep.routed.Add(-1)
+				l.ep.home.Store(true)
+				o = b
+			case o.via != 0 || b.via == 0:
+				o = b
+			}
+		case b.replaces(o):
 			o.p.replaced.Store(true)
 			fx.closes = append(fx.closes, o.p)
 		}
@@ -166,23 +192,56 @@ func (l *lane) attach(b binding, fx *effects) (added bool, err error) {
 	return added, nil
 }
 
+// replaces reports that o is an older connection of the same peer.
+func (b binding) replaces(o binding) bool {
+	return o.p.peer.Kind == b.p.peer.Kind && o.p.peer.Order == b.p.peer.Order && !o.p.dead.Load() &&
+		b.p.peer.Kind != mtp.Virtual && !o.p.peer.Shared && !b.p.peer.Shared
+}
+
+// admits refuses a binding beside those that there are. One by a route has been
+// configured, and takes nothing from anybody.
+func (l *lane) admits(b binding, old []binding) error {
+	if b.via != 0 {
+		return nil
+	}
+	id, n := l.ep.addr.ID, 0
+	proven := b.p.proves(id)
+	for _, o := range old {
+		switch {
+		case o.p == b.p:
+			return nil
+		case o.p.dead.Load() || o.via != 0:
+		case !proven && o.p.proves(id):
+			return mtp.ErrForbidden
+		case !o.p.replaced.Load() && !b.replaces(o):
+			n++
+		}
+	}
+	if n >= l.ep.r.o.MaxLinksPerEndpoint {
+		l.ep.r.metrics.links(linksEndpoint)
+		return errLinks
+	}
+	return nil
+}
+
 // detach takes the binding of p away; main.mu is held.
-func (l *lane) detach(p *port) bool {
+func (l *lane) detach(p *port) (b binding, ok bool) {
 	old := l.links.Load()
 	if old == nil {
-		return false
+		return b, false
 	}
 	i := slices.IndexFunc(*old, func(b binding) bool { return b.p == p })
 	if i < 0 {
-		return false
+		return b, false
 	}
+	b = (*old)[i]
 	if len(*old) == 1 {
 		l.links.Store(nil)
-		return true
+		return b, true
 	}
 	links := slices.Concat((*old)[:i], (*old)[i+1:])
 	l.links.Store(&links)
-	return true
+	return b, true
 }
 
 // unbind takes the Link away from the endpoint.
@@ -195,13 +254,16 @@ func (e *endpoint) unbind(p *port) {
 			l = &e.main
 		}
 	}
-	if l.detach(p) {
+	if b, ok := l.detach(p); ok {
 		e.links.Add(-1)
 		if p.direct() {
 			e.direct.Add(-1)
 		}
+		if b.via != 0 {
+			e.routed.Add(-1)
+		}
 		e.stamp()
-		e.tell(&fx)
+		e.tell(&fx, p.lost.Load())
 		if l == &e.main {
 			l.outcomes(&fx)
 			l.relink(&fx)
@@ -218,18 +280,6 @@ func (p *port) Unbind(a usp.Address) {
 	}
 	if e := p.r.table.get(a); e != nil && p.who.forget(e) {
 		e.unbind(p)
-	}
-}
-
-// Presence implements mtp.Port.
-func (p *port) Presence(a usp.Address, present bool) {
-	e := p.r.table.get(a)
-	switch {
-	case e == nil || !p.who.has(e):
-	case present:
-		e.hear(heardRecord)
-	default:
-		e.hear(heardFarewell)
 	}
 }
 
@@ -294,6 +344,9 @@ func (w *identity) has(e *endpoint) bool {
 // direct reports that the Endpoint itself is at the other end of the Link, or
 // in this process: not behind a broker.
 func (p *port) direct() bool { return !p.peer.Shared || p.peer.Kind == mtp.Virtual }
+
+// trunk reports that others are behind the Link, out of this process.
+func (p *port) trunk() bool { return p.peer.Shared && p.peer.Kind != mtp.Virtual }
 
 // learn binds the sender of a Record that has been let through, notes the sign
 // of life, and returns the sender's address if it is known. On a shared Link

@@ -22,12 +22,16 @@ import (
 //	uspgate_route_misses_total             Records to nobody
 //	uspgate_route_refused_total{reason}    Records refused by the Router
 //	uspgate_connect_records_total{result}  consumed, made, signed, no_room
+//	uspgate_links_refused_total{reason}    endpoint, identity: too many Links
 //	uspgate_endpoints                      addresses in the table
+//	uspgate_endpoints_forgotten_total      addresses that were away for too long
 type metrics struct {
 	misses   prometheus.Counter
 	relay    prometheus.Histogram
 	refuse   [refusals]prometheus.Counter
 	connects [connectResults]prometheus.Counter
+	many     [linksReasons]prometheus.Counter
+	forgot   prometheus.Counter
 	dropped  *buffer.Metrics
 }
 
@@ -39,13 +43,14 @@ const (
 	refusedUnroutable
 	refusedAmbiguous
 	refusedLoop
+	refusedTransit
 	refusedTooLarge
 	refusedBusy
 	refusals
 )
 
 func (f refusal) String() string {
-	return [...]string{"forbidden", "unroutable", "ambiguous", "loop", "too_large", "busy"}[f]
+	return [...]string{"forbidden", "unroutable", "ambiguous", "loop", "transit", "too_large", "busy"}[f]
 }
 
 // connectResult is the label result of connect_records_total.
@@ -62,6 +67,17 @@ const (
 func (c connectResult) String() string {
 	return [...]string{"consumed", "made", "signed", "no_room"}[c]
 }
+
+// linksReason is the label reason of links_refused_total.
+type linksReason uint8
+
+const (
+	linksEndpoint linksReason = iota
+	linksIdentity
+	linksReasons
+)
+
+func (l linksReason) String() string { return [...]string{"endpoint", "identity"}[l] }
 
 // newMetrics registers with reg; a nil reg gives metrics that nobody reads.
 func newMetrics(reg prometheus.Registerer, size func() float64) (*metrics, error) {
@@ -100,6 +116,20 @@ func newMetrics(reg prometheus.Registerer, size func() float64) (*metrics, error
 	for c := range connectResults {
 		m.connects[c] = connects.WithLabelValues(c.String())
 	}
+	many, err := register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "uspgate_links_refused_total", Help: "Links refused because there are too many.",
+	}, []string{"reason"}))
+	if err != nil {
+		return nil, err
+	}
+	for l := range linksReasons {
+		m.many[l] = many.WithLabelValues(l.String())
+	}
+	if m.forgot, err = register(reg, prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "uspgate_endpoints_forgotten_total", Help: "Addresses forgotten because they were away for too long.",
+	})); err != nil {
+		return nil, err
+	}
 	if _, err = register(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "uspgate_endpoints", Help: "Addresses that the router knows.",
 	}, size)); err != nil {
@@ -133,8 +163,10 @@ func (m *metrics) refused(err error) {
 	switch {
 	case err == nil:
 		return
-	case errors.Is(err, errLoop):
+	case errors.Is(err, errLoop) || errors.Is(err, errReverse):
 		f = refusedLoop
+	case errors.Is(err, errTransit):
+		f = refusedTransit
 	case errors.Is(err, errAmbiguous):
 		f = refusedAmbiguous
 	case errors.Is(err, mtp.ErrForbidden):
@@ -150,3 +182,5 @@ func (m *metrics) refused(err error) {
 }
 
 func (m *metrics) connect(c connectResult) { m.connects[c].Inc() }
+
+func (m *metrics) links(l linksReason) { m.many[l].Inc() }

@@ -30,6 +30,10 @@ const (
 	DefaultReplyToRecords   = 65_536
 	DefaultReplyToTTL       = 10 * time.Minute
 	DefaultRedeliverRecords = 16
+
+	DefaultPresenceGrace       = 10 * time.Second
+	DefaultForgetAfter         = 30 * 24 * time.Hour
+	DefaultMaxLinksPerEndpoint = 8
 )
 
 // Policy decides whether the peer p may send the Record with header h, whose
@@ -51,8 +55,11 @@ type Options struct {
 	// The role is unknown while the Link has not shown it; Admit is asked again
 	// once it has.
 	Admit func(p *mtp.Peer, a usp.Address) error
-	// Routes are the static routes, as given to SetRoutes.
-	Routes []Route
+	// Routes, Rules and Aliases are as given to SetRoutes, SetRules and
+	// SetAliases.
+	Routes  []Route
+	Rules   []Rule
+	Aliases []Alias
 	// Log gets one line per event of a Link or the buffer; nil: none.
 	Log *zap.Logger
 	// Metrics gets the metrics listed in metrics.go; nil: none.
@@ -88,6 +95,21 @@ type Options struct {
 	// LearnPerLink bounds the addresses that one Link may teach by the from_id
 	// of its Records (not by Bind). Default 1024.
 	LearnPerLink int
+	// MaxLinksPerEndpoint bounds the Links by which one Endpoint is reached, per
+	// counterpart where it has Links for each; those by a static route do not
+	// count. More are refused with ErrBusy. Default 8.
+	MaxLinksPerEndpoint int
+	// MaxLinksPerIdentity bounds the Links of one Identity.Name; more are refused
+	// with ErrBusy. 0: no bound.
+	MaxLinksPerIdentity int
+	// ForgetAfter is how long an address has to be away before it is forgotten,
+	// if nothing waits for it and no route names it alone; over a shared Link,
+	// how long it has to be silent after it was heard. Default 30 days.
+	ForgetAfter time.Duration
+	// PresenceGrace is how long watchers are not told that an Endpoint has gone
+	// whose last Link was lost: one that is back by then was never away. After
+	// an orderly end they are told at once. Default 10 s; negative: none.
+	PresenceGrace time.Duration
 
 	// ReplyToRecords and ReplyToTTL bound the reply addresses kept per request.
 	// Defaults 65,536 and 10 min.
@@ -110,14 +132,14 @@ type Options struct {
 func (o *Options) setDefaults() error {
 	for _, n := range []*int{
 		&o.WindowRecords, &o.DrainRecords, &o.DrainWorkers, &o.MaxEndpoints, &o.MaxPairs,
-		&o.LearnPerLink, &o.ReplyToRecords, &o.RedeliverRecords,
+		&o.LearnPerLink, &o.ReplyToRecords, &o.RedeliverRecords, &o.MaxLinksPerEndpoint, &o.MaxLinksPerIdentity,
 	} {
 		if *n < 0 {
 			return errors.New("routing: a limit is negative")
 		}
 	}
 	if o.WindowBytes < 0 || o.DrainBytes < 0 ||
-		min(o.SpillAfter, o.RetryAfter, o.ReplyToTTL, o.Redeliver) < 0 {
+		min(o.SpillAfter, o.RetryAfter, o.ReplyToTTL, o.Redeliver, o.ForgetAfter) < 0 {
 		return errors.New("routing: a limit is negative")
 	}
 	if o.Log == nil {
@@ -136,6 +158,9 @@ func (o *Options) setDefaults() error {
 	def(&o.ReplyToRecords, DefaultReplyToRecords)
 	def(&o.ReplyToTTL, DefaultReplyToTTL)
 	def(&o.RedeliverRecords, DefaultRedeliverRecords)
+	def(&o.PresenceGrace, DefaultPresenceGrace)
+	def(&o.ForgetAfter, DefaultForgetAfter)
+	def(&o.MaxLinksPerEndpoint, DefaultMaxLinksPerEndpoint)
 	return nil
 }
 

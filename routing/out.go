@@ -19,6 +19,8 @@ type out struct {
 	rec  usp.Record
 	hint mtp.Hint // meant for Links of the Transport via
 	via  string
+	// trunk is the Transport of the trunk over which it came, empty if it did not.
+	trunk string
 	at   time.Duration        // since Router.base, when accepted
 	lane atomic.Pointer[lane] // nil: a Connect Record made here
 
@@ -28,6 +30,7 @@ type out struct {
 	inPrev, inNext *out // Port.unacked
 
 	// The egress.
+	sender     *endpoint // whose address is known
 	pair       *pair  // of a Record from an Agent to a Controller
 	order      uint64 // of enqueueing, per Port
 	err        error  // outcome given to Settled

@@ -22,6 +22,8 @@ type port struct {
 	link mtp.Link
 	conn mtp.Connector // nil: no Connect Records are made for this Link
 	peer mtp.Peer
+	// name is that of the Transport if the Link is a trunk, else empty.
+	name string
 	// sealed: no Message from or to this Link is looked into [R-SEC.4c].
 	sealed bool
 	// dead is set with the first sign that the Link is gone.
@@ -29,6 +31,8 @@ type port struct {
 	// replaced: the peer has opened a newer Link, so this one has probably been
 	// lost for a while.
 	replaced atomic.Bool
+	// ended is set before the bindings end; lost, if that was not in good order.
+	ended, lost atomic.Bool
 
 	in  ingress
 	out egress
@@ -73,7 +77,7 @@ const keepSlots = 64
 // Accept implements mtp.Port.
 func (p *port) Accept(rec usp.Record, hint mtp.Hint, t mtp.Token) {
 	o := p.r.newOut()
-	o.rec, o.in, o.inToken = rec, p, t
+	o.rec, o.in, o.inToken, o.trunk = rec, p, t, p.name
 	p.enter(o)
 	l, err := p.r.route(p, o, hint)
 	if l == nil {
@@ -297,7 +301,10 @@ func (p *port) Down(cause error) {
 	}
 	p.in.mu.Unlock()
 	p.in.room.Broadcast()
+	p.lost.Store(!orderly(cause))
+	p.ended.Store(true)
 	p.r.unshare(p)
+	p.r.leaveIdentity(p)
 	p.parting(cause)
 	p.unbindAll()
 	p.abandon()

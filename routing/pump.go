@@ -238,7 +238,7 @@ func (l *lane) try(f func() error) bool {
 func (l *lane) fromItem(item *buffer.Item) *out {
 	r := l.ep.r
 	o := r.newOut()
-	o.rec, o.hint, o.via, o.seq = item.Record, item.Hint, item.Via, item.Seq
+	o.rec, o.hint, o.via, o.trunk, o.seq = item.Record, item.Hint, item.Via, item.Trunk, item.Seq
 	o.at = item.At.Sub(r.base)
 	o.lane.Store(l)
 	o.flags = flagStored

@@ -4,7 +4,6 @@
 package routing
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -20,6 +19,7 @@ type recentRecord struct {
 	rec       usp.Record
 	hint      mtp.Hint
 	via       string
+	trunk     string
 	accepted  time.Duration
 	by        *port
 	delivered time.Duration
@@ -46,7 +46,7 @@ func (l *lane) remember(o *out) {
 		rc.list = slices.Delete(rc.list, 0, 1)
 	}
 	rc.list = append(rc.list, recentRecord{
-		rec: o.rec, hint: o.hint, via: o.via, accepted: o.at, by: l.link, delivered: now,
+		rec: o.rec, hint: o.hint, via: o.via, trunk: o.trunk, accepted: o.at, by: l.link, delivered: now,
 	})
 }
 
@@ -62,7 +62,7 @@ func (l *lane) spillRecent() {
 	for i := range list {
 		if e := &list[i]; now-e.delivered <= r.o.Redeliver && e.by == l.link {
 			o := r.newOut()
-			o.rec, o.hint, o.via, o.at = e.rec, e.hint, e.via, e.accepted
+			o.rec, o.hint, o.via, o.trunk, o.at = e.rec, e.hint, e.via, e.trunk, e.accepted
 			o.lane.Store(l)
 			l.put(o)
 		}
@@ -72,7 +72,7 @@ func (l *lane) spillRecent() {
 // parting has the Records of the last moments sent again if the Link has ended
 // otherwise than in good order, which is what a nil cause and ErrDraining say.
 func (p *port) parting(cause error) {
-	if p.r.o.Redeliver == 0 || cause == nil || errors.Is(cause, mtp.ErrDraining) || !flushedOnly(p.peer.Kind) {
+	if p.r.o.Redeliver == 0 || orderly(cause) || !flushedOnly(p.peer.Kind) {
 		return
 	}
 	for _, e := range p.who.all() {

@@ -49,7 +49,7 @@ func (r *Router) answer(p *port, o *out, sender *endpoint, hint mtp.Hint) {
 		return
 	}
 	if m, err := usp.PeekMessage(h.Payload); err == nil && (m.IsResponse || m.IsError) {
-		key := requestKey{requester: h.To, responder: h.From, msgID: m.ID}
+		key := requestKey{requester: r.canon(h.To), responder: r.canon(h.From), msgID: m.ID}
 		if a, ok := r.answers.take(key, o.at); ok {
 			o.hint, o.via = mtp.Hint{Destination: a.destination}, a.via
 		}
@@ -76,8 +76,8 @@ func (p *port) wantsReply(o *out, e *endpoint, replyTo string) {
 	}
 	if m, err := usp.PeekMessage(h.Payload); err == nil && m.IsRequest {
 		r.answers.keep(requestKey{
-			requester: usp.EndpointID(strings.Clone(string(h.From))),
-			responder: usp.EndpointID(strings.Clone(string(h.To))),
+			requester: cloneID(r.canon(h.From)),
+			responder: cloneID(r.canon(h.To)),
 			msgID:     strings.Clone(m.ID),
 		}, reply{strings.Clone(replyTo), p.peer.Listener, o.at + r.o.ReplyToTTL}, r.o.ReplyToRecords, o.at)
 	}

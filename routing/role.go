@@ -4,8 +4,6 @@
 package routing
 
 import (
-	"strings"
-
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -35,6 +33,7 @@ func (p *port) roleOf(from usp.EndpointID) usp.Role {
 	if p.peer.Role != usp.RoleUnknown {
 		return p.peer.Role
 	}
+	from = p.r.canon(from)
 	p.who.mu.Lock()
 	defer p.who.mu.Unlock()
 	switch p.who.roles[from] {
@@ -50,6 +49,7 @@ func (p *port) roleOf(from usp.EndpointID) usp.Role {
 // noteRole remembers that id has the role on this Link.
 func (p *port) noteRole(id usp.EndpointID, role usp.Role) {
 	bit := roleBit(role)
+	id = p.r.canon(id)
 	if p.peer.Role != usp.RoleUnknown || bit == 0 {
 		return
 	}
@@ -66,7 +66,7 @@ func (p *port) noteRole(id usp.EndpointID, role usp.Role) {
 		if len(p.who.roles) >= p.r.o.MaxEndpoints {
 			return
 		}
-		id = usp.EndpointID(strings.Clone(string(id)))
+		id = cloneID(id)
 	}
 	p.who.roles[id] = have | bit
 }
@@ -93,7 +93,7 @@ func (p *port) showRole(id usp.EndpointID, role usp.Role) {
 	if p.who.forget(e) {
 		e.unbind(p)
 	}
-	if e.leave() {
+	if e.leave(false) {
 		p.r.table.remove(e)
 	}
 }

@@ -5,6 +5,8 @@ package routing
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"sync"
@@ -33,14 +35,18 @@ type Router struct {
 	pairs     atomic.Int64
 	answers   replies
 	watchers  watchers
+	graces    graces
 	outs      sync.Pool
 	sealed    map[string]bool // Transports
 
-	routesMu sync.Mutex // serializes changes
+	routesMu sync.Mutex // serializes changes of the next three
 	routes   atomic.Pointer[[]Route]
+	rules    atomic.Pointer[ruleList]
+	aliases  atomic.Pointer[aliases] // nil: none
 
-	sharedMu sync.Mutex
-	shared   map[string][]*port // shared Links by Transport
+	sharedMu   sync.Mutex
+	shared     map[string][]*port           // shared Links by Transport
+	identities map[string]map[*port]struct{} // Links by Identity.Name
 
 	work struct {
 		mu      sync.Mutex
@@ -63,6 +69,7 @@ func New(o Options) (*Router, error) {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.table.seed = maphash.MakeSeed()
 	r.shared = make(map[string][]*port)
+	r.identities = make(map[string]map[*port]struct{})
 	r.routes.Store(&[]Route{})
 	for _, name := range o.TrustedBrokers {
 		r.sealed[name] = true
@@ -76,22 +83,30 @@ func New(o Options) (*Router, error) {
 	if r.metrics, err = newMetrics(o.Metrics, func() float64 { return float64(r.table.count.Load()) }); err != nil {
 		return nil, err
 	}
-	if err := r.SetRoutes(o.Routes); err != nil {
+	if err := errors.Join(r.SetRules(o.Rules), r.SetAliases(o.Aliases), r.SetRoutes(o.Routes)); err != nil {
 		return nil, err
 	}
-	r.restore()
-	return r, nil
+	return r, r.restore()
 }
 
 // restore makes known for whom something waits.
-func (r *Router) restore() {
+func (r *Router) restore() error {
 	for _, b := range r.o.Buffer.Lanes() {
+		if r.canon(b.To.ID) != b.To.ID || r.canon(b.From) != b.From {
+			if err := r.adopt(b); err != nil {
+				return fmt.Errorf("routing: what waits for alias %q: %w", b.To.ID, err)
+			}
+			b.To.ID, b.From = r.canon(b.To.ID), r.canon(b.From)
+		}
 		e := r.add(b.To)
 		if e == nil {
 			r.log.Warn("Records wait for more Endpoints than the table takes", zap.Int("max", r.o.MaxEndpoints))
-			return
+			return nil
 		}
 		e.known.Store(true)
+		if e.onward() != nil && !r.wasOnward(b, e) {
+			e.home.Store(true)
+		}
 		if b.From != "" {
 			var fx effects
 			e.main.mu.Lock()
@@ -99,13 +114,22 @@ func (r *Router) restore() {
 			e.main.unlock(&fx)
 		}
 	}
+	return nil
+}
+
+// wasOnward reports that what waits was to go by e's route; else it waits for
+// an Endpoint that was at home here.
+func (r *Router) wasOnward(b buffer.Lane, e *endpoint) bool {
+	items, err := r.o.Buffer.Read(r.ctx, b, 0, 1, 1)
+	return err == nil && len(items) > 0 && e.onward().rank(items[0].Via) != 0
 }
 
 // Run blocks until ctx ends, then stops draining and returns when no goroutine
-// of the Router is alive. End the Transports first: Links that go down
-// afterwards still put what they owe into the buffer, but new ones are refused.
+// of the Router is alive. Meanwhile it forgets who has been away for long. End
+// the Transports first: Links that go down afterwards still put what they owe
+// into the buffer, but new ones are refused.
 func (r *Router) Run(ctx context.Context) error {
-	<-ctx.Done()
+	r.sweepUntil(ctx)
 	r.work.mu.Lock()
 	r.work.closed = true
 	r.work.mu.Unlock()
@@ -138,24 +162,31 @@ func (r *Router) now() time.Duration { return max(1, time.Since(r.base)) }
 
 // LinkUp implements mtp.Handler. A Link whose peer has said who it is, in its
 // handshake or certificate, is bound at once. It is refused with ErrForbidden
-// if the peer may not be that Endpoint, with ErrBusy if the table is full, with
-// ErrDraining after the end.
+// if the peer may not be that Endpoint, with ErrBusy if the table is full or
+// there are too many Links of the Endpoint or identity, with ErrDraining after
+// the end.
 func (r *Router) LinkUp(l mtp.Link, peer mtp.Peer) (mtp.Port, error) {
 	if r.closed() {
 		return nil, mtp.ErrDraining
 	}
 	p := &port{r: r, link: l, peer: peer, sealed: r.sealed[peer.Listener]}
-	p.peer.Identity.IDs = slices.Clone(peer.Identity.IDs)
+	p.peer.Identity.IDs, p.peer.Identity.Patterns = slices.Clone(peer.Identity.IDs), slices.Clone(peer.Identity.Patterns)
+	if p.trunk() {
+		p.name = peer.Listener
+	}
 	p.in.room.L = &p.in.mu
 	if c, ok := l.(mtp.Connector); ok && !peer.NoConnectRecords {
 		p.conn = c
 	}
 	if peer.Endpoint != "" {
 		if err := p.Bind(usp.Address{ID: peer.Endpoint, Role: peer.Role}, mtp.Hint{}); err != nil {
-			p.dead.Store(true)
-			p.unbindAll()
+			p.refused()
 			return nil, err
 		}
+	}
+	if err := r.joinIdentity(p); err != nil {
+		p.refused()
+		return nil, err
 	}
 	if peer.Shared {
 		r.sharedMu.Lock()
@@ -165,6 +196,53 @@ func (r *Router) LinkUp(l mtp.Link, peer mtp.Peer) (mtp.Port, error) {
 	}
 	r.log.Debug("link up", p.fields()...)
 	return p, nil
+}
+
+// refused undoes what LinkUp has begun.
+func (p *port) refused() {
+	p.dead.Store(true)
+	p.ended.Store(true)
+	p.unbindAll()
+}
+
+// joinIdentity counts p among the Links of its identity. It comes after Bind, so
+// that a Link does not stand in the way of the one that replaces it.
+func (r *Router) joinIdentity(p *port) error {
+	name := p.peer.Identity.Name
+	if name == "" || r.o.MaxLinksPerIdentity == 0 {
+		return nil
+	}
+	r.sharedMu.Lock()
+	defer r.sharedMu.Unlock()
+	links, n := r.identities[name], 0
+	for o := range links {
+		if !o.dead.Load() && !o.replaced.Load() {
+			n++
+		}
+	}
+	if n >= r.o.MaxLinksPerIdentity {
+		r.metrics.links(linksIdentity)
+		return errLinks
+	}
+	if links == nil {
+		links = make(map[*port]struct{})
+		r.identities[name] = links
+	}
+	links[p] = struct{}{}
+	return nil
+}
+
+func (r *Router) leaveIdentity(p *port) {
+	name := p.peer.Identity.Name
+	if name == "" || r.o.MaxLinksPerIdentity == 0 {
+		return
+	}
+	r.sharedMu.Lock()
+	defer r.sharedMu.Unlock()
+	delete(r.identities[name], p)
+	if len(r.identities[name]) == 0 {
+		delete(r.identities, name)
+	}
 }
 
 // unshare takes p off the shared Links.

@@ -53,14 +53,14 @@ func (l *lane) takeOver(main *lane, o *out, fx *effects) {
 	r := l.ep.r
 	moved := r.newOut()
 	moved.lane.Store(l)
-	moved.rec, moved.hint, moved.via, moved.at = o.rec, o.hint, o.via, o.at
+	moved.rec, moved.hint, moved.via, moved.trunk, moved.at = o.rec, o.hint, o.via, o.trunk, o.at
 	if l.sp == nil {
 		l.sp = &spill{more: true}
 	}
 	moved.flags |= flagPutting
 	l.puts++
 	r.o.Buffer.Put(buffer.Item{
-		Lane: l.key(), Record: o.rec, Hint: o.hint, Via: o.via, At: r.base.Add(o.at),
+		Lane: l.key(), Record: o.rec, Hint: o.hint, Via: o.via, Trunk: o.trunk, At: r.base.Add(o.at),
 	}, func(seq uint64, err error) {
 		o.err = err
 		main.settled.pushSettled(o)

@@ -5,7 +5,6 @@ package routing
 
 import (
 	"hash/maphash"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,12 +20,16 @@ const shards = 256
 type table struct {
 	seed  maphash.Seed
 	count atomic.Int64
-	parts [shards]struct {
-		mu sync.RWMutex
-		m  map[usp.Address]*endpoint
-		_  [24]byte // one cache line per lock
-	}
+	parts [shards]part
 }
+
+type part struct {
+	mu sync.RWMutex
+	m  map[usp.Address]*endpoint // an address with aliases under each ID
+	_  [24]byte                  // one cache line per lock
+}
+
+func (t *table) part(id usp.EndpointID) *part { return &t.parts[maphash.String(t.seed, string(id))%shards] }
 
 // endpoint is one address.
 type endpoint struct {
@@ -35,19 +38,26 @@ type endpoint struct {
 	main lane
 	// known: Records wait for it while it is away. gone: it has been evicted.
 	known, gone atomic.Bool
+	// home: a Link has shown it here, so a route by a pattern is not its way.
+	home atomic.Bool
 	// links is how many bindings all its lanes have; direct, how many of these
-	// say that it is there, unlike a broker's.
-	links, direct atomic.Int32
+	// say that it is there, unlike a broker's; routed, how many are by a route.
+	links, direct, routed atomic.Int32
+	// leg counts the Links that it came up on: for an Agent, what obliges to a
+	// new Connect Record.
+	leg atomic.Uint32
 	// lanes is how many it has beside main; behind, how many of these wait for
 	// main to become empty.
 	lanes, behind atomic.Int32
 	// seen is when the last Record came from it or its Link came or went, in
 	// Unix nanoseconds.
 	seen  atomic.Int64
-	heard atomic.Int32          // since the Link came: nothing, something, a farewell
-	last  Presence              // as told to the watchers; under main.mu
-	by    atomic.Pointer[port]  // the last Link, for its kind
-	route atomic.Pointer[Route] // the first that matches
+	made  int64        // when it became known, likewise
+	heard atomic.Int32 // since the Link came: nothing, something, a farewell
+	told  told         // to the watchers; under main.mu
+	by    atomic.Pointer[port]     // the last Link, for its kind
+	route atomic.Pointer[Route]    // the first that matches
+	rules atomic.Pointer[ruleSet]  // those that concern it
 	more  atomic.Pointer[extras]
 }
 
@@ -65,11 +75,13 @@ type extras struct {
 	pairs map[usp.EndpointID]*pair // of a Controller, by Agent
 	// pruned is when pairs of absent Agents were last forgotten.
 	pruned time.Duration
+	// loops are the Records from the Endpoint that were refused as such.
+	loops loops
 }
 
 // get returns the endpoint of a, nil if there is none.
 func (t *table) get(a usp.Address) *endpoint {
-	s := &t.parts[maphash.String(t.seed, string(a.ID))%shards]
+	s := t.part(a.ID)
 	s.mu.RLock()
 	e := s.m[a]
 	s.mu.RUnlock()
@@ -77,6 +89,7 @@ func (t *table) get(a usp.Address) *endpoint {
 }
 
 // add returns the endpoint of a, made if necessary; nil if the table is full.
+// What is asked for by an alias is made as what the alias stands for.
 func (r *Router) add(a usp.Address) *endpoint {
 	if e := r.table.get(a); e != nil {
 		return e
@@ -84,36 +97,57 @@ func (r *Router) add(a usp.Address) *endpoint {
 	if r.table.count.Load() >= int64(r.o.MaxEndpoints) && !r.evict() {
 		return nil
 	}
-	a.ID = usp.EndpointID(strings.Clone(string(a.ID)))
-	s := &r.table.parts[maphash.String(r.table.seed, string(a.ID))%shards]
+	a.ID = cloneID(r.canon(a.ID))
+	e, made := r.enter(a)
+	if made {
+		r.nameAliases(e)
+	}
+	return e
+}
+
+func (r *Router) enter(a usp.Address) (e *endpoint, made bool) {
+	s := r.table.part(a.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.m[a]; e != nil {
-		return e
+		return e, false
 	}
-	e := &endpoint{r: r, addr: a}
+	e = &endpoint{r: r, addr: a, made: time.Now().UnixNano()}
 	e.main.ep = e
 	if rt := r.match(a); rt != nil {
 		e.route.Store(rt)
 		e.known.Store(true)
 	}
+	e.rules.Store(r.rules.Load().set(a))
 	if s.m == nil {
 		s.m = make(map[usp.Address]*endpoint)
 	}
 	s.m[a] = e
 	r.table.count.Add(1)
-	return e
+	return e, true
 }
 
 // remove forgets e.
 func (t *table) remove(e *endpoint) {
-	s := &t.parts[maphash.String(t.seed, string(e.addr.ID))%shards]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.m[e.addr] == e {
-		delete(s.m, e.addr)
+	if t.drop(e.addr, e) {
 		t.count.Add(-1)
 	}
+	if a := e.r.aliases.Load(); a != nil {
+		for _, alias := range a.all[e.addr.ID] {
+			t.drop(usp.Address{ID: alias, Role: e.addr.Role}, e)
+		}
+	}
+}
+
+func (t *table) drop(a usp.Address, e *endpoint) bool {
+	s := t.part(a.ID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m[a] != e {
+		return false
+	}
+	delete(s.m, a)
+	return true
 }
 
 // each calls f for every endpoint, without a lock of the table.
@@ -123,8 +157,10 @@ func (t *table) each(f func(*endpoint)) {
 		s := &t.parts[i]
 		s.mu.RLock()
 		batch = batch[:0]
-		for _, e := range s.m {
-			batch = append(batch, e)
+		for a, e := range s.m {
+			if a == e.addr { // not an alias
+				batch = append(batch, e)
+			}
 		}
 		s.mu.RUnlock()
 		for _, e := range batch {
@@ -149,12 +185,12 @@ func (r *Router) evict() bool {
 			if n++; n > evictSample {
 				break
 			}
-			if e.evictable() && (oldest == nil || e.seen.Load() < oldest.seen.Load()) {
+			if e.evictable() && (oldest == nil || e.idle() < oldest.idle()) {
 				oldest = e
 			}
 		}
 		s.mu.RUnlock()
-		if oldest != nil && oldest.leave() {
+		if oldest != nil && oldest.leave(false) {
 			r.table.remove(oldest)
 			return true
 		}
@@ -162,31 +198,43 @@ func (r *Router) evict() bool {
 	return false
 }
 
-// evictable is a first look; leave decides.
+// idle is since when nothing has been seen of e, in Unix nanoseconds.
+func (e *endpoint) idle() int64 { return max(e.seen.Load(), e.made) }
+
+// evictable is a first look; leave decides. Bindings by a pattern hold nobody:
+// the next Record makes the address anew.
 func (e *endpoint) evictable() bool {
-	if e.links.Load() > 0 || e.lanes.Load() > 0 || e.gone.Load() {
+	if e.links.Load() > e.routed.Load() || e.lanes.Load() > 0 || e.gone.Load() {
 		return false
 	}
 	rt := e.route.Load()
 	return rt == nil || !rt.exact()
 }
 
-// leave marks the endpoint as gone if it has no Link, nothing on its way and
-// nothing waiting; whoever holds a pointer to it finds out under main.mu.
-func (e *endpoint) leave() bool {
+// leave marks the endpoint as gone if it has no Link of its own, nothing on its
+// way and nothing waiting; whoever holds a pointer to it finds out under
+// main.mu. A route of its own does not keep it if even is true.
+func (e *endpoint) leave(even bool) bool {
 	if !e.main.mu.TryLock() {
 		return false
 	}
 	var fx effects
-	ok := e.evictable() && e.main.empty()
+	e.main.outcomes(&fx)
+	ok := (e.evictable() || even && e.links.Load() == e.routed.Load() && e.lanes.Load() == 0) && e.main.empty()
 	if ok {
 		e.gone.Store(true)
+		if links := e.main.links.Swap(nil); links != nil {
+			for _, b := range *links {
+				b.p.who.forget(e)
+			}
+		}
 		if x := e.more.Load(); x != nil {
 			x.mu.Lock()
 			e.r.pairs.Add(-int64(len(x.pairs)))
 			x.pairs = nil
 			x.mu.Unlock()
 		}
+		e.tellGone(&fx)
 	}
 	e.main.unlock(&fx)
 	return ok
@@ -209,6 +257,7 @@ func (e *endpoint) own(from usp.EndpointID) *lane {
 	if x == nil {
 		return nil
 	}
+	from = e.r.canon(from)
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.lanes[from]
@@ -220,7 +269,7 @@ func (e *endpoint) laneFor(from usp.EndpointID) *lane {
 	if l := e.own(from); l != nil {
 		return l
 	}
-	from = usp.EndpointID(strings.Clone(string(from)))
+	from = cloneID(e.r.canon(from))
 	l := &lane{ep: e, from: from}
 	if !e.main.empty() {
 		l.behind.Store(true)

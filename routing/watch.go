@@ -16,25 +16,61 @@ import (
 type Event struct {
 	Address usp.Address
 	State   Presence
-	MTP     mtp.Kind
-	At      time.Time
+	// MTP, Listener and Shared are those of the Link in use, or of the last one:
+	// its kind, its Transport, and whether others are behind it, too. Empty if
+	// there was none.
+	MTP      mtp.Kind
+	Listener string
+	Shared   bool
+	At       time.Time
 }
 
 // watchers call who watches, one Event at a time in the order of happening.
 type watchers struct {
 	mu    sync.Mutex
 	list  []*watcher
-	queue []Event
+	queue []queued
 	busy  bool // somebody is in dispatch
 }
 
-type watcher struct{ f func(Event) }
+type watcher struct {
+	f   func(Event)
+	all bool // also of moves
+}
+
+// queued is an Event on its way.
+type queued struct {
+	Event
+	move bool     // the state is as it was
+	only *watcher // who is told; nil: everybody
+}
 
 // Watch calls f for every Endpoint that comes or goes from now on, one call at
 // a time, in order per address. f must not block, and may call the Router. The
 // result ends it; a call that is under way then may still end after it.
-func (r *Router) Watch(f func(Event)) (stop func()) {
-	w := &watcher{f}
+func (r *Router) Watch(f func(Event)) (stop func()) { return r.watch(&watcher{f: f}) }
+
+// WatchAll is Watch that begins with every address as it is, and is also told
+// when an Endpoint is reached over another Transport than before: without a gap
+// it shows who is where. An address that is forgotten goes Offline.
+func (r *Router) WatchAll(f func(Event)) (stop func()) {
+	w := &watcher{f: f, all: true}
+	stop = r.watch(w)
+	r.table.each(func(e *endpoint) {
+		if !e.known.Load() {
+			return
+		}
+		var fx effects
+		e.main.mu.Lock()
+		if !e.gone.Load() {
+			fx.notify = r.watchers.push(queued{Event: e.event(), only: w})
+		}
+		e.main.unlock(&fx)
+	})
+	return stop
+}
+
+func (r *Router) watch(w *watcher) (stop func()) {
 	ws := &r.watchers
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -48,7 +84,7 @@ func (r *Router) Watch(f func(Event)) (stop func()) {
 
 // push queues an Event; dispatch has to follow without a lock. It is false if
 // nobody watches.
-func (ws *watchers) push(e Event) bool {
+func (ws *watchers) push(e queued) bool {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if len(ws.list) == 0 {
@@ -70,9 +106,11 @@ func (ws *watchers) dispatch() {
 		queue, list := ws.queue, ws.list
 		ws.queue = nil
 		ws.mu.Unlock()
-		for _, e := range queue {
+		for i := range queue {
 			for _, w := range list {
-				w.f(e)
+				if w.wants(&queue[i]) {
+					w.f(queue[i].Event)
+				}
 			}
 		}
 		ws.mu.Lock()
@@ -80,61 +118,9 @@ func (ws *watchers) dispatch() {
 	ws.busy = false
 }
 
-// presence is what the Links tell of the Endpoint. Behind a broker nobody
-// knows until a Record has come; a Disconnect Record ends that again.
-func (e *endpoint) presence() Presence {
-	switch heard := e.heard.Load(); {
-	case e.direct.Load() > 0:
-		return Online
-	case e.links.Load() > 0 && heard == heardRecord:
-		return Online
-	case e.links.Load() > 0 && heard == heardNothing, e.seen.Load() == 0:
-		return Unknown
-	default:
-		return Offline
+func (w *watcher) wants(e *queued) bool {
+	if e.only != nil {
+		return e.only == w
 	}
-}
-
-// stamp notes that the Link came or went.
-func (e *endpoint) stamp() { e.seen.Store(time.Now().UnixNano()) }
-
-// tell queues an Event if the presence has changed; main.mu is held.
-func (e *endpoint) tell(fx *effects) {
-	now := e.presence()
-	if now == e.last {
-		return
-	}
-	e.last = now
-	event := Event{Address: e.addr, State: now, At: time.Now()}
-	if p := e.by.Load(); p != nil {
-		event.MTP = p.peer.Kind
-	}
-	fx.notify = e.r.watchers.push(event) || fx.notify
-}
-
-// touch notes a Record from the Endpoint.
-func (e *endpoint) touch(now time.Duration) {
-	e.seen.Store(e.r.base.Add(now).UnixNano())
-	if e.heard.Load() != heardRecord {
-		e.hear(heardRecord)
-	}
-}
-
-func (e *endpoint) hear(what int32) {
-	var fx effects
-	e.main.mu.Lock()
-	e.heard.Store(what)
-	e.tell(&fx)
-	e.main.unlock(&fx)
-}
-
-// farewell notes a Disconnect Record: over a shared Link there is no other sign
-// that an Endpoint has left.
-func (p *port) farewell(from usp.Address) {
-	if p.direct() {
-		return
-	}
-	if e := p.r.table.get(from); e != nil {
-		e.hear(heardFarewell)
-	}
+	return w.all || !e.move
 }

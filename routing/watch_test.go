@@ -26,7 +26,7 @@ import (
 
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	r := newRouter(t, routing.Options{})
+	r := newRouter(t, routing.Options{PresenceGrace: -1})
 	var mu sync.Mutex
 	var got []string
 	stop := r.Watch(func(e routing.Event) {
