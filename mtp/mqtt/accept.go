@@ -17,53 +17,27 @@ import (
 	"github.com/uspgate/uspgate/mtp"
 )
 
-// How long accept rests after a failure, such as too many open files.
-const (
-	minRest = 5 * time.Millisecond
-	maxRest = time.Second
-)
-
 // accept takes connections until ctx ends or the listener fails for good.
 func (s *Server) accept(ctx context.Context) error {
-	rest := minRest
 	for {
 		raw, err := s.listener.Accept()
 		switch {
 		case err == nil:
-			rest = minRest
 			s.admit(raw)
-			continue
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // the listener was closed because ctx has ended
-		case errors.Is(err, net.ErrClosed):
+			return nil // the listener was closed because ctx has ended
+		default:
 			return fmt.Errorf("mqtt: %w", err)
 		}
-		s.opts.Log.Warn("accept failed", zap.Error(err), zap.Duration("rest", rest))
-		timer := time.NewTimer(rest)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
-		rest = min(2*rest, maxRest)
 	}
 }
 
-// admit gives a connection its goroutine, if there is room for it.
+// admit gives a connection its goroutine.
 func (s *Server) admit(raw net.Conn) {
-	address := addressOf(raw.RemoteAddr())
-	if reason, ok := s.limiter.take(address); !ok {
-		s.metrics.Rejected(reason)
-		_ = raw.Close() // nothing was said, nothing can be lost
-		return
-	}
 	if s.opts.TLS != nil {
 		raw = tls.Server(raw, s.opts.TLS)
 	}
-	c := &conn{
-		Conn: raw, writeTimeout: s.opts.WriteTimeout,
-		closed: func() { s.limiter.give(address) },
-	}
+	c := &conn{Conn: raw, writeTimeout: s.opts.WriteTimeout}
 	// The deadline of TLS and CONNECT; then comes that of the keep-alive.
 	if err := raw.SetDeadline(time.Now().Add(s.opts.HandshakeTimeout)); err != nil {
 		_ = c.Close()
@@ -91,6 +65,7 @@ func (s *Server) incomplete(c *conn, err error) {
 
 // forget takes a connection that has ended off the lists.
 func (s *Server) forget(l *link) {
+	l.unsubscribeAll()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, l.conn)

@@ -253,23 +253,16 @@ func (l *clientLink) receive(pk *packets.Packet) error {
 	return nil
 }
 
-// remember notes what a PUBLISH tells of its sender and returns its reply topic
-// [R-MQTT.23, R-MQTT.25].
+// remember notes what a PUBLISH tells of its sender and returns its reply topic.
 func (l *clientLink) remember(pk *packets.Packet, rec *usp.Record) (reply string) {
-	base, reply, _ := splitReply(pk.TopicName)
-	if pk.Properties.ResponseTopic != "" {
-		reply = pk.Properties.ResponseTopic
-	}
-	if isFilter(reply) {
-		reply = ""
-	}
+	reply = replyTopic(pk.TopicName, pk.Properties.ResponseTopic)
 	h, topic, role := rec.Header(), reply, usp.RoleUnknown
 	if h.Type == usp.RecordMQTTConnect {
 		role = usp.RoleAgent
 		if t := usp.ConnectTopic(rec); t != "" && !isFilter(t) {
 			topic = t
 		}
-	} else if a, ok := l.client.own.parse(base); ok && a.ID == h.To {
+	} else if a, ok := l.client.own.parse(pk.TopicName); ok && a.ID == h.To {
 		role = a.Role.Opposite()
 	}
 	if l.client.counterparts.learn(h.From, topic, role) {

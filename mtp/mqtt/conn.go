@@ -21,7 +21,6 @@ var aheads = sync.Pool{New: func() any { return new([readAhead]byte) }}
 type conn struct {
 	net.Conn
 	writeTimeout time.Duration
-	closed       func()
 	// Of the goroutine that reads.
 	heard bool // anything has been read
 	more  bool // there may be more waiting than has been asked for
@@ -30,8 +29,7 @@ type conn struct {
 	// established is the link once its CONNECT has been accepted; Server.mu guards it.
 	established *link
 
-	mu   sync.Mutex
-	once sync.Once
+	mu sync.Mutex
 }
 
 // Read reads. Where more is waiting than has been asked for it is read in one
@@ -114,13 +112,4 @@ func (c *conn) leave() error {
 		return half.CloseWrite()
 	}
 	return c.Close()
-}
-
-// Close closes the connection, and gives its place back before the peer can
-// notice.
-func (c *conn) Close() error {
-	if c.closed != nil {
-		c.once.Do(c.closed)
-	}
-	return c.Conn.Close()
 }

@@ -7,11 +7,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/listen"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -41,11 +43,11 @@ func (l *link) identify(pk *packets.Packet) error {
 	if l.role = l.server.opts.Role; l.role != usp.RoleUnknown {
 		l.roleRank = roleConnected
 	}
-	l.trunk = identity.Any || len(identity.IDs) > 0 && identity.One() == ""
+	l.trunk = identity.Any || len(identity.IDs)+len(identity.Patterns) > 0 && identity.One() == ""
 	l.peer = mtp.Peer{
 		Kind: mtp.MQTT, Listener: l.server.opts.Name, Remote: login.Remote,
-		Loopback: loopback(l.conn.LocalAddr()) && loopback(remote),
-		Endpoint: endpoint, Identity: identity,
+		Loopback: listen.Loopback(l.conn.Conn),
+		Endpoint: endpoint, Identity: identity, Shared: l.server.opts.Shared, Order: l.server.opts.Order,
 		NoConnectRecords: l.server.opts.NoConnectRecords,
 		MaxRecord:        int(pk.Properties.MaximumPacketSize), // the flow knows it to the byte
 	}
@@ -66,18 +68,42 @@ func claimed(pk *packets.Packet) usp.EndpointID {
 	return ""
 }
 
+// authenticate bounds whom the client may speak for: by its certificate
+// [R-SEC.0a], by the configured AuthFunc, and by what holds for all clients.
 func (l *link) authenticate(login *Login) (mtp.Identity, error) {
+	identity, err := l.prove(login)
+	if err != nil {
+		return mtp.Identity{}, err
+	}
+	o := &l.server.opts
+	if len(o.Patterns) > 0 {
+		identity.Patterns = slices.Concat(identity.Patterns, o.Patterns)
+	}
+	if o.Shared && len(identity.IDs) == 0 && len(identity.Patterns) == 0 {
+		identity.Any = true
+	}
+	return identity, nil
+}
+
+func (l *link) prove(login *Login) (mtp.Identity, error) {
+	o := &l.server.opts
 	if cert := l.certificate(); cert != nil {
-		ids := mtp.CertificateIDs(cert) // [R-SEC.0a]
-		if len(ids) == 0 {
+		id := mtp.Identity{Method: "certificate", IDs: mtp.CertificateIDs(cert), Name: cert.Subject.String()}
+		if len(id.IDs) > 0 || o.Shared || len(o.Patterns) > 0 {
+			return id, nil
+		}
+		if o.Auth == nil {
 			return mtp.Identity{}, fmt.Errorf("the certificate names no Endpoint ID: %w", mtp.ErrForbidden)
 		}
-		return mtp.Identity{Method: "certificate", IDs: ids}, nil
 	}
-	if l.server.opts.Auth != nil {
-		return l.server.opts.Auth(*login)
+	if o.Auth == nil {
+		return mtp.Identity{Method: methodNone}, nil // a claim proves nothing
 	}
-	return mtp.Identity{Method: methodNone}, nil // a claim proves nothing
+	id, err := o.Auth(*login)
+	if id.Name == "" {
+		id.Name = login.Username
+	}
+	return id, err
 }
 
 // certificate returns the client's certificate if it was verified, by the

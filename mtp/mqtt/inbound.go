@@ -38,8 +38,9 @@ func (l *link) take(pk *packets.Packet) error {
 	}
 }
 
-// receive takes a PUBLISH. It is a Record whatever its topic and Content Type,
-// of which Agents in the field have all kinds [R-MQTT.27a]. RETAIN is ignored.
+// receive takes a PUBLISH. Without plain MQTT it carries a Record whatever its
+// topic and Content Type, of which Agents in the field have all kinds
+// [R-MQTT.27a]. RETAIN is ignored then.
 func (l *link) receive(pk *packets.Packet) error {
 	if code := pk.PublishValidate(0); code != packets.CodeSuccess {
 		l.violated(code)
@@ -55,6 +56,10 @@ func (l *link) receive(pk *packets.Packet) error {
 	if !ok {
 		l.violated(packets.ErrReceiveMaximum)
 		return packets.ErrReceiveMaximum
+	}
+	if !l.server.opts.carriesRecord(pk.TopicName, pk.Properties.ContentType) {
+		l.flow.answer(t, l.server.plain.receive(l, pk))
+		return nil
 	}
 	rec, err := usp.NewRecord(pk.Payload)
 	if err == nil && rec.Len() > l.server.opts.MaxRecord {
@@ -73,16 +78,9 @@ func (l *link) receive(pk *packets.Packet) error {
 	return nil
 }
 
-// learn notes what a PUBLISH tells of its sender and returns its reply topic:
-// the Response Topic [R-MQTT.23], or what follows /reply-to= [R-MQTT.25].
+// learn notes what a PUBLISH tells of its sender and returns its reply topic.
 func (l *link) learn(pk *packets.Packet, rec *usp.Record) (reply string) {
-	base, reply, _ := splitReply(pk.TopicName)
-	if pk.Properties.ResponseTopic != "" {
-		reply = pk.Properties.ResponseTopic
-	}
-	if isFilter(reply) {
-		reply = "" // nothing can be published there [MQTT-3.3.2-14]
-	}
+	reply = replyTopic(pk.TopicName, pk.Properties.ResponseTopic)
 	connect := rec.Header().Type == usp.RecordMQTTConnect
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,7 +90,7 @@ func (l *link) learn(pk *packets.Packet, rec *usp.Record) (reply string) {
 			l.learnTopic(topic, rankConnected)
 		}
 	} else if l.roleRank < rolePublished {
-		if a, ok := l.server.opts.Topics.parse(base); ok {
+		if a, ok := l.server.opts.Topics.parse(pk.TopicName); ok {
 			l.learnRole(a.Role.Opposite(), rolePublished)
 		}
 	}

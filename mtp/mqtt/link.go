@@ -22,6 +22,7 @@ import (
 type link struct {
 	server *Server
 	conn   *conn
+	number uint64
 	gone   chan struct{} // closed when everything of it is over
 
 	// Of the goroutine that reads.
@@ -38,19 +39,25 @@ type link struct {
 	flow      *flow
 	peer      mtp.Peer
 	trunk     bool // it may speak for more than one Endpoint
+	will      *will
 
 	mu       sync.Mutex
 	role     usp.Role // as found out so far
 	roleRank roleRank
 	topic    string // where Records go by default
 	rank     rank   // how topic was found
-	subs     []subscription
+	subs     []*subscription
 	way      way
 }
 
+// subscription does not change once it is made.
 type subscription struct {
-	filter string
-	qos    byte
+	filter      string
+	qos         byte
+	plain       bool // plain knows of it
+	noLocal     bool
+	asPublished bool
+	id          int // Subscription Identifier, or 0
 }
 
 var (
@@ -61,7 +68,7 @@ var (
 
 func newLink(s *Server, c *conn) *link {
 	return &link{
-		server: s, conn: c, gone: make(chan struct{}),
+		server: s, conn: c, number: s.numbers.Add(1), gone: make(chan struct{}),
 		packets: packetReader{
 			r: bufio.NewReaderSize(c, readBuffer), maxPublish: s.opts.MaxRecord + overhead, maxControl: s.opts.MaxControl,
 		},

@@ -32,6 +32,7 @@ const (
 	DefaultRetainedBytes    = 16 << 20
 	DefaultMaxLevels        = 32
 	DefaultMaxWillDelay     = 5 * time.Minute
+	DefaultMaxWills         = 1024
 	DefaultMaxRepresented   = 100_000
 	DefaultMaxFilters       = 64
 	DefaultMaxPeers         = 16_384
@@ -101,6 +102,9 @@ type ServerOptions struct {
 	// MaxWillDelay bounds how long a plain will waits for its client to come
 	// back; default 5 min.
 	MaxWillDelay time.Duration
+	// MaxWills bounds the plain wills that wait; default 1024. One too many is
+	// published at once.
+	MaxWills int
 	// Role is the role of the clients; RoleUnknown finds it out from their
 	// topics and Connect Records.
 	Role usp.Role
@@ -164,6 +168,7 @@ func (o *ServerOptions) setDefaults() error {
 	def(&o.RetainedBytes, DefaultRetainedBytes)
 	def(&o.MaxLevels, DefaultMaxLevels)
 	def(&o.MaxWillDelay, DefaultMaxWillDelay)
+	def(&o.MaxWills, DefaultMaxWills)
 	def(&o.HandshakeTimeout, DefaultHandshakeTimeout)
 	def(&o.WriteTimeout, DefaultWriteTimeout)
 	def(&o.CloseTimeout, DefaultCloseTimeout)

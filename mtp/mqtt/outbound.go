@@ -85,7 +85,7 @@ func (l *link) follow(topic string) bool {
 // covered returns the QoS with which the client is subscribed to topic.
 func (l *link) covered(topic string) (qos byte, ok bool) {
 	for i := range l.subs {
-		if s := &l.subs[i]; matches(s.filter, topic) {
+		if s := l.subs[i]; matches(s.filter, topic) {
 			qos, ok = max(qos, s.qos), true
 		}
 	}

@@ -29,9 +29,6 @@ type message struct {
 // newMessage makes one of a PUBLISH or a will; it keeps payload.
 func newMessage(topic string, payload []byte, p *packets.Properties, qos byte, retain bool) *message {
 	m := &message{topic: strings.Clone(topic), payload: payload, qos: qos, retain: retain}
-	if p.MessageExpiryInterval > 0 {
-		m.expires = time.Now().Add(time.Duration(p.MessageExpiryInterval) * time.Second)
-	}
 	handed := packets.Properties{
 		PayloadFormat: p.PayloadFormat, PayloadFormatFlag: p.PayloadFormatFlag, ContentType: p.ContentType,
 		ResponseTopic: p.ResponseTopic, CorrelationData: p.CorrelationData, User: p.User,
@@ -43,6 +40,14 @@ func newMessage(topic string, payload []byte, p *packets.Properties, qos byte, r
 		m.props = buf.Bytes()[n:]
 	}
 	return m
+}
+
+// expireIn sets when a message that is published now is not delivered any more;
+// 0: never.
+func (m *message) expireIn(seconds uint32) {
+	if seconds > 0 {
+		m.expires = time.Now().Add(time.Duration(seconds) * time.Second)
+	}
 }
 
 // size is what a message counts for in a bound of bytes.

@@ -32,6 +32,7 @@ var answers = []answer{
 	// Nobody is there, as for a topic without subscribers [MQTT-3.4.2.1].
 	{mtp.ErrUnroutable, packets.CodeNoMatchingSubscribers.Code, false},
 	{mtp.ErrTooLarge, packets.ErrImplementationSpecificError.Code, false},
+	{errNotRetained, packets.ErrQuotaExceeded.Code, false},
 	{mtp.ErrBusy, packets.ErrQuotaExceeded.Code, true},
 }
 
@@ -48,7 +49,7 @@ func answerTo(err error) answer {
 // answerTo. A peer that refuses for reasons of its own will refuse again.
 func outcomeOf(reason byte) error {
 	for _, a := range answers {
-		if a.reason == reason {
+		if a.reason == reason && a.cause != errNotRetained { //nolint:errorlint // the row itself
 			return a.cause
 		}
 	}

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/listen"
 )
 
 // Server is the server role: an mtp.Transport that is a broker for
@@ -18,7 +20,8 @@ import (
 type Server struct {
 	opts     ServerOptions
 	metrics  *mtp.KindMetrics
-	limiter  limiter
+	plain    *plain
+	numbers  atomic.Uint64 // of links
 	listener net.Listener
 	handler  mtp.Handler
 	wg       sync.WaitGroup // one goroutine per connection
@@ -40,11 +43,16 @@ func NewServer(o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: %w", err)
 	}
-	return &Server{
-		opts: o, metrics: metrics,
-		limiter: limiter{total: o.MaxConnections, perAddress: o.MaxConnectionsPerAddress},
-		conns:   make(map[*conn]struct{}), links: make(map[string]*link),
-	}, nil
+	s := &Server{
+		opts: o, metrics: metrics, conns: make(map[*conn]struct{}), links: make(map[string]*link),
+	}
+	s.plain = &plain{opts: &s.opts}
+	if o.Plain {
+		if s.plain.metrics, err = newPlainMetrics(o.Metrics); err != nil {
+			return nil, fmt.Errorf("mqtt: %w", err)
+		}
+	}
+	return s, nil
 }
 
 // Name implements mtp.Transport.
@@ -52,7 +60,11 @@ func (s *Server) Name() string { return s.opts.Name }
 
 // Listen implements mtp.Transport.
 func (s *Server) Listen(ctx context.Context) error {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", s.opts.Listen)
+	l, err := listen.Listen(ctx, listen.Options{
+		Address: s.opts.Listen, ProxyFrom: s.opts.ProxyFrom, HeaderTimeout: s.opts.HandshakeTimeout,
+		MaxConnections: s.opts.MaxConnections, MaxConnectionsPerAddress: s.opts.MaxConnectionsPerAddress,
+		Metrics: s.metrics, Log: s.opts.Log,
+	})
 	if err != nil {
 		return fmt.Errorf("mqtt: %s: %w", s.opts.Name, err)
 	}
@@ -87,6 +99,7 @@ func (s *Server) Run(ctx context.Context, h mtp.Handler) error {
 		<-drained
 	}
 	s.wg.Wait()
+	s.plain.wills.close()
 	return err
 }
 
@@ -103,4 +116,10 @@ func (s *Server) drain() {
 			_ = c.Close() // nothing has been promised
 		}
 	}
+}
+
+func (s *Server) stopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
 }

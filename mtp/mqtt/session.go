@@ -27,6 +27,7 @@ func (s *Server) serve(c *conn) {
 	l := newLink(s, c)
 	err := l.guarded()
 	_ = c.Close() // it may have been closed by the writer
+	l.testament(err)
 	s.forget(l)
 	l.end(err)
 	close(l.gone)
@@ -90,7 +91,7 @@ func (l *link) packet(first byte) (over bool, err error) {
 		return false, err
 	}
 	if pk.FixedHeader.Type == packets.Disconnect {
-		if pk.ReasonCode >= failure {
+		if pk.ReasonCode != 0 { // 0x04: and wants its will to be done
 			return true, fmt.Errorf("mqtt: disconnected by the client with %#x", pk.ReasonCode)
 		}
 		return true, nil
@@ -122,6 +123,7 @@ func (l *link) open() error {
 		return l.refuse(err)
 	}
 	l.keepAlive = time.Duration(pk.Connect.Keepalive) * time.Second
+	l.will = l.server.willOf(&pk)
 	return l.welcome(&pk)
 }
 
@@ -139,8 +141,14 @@ func (l *link) first(pk *packets.Packet) error {
 
 // valid reports what is wrong with a CONNECT.
 func valid(pk *packets.Packet) error {
-	code := pk.ConnectValidate()
+	c := *pk
+	if c.Connect.WillFlag && len(c.Connect.WillPayload) == 0 {
+		c.Connect.WillPayload = []byte{0} // the library does not know that a will may be empty
+	}
+	code := c.ConnectValidate()
 	switch {
+	case isFilter(pk.Connect.WillTopic):
+		return packets.ErrTopicNameInvalid
 	case string(pk.Connect.ProtocolName) == "MQIsdp", code == packets.ErrProtocolViolationProtocolVersion:
 		return packets.ErrUnsupportedProtocolVersion // [MQTT-3.1.2-2]
 	case code != packets.CodeSuccess:
@@ -154,9 +162,6 @@ func valid(pk *packets.Packet) error {
 }
 
 // connected makes the flow of a client by what its CONNECT says.
-//
-// Deviation: a will is accepted and never published [MQTT-3.1.2-8]: nobody could
-// say that a Record in it has been delivered.
 func (l *link) connected(pk *packets.Packet) {
 	o := &l.server.opts
 	if l.clientID = strings.Clone(pk.Connect.ClientIdentifier); l.clientID == "" {
@@ -189,8 +194,9 @@ func (l *link) welcome(pk *packets.Packet) error {
 		o, p := &l.server.opts, &ack.Properties
 		p.ReceiveMaximum = uint16(o.MaxInflight)
 		p.MaximumPacketSize = uint32(o.MaxRecord + overhead)
-		p.RetainAvailableFlag, p.SharedSubAvailableFlag, p.SubIDAvailableFlag = true, true, true // and they are 0
-		p.SessionExpiryIntervalFlag = pk.Properties.SessionExpiryInterval > 0                    // as is this
+		p.SharedSubAvailableFlag = true // and it is 0
+		p.RetainAvailableFlag, p.SubIDAvailableFlag = !o.Plain, !o.Plain
+		p.SessionExpiryIntervalFlag = pk.Properties.SessionExpiryInterval > 0 // 0 as well
 		if pk.Connect.ClientIdentifier == "" {
 			p.AssignedClientID = l.clientID // [R-MQTT.9]
 		}

@@ -19,9 +19,15 @@ func (l *link) subscribe(pk *packets.Packet) error {
 		return code
 	}
 	reasons := make([]byte, len(pk.Filters))
+	var fresh []*subscription // that want what is retained
 	for i := range pk.Filters {
-		if reasons[i] = l.grant(&pk.Filters[i]); reasons[i] >= failure && !l.v5 {
-			reasons[i] = failure // the only one there is [MQTT-3.9.3-2 of 3.1.1]
+		s, again, reason := l.grant(&pk.Filters[i])
+		if reason >= failure && !l.v5 {
+			reason = failure // the only one there is [MQTT-3.9.3-2 of 3.1.1]
+		}
+		reasons[i] = reason
+		if s != nil && s.plain && wantsRetained(&pk.Filters[i], again) {
+			fresh = append(fresh, s)
 		}
 	}
 	err := l.reply(&packets.Packet{
@@ -33,10 +39,25 @@ func (l *link) subscribe(pk *packets.Packet) error {
 	}
 	subscribed := l.subscribed()
 	l.flow.setReady(subscribed)
-	if !subscribed {
+	for _, s := range fresh {
+		l.server.plain.sendRetained(l, s)
+	}
+	if !subscribed || !l.isEndpoint() {
 		return nil
 	}
 	return l.introduce()
+}
+
+// wantsRetained reads Retain Handling, which 3.1.1 does not have
+// [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11].
+func wantsRetained(s *packets.Subscription, again bool) bool {
+	return s.RetainHandling == 0 || s.RetainHandling == 1 && !again
+}
+
+// isEndpoint reports whether the client is one for the router yet. A client of
+// plain MQTT is none before it sends a Record.
+func (l *link) isEndpoint() bool {
+	return !l.server.opts.Plain || l.peer.Endpoint != "" || l.trunk
 }
 
 // unsubscribe answers an UNSUBSCRIBE. Records wait while there is no
@@ -68,37 +89,70 @@ func (l *link) subscribed() bool {
 	return len(l.subs) > 0
 }
 
-// grant returns the granted QoS, at most 1, or what is wrong with a filter: an
-// Endpoint reads its own topics [R-MQTT.40].
-func (l *link) grant(s *packets.Subscription) byte {
+// grant makes a subscription with a QoS of at most 1, or says what is wrong with
+// a filter: an Endpoint reads its own topics [R-MQTT.40]. again tells that there
+// was one already.
+func (l *link) grant(f *packets.Subscription) (s *subscription, again bool, reason byte) {
+	o := &l.server.opts
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	isPlain := o.plainly(f.Filter)
 	switch {
-	case !validFilter(s.Filter):
-		return packets.ErrTopicFilterInvalid.Code
-	case strings.EqualFold(firstLevel(s.Filter), "$share"):
-		return packets.ErrSharedSubscriptionsNotSupported.Code
-	case strings.HasPrefix(s.Filter, "$"), !l.server.opts.Topics.mayRead(s.Filter, l.owns, l.peer.Identity.Any):
-		return packets.ErrNotAuthorized.Code
+	case !validFilter(f.Filter):
+		return nil, false, packets.ErrTopicFilterInvalid.Code
+	case strings.EqualFold(firstLevel(f.Filter), "$share"):
+		return nil, false, packets.ErrSharedSubscriptionsNotSupported.Code
+	case strings.HasPrefix(f.Filter, "$"), !o.Topics.mayRead(f.Filter, l.owns, l.peer.Identity.Any),
+		isPlain && !l.server.plain.allows(l, f.Filter, false):
+		return nil, false, packets.ErrNotAuthorized.Code
 	}
-	l.drop(s.Filter)
-	if len(l.subs) >= l.server.opts.MaxSubscriptions {
-		return packets.ErrQuotaExceeded.Code
+	again = l.drop(f.Filter)
+	if len(l.subs) >= o.MaxSubscriptions || l.filterBytes()+len(f.Filter) > o.MaxControl || isPlain && o.deep(f.Filter) {
+		return nil, again, packets.ErrQuotaExceeded.Code
 	}
-	filter, qos := strings.Clone(s.Filter), min(s.Qos, 1)
-	l.subs = append(l.subs, subscription{filter, qos})
-	l.tells(filter)
-	return qos
+	s = &subscription{
+		filter: strings.Clone(f.Filter), qos: min(f.Qos, 1), plain: isPlain,
+		noLocal: f.NoLocal, asPublished: f.RetainAsPublished, id: f.Identifier,
+	}
+	l.subs = append(l.subs, s)
+	if isPlain {
+		l.server.plain.subscribe(l, s)
+	}
+	l.tells(s)
+	return s, again, s.qos
+}
+
+// filterBytes is how much the filters of the client take; l.mu is held.
+func (l *link) filterBytes() (n int) {
+	for _, s := range l.subs {
+		n += len(s.filter)
+	}
+	return n
 }
 
 // drop takes a subscription out; l.mu is held.
 func (l *link) drop(filter string) bool {
 	l.way = way{}
-	i := slices.IndexFunc(l.subs, func(s subscription) bool { return s.filter == filter })
-	if i >= 0 {
-		l.subs = slices.Delete(l.subs, i, i+1)
+	i := slices.IndexFunc(l.subs, func(s *subscription) bool { return s.filter == filter })
+	if i < 0 {
+		return false
 	}
-	return i >= 0
+	if l.subs[i].plain {
+		l.server.plain.unsubscribe(l, filter)
+	}
+	l.subs = slices.Delete(l.subs, i, i+1)
+	return true
+}
+
+// unsubscribeAll ends what is plain when the connection has ended.
+func (l *link) unsubscribeAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.subs {
+		if s.plain {
+			l.server.plain.unsubscribe(l, s.filter)
+		}
+	}
 }
 
 // owns reports whether the client may read as id. One that has not said who it
@@ -112,14 +166,16 @@ func (l *link) owns(id usp.EndpointID) bool {
 
 // tells learns from a subscription: a topic, a role, and who the client is if
 // it has not said so; l.mu is held.
-func (l *link) tells(filter string) {
-	topic := strings.TrimSuffix(filter, "/#") // as 3.1.1 clients subscribe [R-MQTT.15]
+func (l *link) tells(s *subscription) {
+	topic := strings.TrimSuffix(s.filter, "/#") // as 3.1.1 clients subscribe [R-MQTT.15]
 	if isFilter(topic) {
 		return
 	}
 	a, ok := l.server.opts.Topics.parse(topic)
 	if !ok {
-		l.learnTopic(topic, rankFilter)
+		if !s.plain || l.topic == "" || l.server.opts.recordTopic(topic) {
+			l.learnTopic(topic, rankFilter)
+		}
 		return
 	}
 	if l.peer.Endpoint == "" && l.port == nil && l.peer.Identity.Method == methodNone {

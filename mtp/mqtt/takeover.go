@@ -32,6 +32,7 @@ func (s *Server) register(l *link) error {
 	l.conn.established = l
 	s.mu.Unlock()
 	if before == nil {
+		s.plain.wills.cancel(id)
 		return nil
 	}
 	before.replaced()
@@ -39,6 +40,7 @@ func (s *Server) register(l *link) error {
 	defer timeout.Stop()
 	select {
 	case <-before.gone:
+		s.plain.wills.cancel(id)
 		return nil
 	case <-timeout.C:
 		return errBusyClientID

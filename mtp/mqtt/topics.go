@@ -79,6 +79,32 @@ func extract(template, topic string) (usp.EndpointID, bool) {
 	return usp.EndpointID(rest), ok && rest != "" && !strings.Contains(rest, "/")
 }
 
+// covers reports whether topic is an Endpoint's, or below one.
+func (t Topics) covers(topic string) bool {
+	return covers(t.Agent, topic) || covers(t.Controller, topic)
+}
+
+// covers walks template and topic level by level.
+func covers(template, topic string) bool {
+	for more := true; more; {
+		var want, level string
+		want, template, more = strings.Cut(template, "/")
+		var topicMore bool
+		level, topic, topicMore = strings.Cut(topic, "/")
+		if strings.Contains(want, placeholder) {
+			if _, ok := extract(want, level); !ok {
+				return false
+			}
+		} else if want != level {
+			return false
+		}
+		if more && !topicMore {
+			return false
+		}
+	}
+	return true
+}
+
 // mayRead reports whether an Endpoint may subscribe to filter: it must not reach
 // the topics of others, nor what is below them, unless it may read all. owns
 // says which Endpoint IDs are its own.
@@ -124,6 +150,19 @@ func splitReply(topic string) (base, reply string, ok bool) {
 		return topic, "", false
 	}
 	return topic[:i], strings.ReplaceAll(topic[i+len(replyTo):], "%2F", "/"), true
+}
+
+// replyTopic is where the sender of a PUBLISH wants the answer: the Response
+// Topic [R-MQTT.23], or what follows /reply-to= [R-MQTT.25]; nothing can be
+// published to a wildcard [MQTT-3.3.2-14].
+func replyTopic(topic, response string) string {
+	if response == "" {
+		_, response, _ = splitReply(topic)
+	}
+	if isFilter(response) {
+		return ""
+	}
+	return response
 }
 
 // joinReply is the inverse of splitReply [R-MQTT.24].
