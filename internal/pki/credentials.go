@@ -12,7 +12,7 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
-// ErrNoCredential: there is no certificate in the name of that Endpoint.
+// ErrNoCredential says that there is no certificate in the name of that Endpoint.
 var ErrNoCredential = errors.New("pki: no certificate names the Endpoint")
 
 // Credentials prove to a server in whose name a Link speaks. Safe for

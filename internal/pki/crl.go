@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -36,15 +35,9 @@ type crl struct {
 // of those whose issuer is among the authorities. The issuer of another may be
 // an intermediate that comes with the peer's chain; it is checked then.
 func parseCRLs(text []byte, authorities []*x509.Certificate) ([]*crl, error) {
-	var ders [][]byte
-	for rest := text; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type == "X509 CRL" {
-			ders = append(ders, block.Bytes)
-		}
+	ders, err := blocks(text, "X509 CRL")
+	if err != nil {
+		return nil, err
 	}
 	if len(ders) == 0 {
 		ders = [][]byte{text}

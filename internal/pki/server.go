@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrNoCertificate: the Source has no certificate to show.
+// ErrNoCertificate says that the Source has no certificate to show.
 var ErrNoCertificate = errors.New("pki: no certificate is configured")
 
 // ServerConfig is for a listener. Each handshake has its certificate, client
@@ -18,8 +18,8 @@ var ErrNoCertificate = errors.New("pki: no certificate is configured")
 // which may be called with nil, replaces it. It is a new Config at every call.
 func (s *Source) ServerConfig() *tls.Config {
 	st := s.current.Load()
-	return &tls.Config{
-		MinVersion: s.o.MinVersion,
+	c := &tls.Config{
+		MinVersion: tls.VersionTLS12,
 		ClientAuth: st.server.ClientAuth,
 		ClientCAs:  st.server.ClientCAs,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -33,12 +33,15 @@ func (s *Source) ServerConfig() *tls.Config {
 		},
 		VerifyConnection: func(cs tls.ConnectionState) error { return s.current.Load().verifyClient(cs) },
 	}
+	c.MinVersion = s.o.MinVersion
+	return c
 }
 
 // serverConfig is shared by all handshakes of one state; the keys of session
 // tickets are those of the Config that ServerConfig returned.
 func (st *state) serverConfig(o *Options) *tls.Config {
-	c := &tls.Config{MinVersion: o.MinVersion, ClientCAs: st.roots, VerifyConnection: st.verifyClient}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ClientCAs: st.roots, VerifyConnection: st.verifyClient}
+	c.MinVersion = o.MinVersion
 	if st.cert != nil {
 		c.Certificates = []tls.Certificate{*st.cert}
 	}

@@ -96,26 +96,38 @@ func read(sum hash.Hash, path string) ([]byte, error) {
 
 // certificates parses every certificate of a PEM file; there must be one.
 func certificates(text []byte) ([]*x509.Certificate, error) {
-	var out []*x509.Certificate
+	ders, err := blocks(text, "CERTIFICATE")
+	if err != nil {
+		return nil, err
+	}
+	if len(ders) == 0 {
+		return nil, errNoPEM
+	}
+	out := make([]*x509.Certificate, len(ders))
+	for i, der := range ders {
+		if out[i], err = x509.ParseCertificate(der); err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", i+1, err)
+		}
+	}
+	return out, nil
+}
+
+// blocks returns the content of every PEM block of the type. The library
+// passes over blocks that it cannot read; here they are an error.
+func blocks(text []byte, typ string) ([][]byte, error) {
+	begun := bytes.Count(text, []byte("-----BEGIN "+typ+"-----"))
+	var out [][]byte
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
 			break
 		}
-		if block.Type != "CERTIFICATE" {
-			continue
+		if block.Type == typ {
+			out = append(out, block.Bytes)
 		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("certificate %d: %w", len(out)+1, err)
-		}
-		out = append(out, c)
 	}
-	if len(out) == 0 {
-		return nil, errNoPEM
-	}
-	if bytes.Contains(text, []byte("-----BEGIN ")) {
-		return nil, fmt.Errorf("what follows certificate %d is not PEM", len(out))
+	if len(out) != begun {
+		return nil, fmt.Errorf("%d of %d blocks %s are not PEM", begun-len(out), begun, typ)
 	}
 	return out, nil
 }
