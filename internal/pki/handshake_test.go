@@ -174,8 +174,11 @@ func TestChain(t *testing.T) {
 		{"not yet in date", [][]byte{root.CRL(), middle.CRLAs(&x509.RevocationList{
 			ThisUpdate: time.Now().Add(time.Hour), NextUpdate: time.Now().Add(2 * time.Hour),
 		})}, client, false, pki.ErrNoCRL},
-		{"of another of the intermediate's name", [][]byte{root.CRL(), pkitest.NewAuthority(t, "middle").CRL()},
-			client, false, pki.ErrNoCRL},
+		{
+			"of another of the intermediate's name",
+			[][]byte{root.CRL(), pkitest.NewAuthority(t, "middle").CRL()},
+			client, false, pki.ErrNoCRL,
+		},
 	}
 	for _, v := range vectors {
 		t.Run(v.name, func(t *testing.T) {
