@@ -5,9 +5,7 @@ package routing
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/uspgate/uspgate/mtp"
@@ -79,88 +77,29 @@ func (e *endpoint) info() EndpointInfo {
 	return info
 }
 
-// Explain says in a sentence where a Record to a would go now, and why. With
-// an unknown role it says so for both.
-func (r *Router) Explain(a usp.Address) string {
-	if a.Role == usp.RoleUnknown {
-		agent, controller := a, a
-		agent.Role, controller.Role = usp.RoleAgent, usp.RoleController
-		return r.Explain(agent) + "\n" + r.Explain(controller)
+// QueueInfo is one line of `queues list`: what waits in one lane.
+type QueueInfo struct {
+	EndpointID usp.EndpointID `json:"endpoint_id"`
+	Role       string         `json:"role"`
+	// From is the counterpart, if the Endpoint has a Link for each of them.
+	From    usp.EndpointID `json:"from,omitempty"`
+	Records int            `json:"records"`
+	Bytes   int64          `json:"bytes"`
+	Oldest  time.Time      `json:"oldest,omitzero"`
+}
+
+// Queues lists what waits in the buffer, sorted by Endpoint ID, role and
+// counterpart.
+func (r *Router) Queues() []QueueInfo {
+	lanes := r.o.Buffer.Lanes()
+	list := make([]QueueInfo, 0, len(lanes))
+	for _, l := range lanes {
+		if d := r.o.Buffer.Depth(l); d.Records > 0 {
+			list = append(list, QueueInfo{l.To.ID, l.To.Role.String(), l.From, d.Records, d.Bytes, d.Oldest})
+		}
 	}
-	e := r.table.get(a)
-	if e == nil || !e.known.Load() {
-		if rt := r.match(a); rt != nil {
-			return fmt.Sprintf("%s has not been seen; the static route %q makes it known%s.", a, rt.Match, rt.where(a.ID))
-		}
-		return fmt.Sprintf("%s is not known: no Link has shown it and no static route matches, "+
-			"so a Record to it is refused as unroutable.", a)
-	}
-	var lines []string
-	e.eachLane(func(l *lane) {
-		if l == &e.main && e.lanes.Load() > 0 && l.links.Load() == nil && l.clean() {
-			return // all goes through the lanes of the counterparts
-		}
-		if len(lines) < explainLanes {
-			lines = append(lines, l.explain())
-		}
+	slices.SortFunc(list, func(a, b QueueInfo) int {
+		return cmp.Or(cmp.Compare(a.EndpointID, b.EndpointID), cmp.Compare(a.Role, b.Role), cmp.Compare(a.From, b.From))
 	})
-	if n := int(e.lanes.Load()); n > explainLanes {
-		lines = append(lines, fmt.Sprintf("%s has a lane of its own for each of %d counterparts.", a, n))
-	}
-	if rt := e.route.Load(); rt != nil && len(rt.AllowFrom) > 0 {
-		lines = append(lines, fmt.Sprintf("Only %s may send to it (static route %q).",
-			strings.Join(rt.AllowFrom, ", "), rt.Match))
-	}
-	return strings.Join(lines, "\n")
-}
-
-// explainLanes is how many lanes of one address Explain speaks of.
-const explainLanes = 8
-
-// where describes the route's way.
-func (rt *Route) where(id usp.EndpointID) string {
-	switch {
-	case rt.Via == "":
-		return ", so a Record to it waits in the buffer"
-	case rt.Destination == "":
-		return fmt.Sprintf(", via %q", rt.Via)
-	default:
-		return fmt.Sprintf(", via %q to %q", rt.Via, strings.ReplaceAll(rt.Destination, endpointField, string(id)))
-	}
-}
-
-func (l *lane) explain() string {
-	depth := l.ep.r.o.Buffer.Depth(l.key())
-	var fx effects
-	l.mu.Lock()
-	p, hint, live, flying, puts := l.link, l.hint, l.live, l.flying, l.puts
-	l.unlock(&fx)
-	var b strings.Builder
-	fmt.Fprintf(&b, "A Record to %s", l.ep.addr)
-	if l.from != "" {
-		fmt.Fprintf(&b, " from %s", l.from)
-	}
-	switch {
-	case p == nil || p.dead.Load():
-		fmt.Fprintf(&b, " goes to the buffer, where %d wait: the Endpoint is %s", depth.Records, l.ep.presence())
-		if seen := l.ep.seen.Load(); seen != 0 {
-			fmt.Fprintf(&b, ", last seen %s", time.Unix(0, seen).UTC().Format(time.RFC3339))
-		}
-		return b.String() + "."
-	case live:
-		b.WriteString(" goes straight to its")
-	default:
-		fmt.Fprintf(&b, " goes to the buffer, behind %d that are being drained to its", depth.Records+puts)
-	}
-	fmt.Fprintf(&b, " %s Link %q", p.peer.Kind, p.peer.Listener)
-	if p.peer.Remote != "" {
-		fmt.Fprintf(&b, " at %s", p.peer.Remote)
-	}
-	if hint != nil {
-		fmt.Fprintf(&b, ", destination %q", hint.Destination)
-	}
-	if flying > 0 {
-		fmt.Fprintf(&b, "; %d are under way", flying)
-	}
-	return b.String() + "."
+	return list
 }

@@ -35,6 +35,7 @@ func (r *Router) sweepUntil(ctx context.Context) {
 // been seen since limit, in Unix nanoseconds.
 func (r *Router) sweep(limit int64) {
 	r.table.each(func(e *endpoint) {
+		e.dropLanes()
 		if e.idle() > limit {
 			return
 		}
@@ -42,7 +43,6 @@ func (r *Router) sweep(limit int64) {
 			return
 		}
 		e.unbindSilent()
-		e.dropLanes()
 		if e.evictable() && e.leave(false) {
 			r.table.remove(e)
 			r.metrics.forgot.Inc()

@@ -21,8 +21,8 @@ type out struct {
 	via  string
 	// trunk is the Transport of the trunk over which it came, empty if it did not.
 	trunk string
-	at   time.Duration        // since Router.base, when accepted
-	lane atomic.Pointer[lane] // nil: a Connect Record made here
+	at    time.Duration        // since Router.base, when accepted
+	lane  atomic.Pointer[lane] // nil: a Connect Record made here
 
 	// The ingress; in is nil once it is acknowledged, or if there is none.
 	in             *port
@@ -31,10 +31,10 @@ type out struct {
 
 	// The egress.
 	sender     *endpoint // whose address is known
-	pair       *pair  // of a Record from an Agent to a Controller
-	order      uint64 // of enqueueing, per Port
-	err        error  // outcome given to Settled
-	prev, next *out   // lane.flight
+	pair       *pair     // of a Record from an Agent to a Controller
+	order      uint64    // of enqueueing, per Port
+	err        error     // outcome given to Settled
+	prev, next *out      // lane.flight
 
 	// The buffer.
 	seq    uint64

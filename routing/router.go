@@ -45,7 +45,7 @@ type Router struct {
 	aliases  atomic.Pointer[aliases] // nil: none
 
 	sharedMu   sync.Mutex
-	shared     map[string][]*port           // shared Links by Transport
+	shared     map[string][]*port            // shared Links by Transport
 	identities map[string]map[*port]struct{} // Links by Identity.Name
 
 	work struct {

@@ -77,6 +77,11 @@ func (rt *Route) rank(transport string) uint8 {
 	return 0
 }
 
+// destination is that of one Endpoint.
+func (rt *Route) destination(id usp.EndpointID) string {
+	return strings.ReplaceAll(rt.Destination, endpointField, string(id))
+}
+
 func (rt *Route) check() error {
 	switch {
 	case rt.Match == "":
@@ -188,7 +193,7 @@ func (r *Router) joinStatic(p *port, e *endpoint) {
 	}
 	var hint *mtp.Hint
 	if rt.Destination != "" {
-		hint = &mtp.Hint{Destination: strings.ReplaceAll(rt.Destination, endpointField, string(e.addr.ID))}
+		hint = &mtp.Hint{Destination: rt.destination(e.addr.ID)}
 	}
 	if _, err := e.bind(binding{p, hint, via}); err != nil {
 		r.log.Warn("a static route could not be bound",

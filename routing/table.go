@@ -29,7 +29,9 @@ type part struct {
 	_  [24]byte                  // one cache line per lock
 }
 
-func (t *table) part(id usp.EndpointID) *part { return &t.parts[maphash.String(t.seed, string(id))%shards] }
+func (t *table) part(id usp.EndpointID) *part {
+	return &t.parts[maphash.String(t.seed, string(id))%shards]
+}
 
 // endpoint is one address.
 type endpoint struct {
@@ -52,12 +54,12 @@ type endpoint struct {
 	// seen is when the last Record came from it or its Link came or went, in
 	// Unix nanoseconds.
 	seen  atomic.Int64
-	made  int64        // when it became known, likewise
-	heard atomic.Int32 // since the Link came: nothing, something, a farewell
-	told  told         // to the watchers; under main.mu
-	by    atomic.Pointer[port]     // the last Link, for its kind
-	route atomic.Pointer[Route]    // the first that matches
-	rules atomic.Pointer[ruleSet]  // those that concern it
+	made  int64                   // when it became known, likewise
+	heard atomic.Int32            // since the Link came: nothing, something, a farewell
+	told  told                    // to the watchers; under main.mu
+	by    atomic.Pointer[port]    // the last Link, for its kind
+	route atomic.Pointer[Route]   // the first that matches
+	rules atomic.Pointer[ruleSet] // those that concern it
 	more  atomic.Pointer[extras]
 }
 

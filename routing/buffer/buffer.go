@@ -40,7 +40,7 @@ type Item struct {
 	// Trunk names the Transport of the shared Link over which the Record came,
 	// if it came over one: it does not go back there. It has to be kept.
 	Trunk string
-	At   time.Time // when it was accepted
+	At    time.Time // when it was accepted
 	// Seq is given by the Queue: greater than that of every Item put into the
 	// Lane before, and never used again. Put ignores it.
 	Seq uint64
