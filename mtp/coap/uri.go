@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/plgd-dev/go-coap/v3/message"
 )
 
 // Bounds of a URI [RFC 7252 5.10.1, 5.10.2].
@@ -37,6 +39,7 @@ type target struct {
 	host   string // name or IP address, with zone
 	port   uint16
 	path   []string
+	head   []option // of a POST to it; see prepare
 }
 
 // parseTarget parses a coap or coaps URI without query [R-COAP.2].
@@ -91,15 +94,27 @@ func splitPath(escaped string) ([]string, error) {
 
 // String is the URI.
 func (t *target) String() string {
-	u := url.URL{Scheme: schemePlain, Host: net.JoinHostPort(t.host, strconv.Itoa(int(t.port)))}
+	scheme, host := schemePlain, strings.ReplaceAll(t.host, "%", "%25") // a zone [RFC 6874]
 	if t.secure {
-		u.Scheme = schemeSecure
+		scheme = schemeSecure
 	}
 	path := make([]string, len(t.path))
 	for i, s := range t.path {
 		path[i] = url.PathEscape(s)
 	}
-	return u.Scheme + "://" + u.Host + "/" + strings.Join(path, "/")
+	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(int(t.port))) + "/" + strings.Join(path, "/")
+}
+
+// prepare makes the options that every POST to t begins with.
+func (t *target) prepare() {
+	t.head = make([]option, 0, len(t.path)+2)
+	if _, literal := t.address(); !literal {
+		t.head = append(t.head, option{ID: message.URIHost, Value: []byte(t.host)}) // [RFC 7252 6.4]
+	}
+	for _, s := range t.path {
+		t.head = append(t.head, option{ID: message.URIPath, Value: []byte(s)})
+	}
+	t.head = append(t.head, option{ID: message.ContentFormat, Value: []byte{byte(message.AppOctets)}}) // [R-COAP.6]
 }
 
 // address is the host of t if it is an IP address.

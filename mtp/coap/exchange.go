@@ -1,0 +1,199 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package coap
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message"
+	"github.com/plgd-dev/go-coap/v3/message/codes"
+)
+
+// Message types and the like, under names of the house.
+const (
+	typeConfirmable    = message.Confirmable
+	typeNonConfirmable = message.NonConfirmable
+	typeAck            = message.Acknowledgement
+	typeReset          = message.Reset
+	// randomFactor is ACK_RANDOM_FACTOR minus one [RFC 7252 4.8].
+	randomFactor = 0.5
+)
+
+type option = message.Option
+
+// midKey names a message that waits for its ACK.
+type midKey struct {
+	way way
+	mid uint16
+}
+
+// tokenKey names a request that waits for its response.
+type tokenKey struct {
+	way   way
+	token uint64
+}
+
+// exchange is a confirmable message on its way: it is sent again until an ACK
+// or RST comes or MAX_RETRANSMIT is reached [RFC 7252 4.2].
+type exchange struct {
+	n     *node
+	owner exchanger
+	to    way
+	mid   uint16
+	tries int
+	wait  time.Duration
+	timer timer
+}
+
+// exchanger is what an exchange sends. All methods are called with the lock;
+// after acked, reset and lost the exchange is over.
+type exchanger interface {
+	// fill completes the message but for type and Message ID.
+	fill(fx *effects, m *message.Message)
+	acked(fx *effects)
+	reset(fx *effects)
+	lost(fx *effects)
+}
+
+// launch sends the owner's message with a new Message ID.
+//
+// Deviation: a Message ID comes again after 65,536 messages, within
+// EXCHANGE_LIFETIME if they are sent at more than 265 a second [RFC 7252 4.4]:
+// a Record of 5 MiB alone is 5,120 messages. Requests differ by their token.
+func (n *node) launch(fx *effects, x *exchange, owner exchanger, to way) {
+	x.n, x.owner, x.to = n, owner, to
+	for {
+		n.lastMID++
+		x.mid = n.lastMID
+		if _, taken := n.byMID[midKey{to, x.mid}]; !taken {
+			break
+		}
+	}
+	x.tries = 0
+	x.wait = time.Duration(float64(n.opts.AckTimeout) * (1 + randomFactor*rand.Float64()))
+	n.byMID[midKey{to, x.mid}] = x
+	x.transmit(fx)
+}
+
+func (x *exchange) transmit(fx *effects) {
+	m := message.Message{Type: typeConfirmable, MessageID: int32(x.mid)}
+	x.owner.fill(fx, &m)
+	fx.put(x.to, &m)
+	x.n.clock.arm(&x.timer, x, x.wait)
+}
+
+// expire implements expirer: no ACK in time.
+func (x *exchange) expire(fx *effects) {
+	if x.tries++; x.tries > x.n.opts.MaxRetransmit {
+		x.land()
+		x.owner.lost(fx)
+		return
+	}
+	x.wait *= 2
+	x.transmit(fx)
+}
+
+// land ends the exchange.
+func (x *exchange) land() {
+	if x.n == nil {
+		return
+	}
+	x.n.clock.disarm(&x.timer)
+	key := midKey{x.to, x.mid}
+	if x.n.byMID[key] == x {
+		delete(x.n.byMID, key)
+	}
+}
+
+// dispatch deals with a message.
+func (n *node) dispatch(fx *effects, w way, m *message.Message, data []byte) {
+	mid := uint16(m.MessageID)
+	switch class := m.Code >> 5; {
+	case m.Code == codes.Empty:
+		n.onEmpty(fx, w, m.Type, mid)
+	case class == 0 && m.Type <= typeNonConfirmable:
+		n.onRequest(fx, w, m, data)
+	case class == 2, class == 4, class == 5:
+		n.onResponse(fx, w, m)
+	case m.Type == typeConfirmable: // a reserved class [RFC 7252 4.2]
+		fx.empty(w, typeReset, mid)
+	}
+}
+
+// onEmpty deals with a ping, an empty ACK, or an RST.
+func (n *node) onEmpty(fx *effects, w way, t message.Type, mid uint16) {
+	x := n.byMID[midKey{w, mid}]
+	switch {
+	case t == typeConfirmable:
+		fx.empty(w, typeReset, mid) // [RFC 7252 4.3]
+	case x == nil || t == typeNonConfirmable:
+	case t == typeAck:
+		x.land()
+		x.owner.acked(fx)
+	default:
+		x.land()
+		x.owner.reset(fx)
+	}
+}
+
+// onResponse deals with a response, piggybacked or separate [RFC 7252 5.2]. It
+// must come from where the request went.
+func (n *node) onResponse(fx *effects, w way, m *message.Message) {
+	var d *delivery
+	if token, ok := tokenOf(m.Token); ok {
+		d = n.byToken[tokenKey{w, token}]
+	}
+	mid := uint16(m.MessageID)
+	switch {
+	case m.Type == typeConfirmable && d == nil:
+		fx.empty(w, typeReset, mid) // not ours, or answered before
+	case m.Type == typeConfirmable:
+		fx.empty(w, typeAck, mid)
+		d.answered(fx, m)
+	case d == nil:
+	case m.Type == typeAck && d.ex.mid != mid: // of a message before
+	case m.Type <= typeAck:
+		d.answered(fx, m)
+	}
+}
+
+// tokenOf is the value of a token of ours.
+func tokenOf(t message.Token) (uint64, bool) {
+	if len(t) != tokenSize {
+		return 0, false
+	}
+	var v uint64
+	for _, b := range t {
+		v = v<<8 | uint64(b)
+	}
+	return v, true
+}
+
+// ping is an empty confirmable message that asks for an RST [RFC 7252 4.3].
+type ping struct {
+	ex   exchange
+	done chan bool // whether anything came
+}
+
+func (p *ping) fill(*effects, *message.Message) {}
+func (p *ping) acked(*effects)                  { p.done <- true }
+func (p *ping) reset(*effects)                  { p.done <- true }
+func (p *ping) lost(*effects)                   { p.done <- false }
+
+// startPing sends a ping.
+func (n *node) startPing(to way) *ping {
+	p := &ping{done: make(chan bool, 1)}
+	fx := n.begin()
+	defer n.end(fx)
+	n.launch(fx, &p.ex, p, to)
+	return p
+}
+
+// stopPing ends it without an outcome.
+func (n *node) stopPing(p *ping) {
+	fx := n.begin()
+	defer n.end(fx)
+	p.ex.land()
+}
