@@ -10,7 +10,10 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
+
+	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
@@ -26,9 +29,11 @@ type Client struct {
 	metrics *mtp.KindMetrics
 
 	mu      sync.Mutex
-	link    *clientLink // the one that is up
-	shown   map[usp.Address]string
+	link    *clientLink            // the one that is up
+	shown   map[usp.Address]string // the represented, with the ids of their subscriptions
 	lastSub uint64
+	full    bool     // there was no room
+	known   sync.Map // the keys of shown, for whoever holds flow.mu
 }
 
 var (
@@ -100,18 +105,24 @@ func (c *Client) subscribes() bool { return c.opts.Shared && c.opts.OwnDestinati
 // destination of a, now and on every later connection. With OwnDestination, or
 // without Shared, Records come to the one destination that there is.
 func (c *Client) Represent(a usp.Address) {
-	if !c.subscribes() {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.shown[a]; ok {
+	if _, ok := c.shown[a]; ok || !c.opts.Shared {
+		return
+	}
+	if len(c.shown) >= c.opts.MaxRepresented {
+		if !c.full {
+			c.opts.Log.Warn("too many Endpoints to represent", zap.Int("max", c.opts.MaxRepresented))
+		}
+		c.full = true
 		return
 	}
 	c.lastSub++
 	id := "r" + strconv.FormatUint(c.lastSub, 10)
+	a.ID = usp.EndpointID(strings.Clone(string(a.ID)))
 	c.shown[a] = id
-	if c.link != nil {
+	c.known.Store(a, nil)
+	if c.link != nil && c.subscribes() {
 		c.link.flow.tell(appendSubscribe(nil, id, c.opts.Destinations.of(a), ""))
 	}
 }
@@ -125,7 +136,9 @@ func (c *Client) Withdraw(a usp.Address) {
 		return
 	}
 	delete(c.shown, a)
-	if c.link != nil {
+	c.known.Delete(a)
+	c.full = false
+	if c.link != nil && c.subscribes() {
 		c.link.flow.tell(appendUnsubscribe(nil, id))
 	}
 }
@@ -137,10 +150,25 @@ func (c *Client) attach(l *clientLink) []byte {
 	defer c.mu.Unlock()
 	c.link = l
 	var frames []byte
+	if !c.subscribes() {
+		return nil
+	}
 	for a, id := range c.shown {
 		frames = appendSubscribe(frames, id, c.opts.Destinations.of(a), "")
 	}
 	return frames
+}
+
+// roleOf is the role of an Endpoint of this gateway: the configured one, or that
+// in which it is represented.
+func (c *Client) roleOf(id usp.EndpointID) usp.Role {
+	if c.opts.Role != usp.RoleUnknown {
+		return c.opts.Role
+	}
+	if _, ok := c.known.Load(usp.Address{ID: id, Role: usp.RoleController}); ok {
+		return usp.RoleController
+	}
+	return usp.RoleAgent
 }
 
 func (c *Client) detach() {

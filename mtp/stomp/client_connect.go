@@ -34,6 +34,7 @@ func (l *clientLink) connect() (rhythm, error) {
 	o := &l.client.opts
 	switch {
 	case l.client.subscribes():
+		l.assigned = assigned
 	case assigned != "":
 		l.own = assigned // [R-STOMP.6, R-STOMP.14]
 	case o.OwnDestination != "":
@@ -56,29 +57,39 @@ func (l *clientLink) stompFrame() []byte {
 		host = u.Hostname()
 	}
 	b = appendLiteral(b, "host", host)
-	b = appendHeader(b, "endpoint-id", string(o.Endpoint))
-	if u.User != nil { // [R-STOMP.3]
-		b = appendLiteral(b, "login", u.User.Username())
-		password, _ := u.User.Password()
+	if o.Endpoint != "" {
+		b = appendHeader(b, "endpoint-id", string(o.Endpoint))
+	}
+	username, password := o.Username, o.Password
+	if username == "" && u.User != nil {
+		username = u.User.Username()
+		password, _ = u.User.Password()
+	}
+	if username != "" { // [R-STOMP.3]
+		b = appendLiteral(b, "login", username)
 		b = appendLiteral(b, "passcode", password)
 	}
 	return appendEnd(appendHeartBeat(b, o.HeartBeat, o.HeartBeat))
 }
 
 // subscribe asks for the own destination [R-STOMP.12, R-STOMP.13, R-STOMP.17],
-// or for those of all Endpoints that are represented. Records are sent when the
-// broker has confirmed that.
+// or for those of all Endpoints that are represented, and one that the broker
+// has named. Records are sent when the broker has confirmed the own one.
 func (l *clientLink) subscribe() {
 	frames := l.client.attach(l)
+	destination := l.own
+	if destination == "" {
+		destination = l.assigned
+	}
 	receipt := receiptReady
-	if l.client.opts.NoReceipts {
+	if l.client.opts.NoReceipts || destination == "" {
 		receipt = ""
 	}
-	if l.own != "" {
-		frames = appendSubscribe(frames, "0", l.own, receipt)
+	if destination != "" {
+		frames = appendSubscribe(frames, "0", destination, receipt)
 	}
 	l.flow.tell(frames)
-	if l.own == "" || receipt == "" {
+	if receipt == "" {
 		l.ready()
 	}
 }

@@ -31,9 +31,11 @@ type clientLink struct {
 	client *Client
 	up     func()
 	own    string // the own destination; "" if each Endpoint has its own
-	keeper keeper
-	keep   sync.WaitGroup // the goroutine of keeper
-	way    way            // of the writer, with flow.mu
+	// assigned is one that the broker has named beside those.
+	assigned string
+	keeper   keeper
+	keep     sync.WaitGroup // the goroutine of keeper
+	way      way            // of the writer, with flow.mu
 
 	mu          sync.Mutex
 	leaving     bool
@@ -145,7 +147,7 @@ func (c *Client) peer(loopback bool) mtp.Peer {
 	} else {
 		p.Identity.Any = len(o.Patterns) == 0
 	}
-	if !o.Shared {
+	if o.Presents {
 		p.Presents = o.Endpoint
 	}
 	return p
@@ -278,12 +280,12 @@ func errorOf(f *frame) error {
 // begin implements carrier.
 func (l *clientLink) begin(dst []byte, e *entry) ([]byte, error) {
 	if !l.way.leads(e) {
-		o := &l.client.opts
+		role := l.client.roleOf(e.from)
 		destination := e.dest
 		if destination == "" {
-			destination = o.Destinations.of(usp.Address{ID: e.to, Role: o.Role.Opposite()})
+			destination = l.opts.Destinations.of(usp.Address{ID: e.to, Role: role.Opposite()})
 		}
-		replyTo := l.destinationOf(usp.Address{ID: e.from, Role: o.Role})
+		replyTo := l.destinationOf(usp.Address{ID: e.from, Role: role})
 		l.way.turn(e)
 		l.way.head = appendSend(l.way.head[:0], destination, replyTo)
 	}

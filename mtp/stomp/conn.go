@@ -76,21 +76,22 @@ func (c *conn) write(p []byte) error {
 	return nil
 }
 
-// farewell writes the last words, ends the writing side and reads on for a
-// bounded while: closing with unread input would destroy what was written.
-func (c *conn) farewell(words []byte) {
+// farewell writes the last words and ends the writing side; linger follows.
+func (c *conn) farewell(words []byte) error {
 	c.parting.Store(true)
 	_ = c.SetWriteDeadline(time.Now().Add(partingTimeout)) // for a write in progress; the connection ends anyhow
 	if err := c.send(words, nil); err != nil {
-		return
+		return err
 	}
-	if err := c.leave(); err != nil {
-		return
+	return c.leave()
+}
+
+// linger reads on for a bounded while: closing with unread input would destroy
+// what was written.
+func (c *conn) linger(timeout time.Duration) {
+	if c.SetReadDeadline(time.Now().Add(timeout)) == nil {
+		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes) // the connection is closed next, whatever comes
 	}
-	if err := c.SetReadDeadline(time.Now().Add(partingTimeout)); err != nil {
-		return
-	}
-	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes) // the connection is closed next, whatever comes
 }
 
 // leave ends the writing side: what the peer still sends does not destroy what

@@ -148,14 +148,15 @@ func (l *link) bye(error) {
 	}
 }
 
-// lastWords tells a client what it has done wrong [R-STOMP.7].
-func (l *link) lastWords(err error) {
+// lastWords tells a client what it has done wrong [R-STOMP.7]. It is false if
+// nothing is to be said, or the client does not listen.
+func (l *link) lastWords(err error) bool {
 	words := l.words(err)
 	if words == nil {
-		return
+		return false
 	}
 	l.flow.cut(err)
-	l.conn.farewell(words)
+	return l.conn.farewell(words) == nil
 }
 
 // end is called when the connection is over: everything is settled, then the

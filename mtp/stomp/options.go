@@ -27,6 +27,7 @@ const (
 	DefaultMaxConnections   = 100_000
 	DefaultMaxSubscriptions = 16
 	DefaultMaxInflight      = 256
+	DefaultMaxRepresented   = 100_000
 	DefaultHeartBeat        = 60 * time.Second
 	DefaultHandshakeTimeout = 10 * time.Second
 	DefaultFrameTimeout     = 30 * time.Second
@@ -140,24 +141,34 @@ type ClientOptions struct {
 	LinkOptions
 	// URL of the broker, stomp://[user:password@]host[:port] or stomps://.
 	URL string
+	// Username and Password are login and passcode; "": those of URL
+	// [R-STOMP.3].
+	Username, Password string
 	// VirtualHost is the header host [R-STOMP.5]; "": the host of the URL.
 	VirtualHost string
 	// Endpoint is the own Endpoint ID, sent as endpoint-id [R-STOMP.4].
-	// Required.
+	// Required, but with Shared.
 	Endpoint usp.EndpointID
-	// Role is the own role: it decides the own destination. Required.
+	// Role is the own role: it decides the own destination. Required, but with
+	// Shared, where a role means that all that are represented have it.
 	Role usp.Role
-	// Shared says that the connection speaks for many Endpoints: those of
-	// Represent. Otherwise it is that of Endpoint alone, and Peer.Presents.
-	Shared bool
-	// Peer is the one Endpoint on the broker that the connection is for; "":
-	// all of them, and the Link is shared by them (Peer.Shared).
+	// Presents says that the connection is Endpoint's alone: Peer.Presents.
+	Presents bool
+	// Peer is the one counterpart there is on the broker: Peer.Endpoint, and the
+	// only one that the Link may speak for. "": there are many, and the Link is
+	// Peer.Shared.
 	Peer usp.EndpointID
+	// Shared has the Endpoints of this gateway share the connection: those
+	// given to Represent are subscribed for, each with its own destination.
+	// Records between others on the broker are never seen.
+	Shared bool
 	// OwnDestination is where Records for us come [R-STOMP.12]; "": the
-	// template's for Endpoint, or with Shared the template's for each
-	// Endpoint that is represented. With it, Shared subscribes to nothing
-	// else: Records between others on the broker are never seen.
+	// template's for Endpoint, or with Shared for each Endpoint that is
+	// represented, all of which it replaces.
 	OwnDestination string
+	// MaxRepresented bounds the Endpoints that are represented at a time;
+	// default 100,000. One too many is not, which is logged.
+	MaxRepresented int
 	// Assigned says that only the broker gives a destination, by
 	// subscribe-dest: a connection without one ends and is tried again
 	// [R-STOMP.16]. Not together with Shared.
@@ -221,6 +232,7 @@ func (o *ServerOptions) setDefaults() error {
 // setDefaults returns the parsed URL.
 func (o *ClientOptions) setDefaults() (*url.URL, error) {
 	def(&o.MaxInflight, DefaultMaxInflight)
+	def(&o.MaxRepresented, DefaultMaxRepresented)
 	def(&o.Retry.Interval, DefaultRetryInterval)
 	def(&o.Retry.Max, DefaultRetryMax)
 	if o.TLS == nil {
@@ -231,14 +243,14 @@ func (o *ClientOptions) setDefaults() (*url.URL, error) {
 		return nil, err
 	}
 	switch {
-	case o.Endpoint == "":
+	case o.Endpoint == "" && (!o.Shared || o.Presents):
 		return nil, errors.New("stomp: a client needs its own Endpoint ID")
-	case o.Role == usp.RoleUnknown:
+	case o.Role == usp.RoleUnknown && !o.Shared:
 		return nil, errors.New("stomp: a client needs its own role")
 	case o.Assigned && (o.Shared || o.OwnDestination != ""):
 		return nil, errors.New("stomp: Assigned goes neither with Shared nor with OwnDestination")
-	case o.MaxInflight < 1 || len(o.OwnDestination) > maxKept:
-		return nil, fmt.Errorf("stomp: MaxInflight is positive, OwnDestination has at most %d bytes", maxKept)
+	case o.MaxInflight < 1 || o.MaxRepresented < 1 || len(o.OwnDestination) > maxKept:
+		return nil, fmt.Errorf("stomp: MaxInflight and MaxRepresented are positive, OwnDestination has at most %d bytes", maxKept)
 	}
 	return parseURL(o.URL)
 }

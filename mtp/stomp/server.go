@@ -136,16 +136,23 @@ func (s *Server) admit(raw net.Conn) {
 	s.wg.Go(func() { s.serve(l) })
 }
 
-// serve is the life of a connection, on a goroutine of its own.
+// serve is the life of a connection, on a goroutine of its own. The router
+// hears of the end before the client has closed its side.
 func (s *Server) serve(l *link) {
 	err := l.guard(l.run)
 	s.keeper.remove(&l.core)
-	l.lastWords(err)
-	l.stop()
-	s.mu.Lock()
-	delete(s.links, l)
-	s.mu.Unlock()
+	told := l.lastWords(err)
+	if !told {
+		l.stop()
+	}
 	l.end(err)
+	if told {
+		l.conn.linger(s.opts.CloseTimeout)
+		l.stop()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.links, l)
 }
 
 // drain takes no more clients and closes those that there are.
