@@ -182,7 +182,7 @@ func (h *handshake) certificate() *x509.Certificate {
 		return nil
 	}
 	state := conn.ConnectionState()
-	callback := h.tls.VerifyPeerCertificate != nil || h.tls.VerifyConnection != nil || h.tls.GetConfigForClient != nil
+	callback := h.tls.VerifyPeerCertificate != nil || h.tls.VerifyConnection != nil
 	if len(state.PeerCertificates) == 0 || len(state.VerifiedChains) == 0 && !callback && !h.client {
 		return nil
 	}
