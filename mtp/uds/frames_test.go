@@ -112,8 +112,18 @@ func TestFrames(t *testing.T) {
 			[]string{raw},
 			nil,
 		},
-		{"[R-UDS.15] a field of unknown type", agent + "_USP\x00\x00\x00\x08\x09\x00\x00\x00\x03abc" + disconnect, server, []string{raw}, nil},
-		{"[R-UDS.15] before the Handshake", "_USP\x00\x00\x00\x08\x09\x00\x00\x00\x03abc" + agent + disconnect, server, []string{raw}, nil},
+		{
+			"[R-UDS.15] a field of unknown type",
+			agent + "_USP\x00\x00\x00\x08\x09\x00\x00\x00\x03abc" + disconnect, server,
+			[]string{raw},
+			nil,
+		},
+		{
+			"[R-UDS.15] before the Handshake",
+			"_USP\x00\x00\x00\x08\x09\x00\x00\x00\x03abc" + agent + disconnect, server,
+			[]string{raw},
+			nil,
+		},
 		{"[R-UDS.19] a second Handshake", agent + agent + disconnect, server, []string{raw}, nil},
 		{
 			"[R-UDS.19] a second Handshake of somebody else",
@@ -122,17 +132,33 @@ func TestFrames(t *testing.T) {
 			nil,
 		},
 		{"[R-UDS.20] a Record before the Handshake", disconnect + agent + disconnect, server, []string{raw}, nil},
-		{"[R-UDS.21] an empty Handshake", "_USP\x00\x00\x00\x05\x01\x00\x00\x00\x00", failed("the Handshake does not name an Endpoint"), nil, nil},
+		{
+			"[R-UDS.21] an empty Handshake",
+			"_USP\x00\x00\x00\x05\x01\x00\x00\x00\x00", failed("the Handshake does not name an Endpoint"), nil, nil,
+		},
 		{
 			"[R-UDS.21] a Handshake with a space", "_USP\x00\x00\x00\x0a\x01\x00\x00\x00\x05os: a",
 			failed("the Handshake does not name an Endpoint"), nil, nil,
 		},
-		{"[R-UDS.23] not a Record", agent + "_USP\x00\x00\x00\x08\x03\x00\x00\x00\x03abc", server + failed(malformed), nil, mtp.ErrMalformed},
-		{"[R-UDS.23] no sync bytes", agent + "_usp\x00\x00\x00\x05\x03\x00\x00\x00\x00", server + failed(malformed), nil, mtp.ErrMalformed},
-		{"[R-UDS.23] no sync bytes before the Handshake", "_usp\x00\x00\x00\x05\x03\x00\x00\x00\x00", failed(malformed), nil, nil},
-		{"[R-UDS.23] a frame without a field", agent + "_USP\x00\x00\x00\x00", server + failed(malformed), nil, mtp.ErrMalformed},
 		{
-			"[R-UDS.23] a field longer than its frame", agent + "_USP\x00\x00\x00\x05\x03\x00\x00\x00\x01", server + failed(malformed), nil,
+			"[R-UDS.23] not a Record",
+			agent + "_USP\x00\x00\x00\x08\x03\x00\x00\x00\x03abc", server + failed(malformed), nil, mtp.ErrMalformed,
+		},
+		{
+			"[R-UDS.23] no sync bytes",
+			agent + "_usp\x00\x00\x00\x05\x03\x00\x00\x00\x00", server + failed(malformed), nil, mtp.ErrMalformed,
+		},
+		{
+			"[R-UDS.23] no sync bytes before the Handshake",
+			"_usp\x00\x00\x00\x05\x03\x00\x00\x00\x00", failed(malformed), nil, nil,
+		},
+		{
+			"[R-UDS.23] a frame without a field",
+			agent + "_USP\x00\x00\x00\x00", server + failed(malformed), nil, mtp.ErrMalformed,
+		},
+		{
+			"[R-UDS.23] a field longer than its frame",
+			agent + "_USP\x00\x00\x00\x05\x03\x00\x00\x00\x01", server + failed(malformed), nil,
 			mtp.ErrMalformed,
 		},
 	}

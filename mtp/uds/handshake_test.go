@@ -115,7 +115,9 @@ func TestClientTimeout_R_UDS_18(t *testing.T) {
 func TestServerTimeout(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
-	s, _ := start(t, uds.ServerOptions{LinkOptions: uds.LinkOptions{HandshakeTimeout: 50 * time.Millisecond, Metrics: reg}})
+	s, _ := start(t, uds.ServerOptions{LinkOptions: uds.LinkOptions{
+		HandshakeTimeout: 50 * time.Millisecond, Metrics: reg,
+	}})
 	conn := dial(t, s.Addr())
 	wantError(t, conn, "no Handshake came in time")
 	wantRejected(t, reg, "handshake", 1)
