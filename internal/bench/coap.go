@@ -113,9 +113,10 @@ func (p *coapClient) next(b, answers []byte) (event, []byte, error) {
 func coapPayload(b []byte) []byte {
 	for len(b) > 0 && b[0] != coapMarker {
 		size, used := int(b[0]&15), 1
-		if b[0]>>4 == 13 {
+		switch b[0] >> 4 {
+		case 13:
 			used++
-		} else if b[0]>>4 == 14 {
+		case 14:
 			used += 2
 		}
 		if len(b) < used+2 {

@@ -19,10 +19,15 @@ const crowdDialers = 32
 // crowd is a number of idle connections.
 type crowd []*client
 
-// Crowd connects n Endpoints that do nothing but listen; name gives the i-th
-// its Endpoint ID. They are Agents. Nothing reads from the connections: what
-// the gateway sends stays in their buffers. The caller closes what it gets.
-func Crowd(ctx context.Context, s Side, n int, name func(i int) usp.EndpointID) (io.Closer, error) {
+// nobody is the Controller to which a crowd shows itself. It is not there.
+const nobody = usp.EndpointID("self::nobody")
+
+// Crowd connects n Agents that do nothing but listen; name gives the i-th its
+// Endpoint ID. With greet each shows itself with a Connect Record first, as an
+// Agent in the field does, to a Controller that is not there. Nothing reads from
+// the connections: what the gateway sends stays in their buffers. The caller
+// closes what it gets.
+func Crowd(ctx context.Context, s Side, n int, greet bool, name func(i int) usp.EndpointID) (io.Closer, error) {
 	c := make(crowd, n)
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -34,7 +39,7 @@ func Crowd(ctx context.Context, s Side, n int, name func(i int) usp.EndpointID) 
 				if i >= n {
 					return
 				}
-				if c[i], errs[d] = s.idle(ctx, name(i)); errs[d] != nil {
+				if c[i], errs[d] = s.idle(ctx, name(i), greet); errs[d] != nil {
 					return
 				}
 			}
@@ -47,17 +52,24 @@ func Crowd(ctx context.Context, s Side, n int, name func(i int) usp.EndpointID) 
 	return c, nil
 }
 
-func (s *Side) idle(ctx context.Context, id usp.EndpointID) (*client, error) {
+func (s *Side) idle(ctx context.Context, id usp.EndpointID, greet bool) (*client, error) {
 	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
 	defer cancel()
 	c, err := dial(ctx, s.URL, identity{
 		self: usp.Address{ID: id, Role: usp.RoleAgent},
-		peer: usp.Address{ID: "self::nobody", Role: usp.RoleController},
+		peer: usp.Address{ID: nobody, Role: usp.RoleController},
 	}, idleBuffer)
-	if err == nil {
-		c.r = nil
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	c.r = nil
+	if rec, ok := c.proto.connect(id, nobody); ok && greet {
+		f := c.proto.frame(rec.Bytes())
+		if err := c.write(f.bytes, len(f.bytes)); err != nil {
+			return nil, errors.Join(ended(err), c.conn.Close())
+		}
+	}
+	return c, nil
 }
 
 // Close ends all connections.

@@ -120,18 +120,16 @@ func stompHeader(head []byte, name string) (string, bool) {
 
 // readSTOMP reads one frame of the wanted command and returns its head.
 func readSTOMP(r *bufio.Reader, want string) ([]byte, error) {
-	for {
-		b, err := r.ReadSlice(0)
-		if err != nil {
-			return nil, err
-		}
-		text := strings.TrimLeft(string(b), "\r\n")
-		if command, _, _ := strings.Cut(text, "\n"); strings.TrimSuffix(command, "\r") != want {
-			return nil, fmt.Errorf("STOMP frame %q, want %s", text, want)
-		}
-		head, _, _ := strings.Cut(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n")
-		return []byte(head), nil
+	b, err := r.ReadSlice(0)
+	if err != nil {
+		return nil, err
 	}
+	text := strings.ReplaceAll(strings.TrimLeft(string(b), "\r\n"), "\r\n", "\n")
+	if command, _, _ := strings.Cut(text, "\n"); command != want {
+		return nil, fmt.Errorf("STOMP frame %q, want %s", text, want)
+	}
+	head, _, _ := strings.Cut(text, "\n\n")
+	return []byte(head), nil
 }
 
 func escapeSTOMP(s string) string {

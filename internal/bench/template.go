@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -21,8 +22,10 @@ const fieldWidth = 16
 // probeBit in a number marks Records that ask whether the way is open.
 const probeBit = 1 << 63
 
-// template is the Record that is sent over and over: a Notify whose msg_id is
-// its number and whose value ends with the time of sending.
+// template is the Record that is sent over and over: a Notify whose msg_id ends
+// with its number and whose value ends with the time of sending. The msg_id
+// begins with a name of the Load, so that what an earlier one has left in a
+// queue is not taken for this one's.
 type template struct {
 	record        []byte
 	number, stamp int // offsets of the two fields
@@ -32,18 +35,19 @@ type template struct {
 // lengths do not allow that.
 func newTemplate(from, to usp.EndpointID, size int) (template, error) {
 	number, stamp := strings.Repeat("@", fieldWidth), strings.Repeat("#", fieldWidth)
-	make1 := func(padding int) ([]byte, error) {
-		payload, err := proto.Marshal(notify(number, strings.Repeat(".", padding)+stamp))
+	msgID := fmt.Sprintf("%016x-", rand.Uint64()) + number
+	build := func(padding int) ([]byte, error) {
+		payload, err := proto.Marshal(notify(msgID, strings.Repeat(".", padding)+stamp))
 		rec := usp.NewNoSession(from, to, usp.Version, payload)
 		return rec.Bytes(), err
 	}
-	raw, err := make1(0)
+	raw, err := build(0)
 	padding := size - len(raw)
 	if err == nil && padding < 0 {
 		return template{}, fmt.Errorf("bench: Records of %d bytes, want at least %d", size, len(raw))
 	}
 	for ; err == nil && padding > 0; padding-- {
-		if raw, err = make1(padding); len(raw) <= size {
+		if raw, err = build(padding); len(raw) <= size {
 			break
 		}
 	}

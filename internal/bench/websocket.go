@@ -25,6 +25,9 @@ const (
 	wsPong   = 10
 )
 
+// maxFrame is far more than a read buffer holds.
+const maxFrame = 1 << 30
+
 // webSocket masks with the key 0, so that a frame can be patched; a server has
 // the same work with it.
 type webSocket struct{ host, resource string }
@@ -98,7 +101,11 @@ func (*webSocket) next(b, answers []byte) (event, []byte, error) {
 	case 126:
 		size = int(binary.BigEndian.Uint16(b[2:]))
 	case 127:
-		size = int(binary.BigEndian.Uint64(b[2:]))
+		long := binary.BigEndian.Uint64(b[2:])
+		if long > maxFrame {
+			return event{}, nil, fmt.Errorf("bench: WebSocket frame of %d bytes", long)
+		}
+		size = int(long)
 	}
 	if len(b) < head+size {
 		return event{}, answers, nil

@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures the gateway beside its peers, all of them as processes
-// of their own on this host: mosquitto, RabbitMQ, and a relay of nothing but
+// of their own on this host: Mosquitto, RabbitMQ, and a relay of nothing but
 // gorilla/websocket. Rounds of gateway and peer alternate, because machines are
 // noisy; what is compared is the CPU time of the relaying process per Record.
 // A peer that is not installed is said so in the table. make bench runs it last.
+//
+//nolint:misspell // a peer is called so
 package main
 
 import (

@@ -27,6 +27,12 @@ type process struct {
 	said  tail
 }
 
+// command is a server to be started. It does not end with a context but with
+// stop, which lets it finish.
+func command(program string, args ...string) *exec.Cmd {
+	return exec.Command(program, args...) //nolint:noctx // stop ends it
+}
+
 // start runs a server and waits until ready is nil.
 func start(ctx context.Context, cmd *exec.Cmd, ready func(context.Context) error) (*process, error) {
 	p := &process{cmd: cmd, ended: make(chan struct{})}

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The uspgate authors
 // SPDX-License-Identifier: Apache-2.0
 
+//nolint:misspell // a peer is called so
 package main
 
 import (
@@ -12,15 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 )
 
 // Names of who relays.
 const (
 	ours     = "uspgate"
 	gorilla  = "gorilla relay"
-	mosq     = "mosquitto" //nolint:misspell // it is called so
+	mosq     = "mosquitto"
 	rabbitMQ = "RabbitMQ"
 )
 
@@ -45,6 +44,8 @@ type servers struct {
 	running map[string]*server
 	missing map[string]error // those that cannot be started, with the reason
 	extra   []*process       // what servers need
+	// gateways is how many have been started.
+	gateways int
 }
 
 func newServers(ctx context.Context, uspgate string, log io.Writer) (*servers, error) {
@@ -60,6 +61,7 @@ func newServers(ctx context.Context, uspgate string, log io.Writer) (*servers, e
 		return s, nil
 	}
 	s.uspgate = filepath.Join(dir, "uspgate")
+	//nolint:gosec // the directory has just been made
 	build := exec.CommandContext(ctx, "go", "build", "-o", s.uspgate, "./cmd/uspgate")
 	build.Stderr = log
 	if err := build.Run(); err != nil {
@@ -123,8 +125,10 @@ func (s *servers) startOurs(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	south, north := filepath.Join(s.dir, "south.sock"), filepath.Join(s.dir, "north.sock")
-	conf, err := s.file("uspgate.yaml", fmt.Sprintf(`mtp:
+	s.gateways++
+	name := fmt.Sprintf("uspgate%d", s.gateways)
+	south, north := filepath.Join(s.dir, name+"s.sock"), filepath.Join(s.dir, name+"n.sock")
+	conf, err := s.file(name+".yaml", fmt.Sprintf(`mtp:
 - {name: ws, type: websocket, listen: "%s", path: /usp}
 - {name: mqtt, type: mqtt, listen: "%s"}
 - {name: stomp, type: stomp, listen: "%s"}
@@ -138,7 +142,7 @@ log: {level: warn}
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, exec.Command(s.uspgate, "serve", "-c", conf), accepts(a[0], a[1], a[2], a[5]))
+	p, err := start(ctx, command(s.uspgate, "serve", "-c", conf), accepts(a[0], a[1], a[2], a[5]))
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +161,7 @@ func (s *servers) startGorilla(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, exec.Command(self, bareRelay, a), accepts(a))
+	p, err := start(ctx, command(self, bareRelay, a), accepts(a))
 	if err != nil {
 		return nil, err
 	}
@@ -184,73 +188,9 @@ func (s *servers) startMosquitto(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, exec.Command(program, "-c", conf), accepts(a))
+	p, err := start(ctx, command(program, "-c", conf), accepts(a))
 	if err != nil {
 		return nil, err
 	}
 	return &server{p, map[string]string{"mqtt": "mqtt://" + a}}, nil
-}
-
-// startRabbitMQ runs a node of its own beside any other on this host, with a
-// port mapper of its own, on the loopback interface only. Its schedulers do not
-// spin while they wait: that would count as work.
-func (s *servers) startRabbitMQ(ctx context.Context) (*server, error) {
-	const script = "/usr/lib/rabbitmq/bin/rabbitmq-server"
-	if _, err := os.Stat(script); err != nil {
-		return nil, err
-	}
-	a, err := addresses(ctx, 4)
-	if err != nil {
-		return nil, err
-	}
-	port := make([]string, len(a))
-	for i := range a {
-		_, port[i], _ = net.SplitHostPort(a[i]) // it was made by a listener
-	}
-	conf, err := s.file("rabbitmq.conf", "listeners.tcp = none\nmqtt.listeners.tcp.1 = "+a[0]+
-		"\nmqtt.allow_anonymous = true\nstomp.listeners.tcp.1 = "+a[1]+
-		"\nstomp.default_user = guest\nstomp.default_pass = guest\nlog.console.level = error\nlog.file = false\n")
-	if err != nil {
-		return nil, err
-	}
-	plugins, err := s.file("enabled_plugins", "[rabbitmq_mqtt,rabbitmq_stomp].\n")
-	if err != nil {
-		return nil, err
-	}
-	mapper := exec.Command("epmd", "-port", port[2], "-address", "127.0.0.1")
-	epmd, err := start(ctx, mapper, accepts(a[2]))
-	if err != nil {
-		return nil, err
-	}
-	s.extra = append(s.extra, epmd)
-	pidFile := filepath.Join(s.dir, "rabbitmq.pid")
-	cmd := exec.Command(script)
-	cmd.Env = append(os.Environ(),
-		"HOME="+s.dir, "RABBITMQ_CONF_ENV_FILE=/dev/null", "RABBITMQ_NODENAME=uspgate-bench-"+port[2]+"@localhost",
-		"RABBITMQ_CONFIG_FILE="+strings.TrimSuffix(conf, ".conf"), "RABBITMQ_ENABLED_PLUGINS_FILE="+plugins,
-		"RABBITMQ_MNESIA_BASE="+filepath.Join(s.dir, "mnesia"), "RABBITMQ_LOG_BASE="+filepath.Join(s.dir, "log"),
-		"RABBITMQ_PID_FILE="+pidFile, "RABBITMQ_DIST_PORT="+port[3], "ERL_EPMD_PORT="+port[2],
-		"ERL_EPMD_ADDRESS=127.0.0.1", "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+sbwt none +sbwtdcpu none +sbwtdio none "+
-			"-kernel inet_dist_use_interface {127,0,0,1}",
-	)
-	p, err := start(ctx, cmd, func(ctx context.Context) error {
-		if err := accepts(a[0], a[1])(ctx); err != nil {
-			return err
-		}
-		_, err := os.Stat(pidFile)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(pidFile)
-	if err == nil {
-		p.pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
-	}
-	if err != nil {
-		return nil, errors.Join(err, p.stop())
-	}
-	return &server{p, map[string]string{
-		"mqtt": "mqtt311://" + a[0], "stomp": "stomp://guest:guest@" + a[1],
-	}}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -62,7 +63,7 @@ func (r *row) qosText() string {
 	if r.from != "mqtt" && r.to != "mqtt" {
 		return "-"
 	}
-	return fmt.Sprint(r.qos)
+	return strconv.Itoa(int(r.qos))
 }
 
 func micros(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d)/float64(time.Microsecond)) }
