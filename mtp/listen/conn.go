@@ -4,9 +4,11 @@
 package listen
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"syscall"
 )
 
 // counted is a connection that came without a proxy.
@@ -26,6 +28,16 @@ func (c *counted) Close() error {
 
 // CloseWrite ends the own side only.
 func (c *counted) CloseWrite() error { return closeWrite(c.Conn) }
+
+// SyscallConn implements syscall.Conn.
+func (c *counted) SyscallConn() (syscall.RawConn, error) { return syscallConn(c.Conn) }
+
+func syscallConn(c net.Conn) (syscall.RawConn, error) {
+	if raw, ok := c.(syscall.Conn); ok {
+		return raw.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
 
 func closeWrite(c net.Conn) error {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {

@@ -56,7 +56,7 @@ type Options struct {
 // Listen binds Options.Address; ctx bounds looking it up.
 //
 // Accept of the listener returns connections that count until they are closed
-// and have CloseWrite. It does not wait for PROXY headers: of a connection from
+// and have CloseWrite and SyscallConn. It does not wait for PROXY headers: of a connection from
 // a trusted proxy the first Read, RemoteAddr or LocalAddr does, for at most
 // HeaderTimeout, so that these belong into a goroutine of the connection's own.
 // What is malformed, late or too much is closed then, and Read returns an error.

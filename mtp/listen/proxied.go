@@ -4,10 +4,12 @@
 package listen
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/uspgate/uspgate/mtp"
@@ -69,6 +71,19 @@ func (c *proxied) LocalAddr() net.Addr {
 
 // CloseWrite ends the own side only.
 func (c *proxied) CloseWrite() error { return closeWrite(c.Conn) }
+
+// SyscallConn implements syscall.Conn, once all that was read with the header
+// is consumed.
+func (c *proxied) SyscallConn() (syscall.RawConn, error) {
+	c.once.Do(c.begin)
+	if c.err != nil {
+		return nil, c.err
+	}
+	if len(c.ahead) > 0 {
+		return nil, errors.ErrUnsupported
+	}
+	return syscallConn(c.Conn)
+}
 
 // Close implements net.Conn. It ends the wait for a header.
 func (c *proxied) Close() error {

@@ -75,7 +75,7 @@ func (c *Client) attempt(ctx context.Context, h mtp.Handler, up func()) error {
 		w.kill()
 		return err
 	}
-	l := newLink(conn, w, &c.opts.LinkOptions, c.metrics, peer.Endpoint)
+	l := newLink(w, &c.opts.LinkOptions, c.metrics, peer.Endpoint)
 	defer keep(l, interval(c.opts.KeepAlive))()
 	stop := context.AfterFunc(ctx, func() { l.Close(mtp.ErrDraining) })
 	defer stop()

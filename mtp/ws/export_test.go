@@ -3,6 +3,8 @@
 
 package ws
 
+import "time"
+
 // What the tests and fuzz targets need of the inside.
 var (
 	QueryEndpoint     = queryEndpoint
@@ -12,6 +14,9 @@ var (
 	Claimed           = claimed
 	ReplyTo           = func(cause error) (code int, ack bool) { r := replyTo(cause); return r.code, r.ack }
 )
+
+// LookEvery has readers rest sooner; it is called before Run.
+func (s *Server) LookEvery(d time.Duration) { s.keeper.looking = d }
 
 // Mask masks b as a client would, in two calls that are cut at n.
 func Mask(key uint32, b []byte, n int) {

@@ -5,12 +5,14 @@ package ws
 
 import (
 	"encoding/binary"
+	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/gorilla/websocket"
 )
 
-// What of RFC 6455 section 5.2 is needed to write unfragmented frames.
+// Of RFC 6455 section 5.2.
 const (
 	finalBit  = 0x80
 	maskBit   = 0x80
@@ -18,10 +20,18 @@ const (
 	length64  = 127
 	maxHeader = 2 + 8 + 4
 
-	opBinary = websocket.BinaryMessage
-	opClose  = websocket.CloseMessage
-	opPing   = websocket.PingMessage
-	opPong   = websocket.PongMessage
+	opContinuation = 0
+	opText         = websocket.TextMessage
+	opBinary       = websocket.BinaryMessage
+	opClose        = websocket.CloseMessage
+	opPing         = websocket.PingMessage
+	opPong         = websocket.PongMessage
+
+	reservedBits = 0x70
+	opcodeBits   = 0x0f
+	lengthBits   = 0x7f
+	controlBit   = 0x08 // of an opcode
+	maxControl   = 125  // payload of a control frame
 )
 
 // mask is the masking key of one frame and how far it has been used. The zero
@@ -37,8 +47,11 @@ func newMask() mask {
 	return mask{key: rand.Uint32()}
 }
 
-// apply masks the next bytes of the payload.
+// apply masks the next bytes of the payload, or unmasks them.
 func (m *mask) apply(b []byte) {
+	if m.key == 0 {
+		return
+	}
 	key := m.key>>(8*m.pos) | m.key<<(32-8*m.pos)
 	wide := uint64(key)<<32 | uint64(key)
 	m.pos = (m.pos + uint(len(b))) & 3
@@ -71,4 +84,61 @@ func appendHeader(dst []byte, opcode byte, length int, masked bool, m mask) []by
 		dst = binary.LittleEndian.AppendUint32(dst, m.key)
 	}
 	return dst
+}
+
+// header is that of a frame that was received.
+type header struct {
+	opcode byte
+	final  bool
+	length int
+	mask   mask // the zero mask for a frame that is not masked
+}
+
+func violation(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errViolation, fmt.Sprintf(format, args...))
+}
+
+// headerSize returns how many bytes the header has that begins with the first
+// two of a frame.
+func headerSize(second byte) int {
+	n := 2
+	switch second & lengthBits {
+	case length16:
+		n += 2
+	case length64:
+		n += 8
+	}
+	if second&maskBit != 0 {
+		n += 4
+	}
+	return n
+}
+
+// parseHeader decodes a header of headerSize bytes and checks what RFC 6455
+// demands of a single frame [RFC 6455 5.1, 5.2, 5.5].
+func parseHeader(b []byte, masked bool) (header, error) {
+	h := header{opcode: b[0] & opcodeBits, final: b[0]&finalBit != 0}
+	length := uint64(b[1] & lengthBits)
+	rest := b[2:]
+	switch length {
+	case length16:
+		length, rest = uint64(binary.BigEndian.Uint16(rest)), rest[2:]
+	case length64:
+		length, rest = binary.BigEndian.Uint64(rest), rest[8:]
+	}
+	switch {
+	case b[0]&reservedBits != 0:
+		return h, violation("reserved bits %#x", b[0]&reservedBits)
+	case h.opcode&^controlBit > opBinary:
+		return h, violation("opcode %d", h.opcode)
+	case h.opcode&controlBit != 0 && (!h.final || length > maxControl):
+		return h, violation("control frame in pieces or of %d bytes", length)
+	case masked != (b[1]&maskBit != 0):
+		return h, violation("masked %v, want %v", !masked, masked)
+	}
+	h.length = int(min(length, math.MaxInt)) // more than anybody takes
+	if masked {
+		h.mask.key = binary.LittleEndian.Uint32(rest)
+	}
+	return h, nil
 }

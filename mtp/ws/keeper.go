@@ -4,6 +4,7 @@
 package ws
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"sync"
@@ -13,9 +14,14 @@ import (
 // keeperSlots is over how many ticks per interval a keeper spreads its Links.
 const keeperSlots = 32
 
+// lookInterval is how often a keeper looks for readers that could rest.
+const lookInterval = 8 * time.Second
+
 // keeper visits every Link of a server once per keep-alive interval: one
 // ticker and one goroutine for all of them.
 type keeper struct {
+	looking time.Duration // 0: lookInterval
+
 	mu    sync.Mutex
 	slots [keeperSlots]map[*link]struct{}
 	next  int
@@ -57,10 +63,16 @@ func (k *keeper) all(f func(*link)) {
 func (k *keeper) run(ctx context.Context, interval time.Duration) {
 	ticker := time.NewTicker(max(interval/keeperSlots, time.Millisecond))
 	defer ticker.Stop()
-	for slot := 0; ; slot = (slot + 1) % keeperSlots {
+	looker := time.NewTicker(cmp.Or(k.looking, lookInterval) / keeperSlots)
+	defer looker.Stop()
+	for slot, look := 0, 0; ; {
 		select {
 		case <-ticker.C:
 			k.each(slot, (*link).tick)
+			slot = (slot + 1) % keeperSlots
+		case <-looker.C:
+			k.each(look, (*link).look)
+			look = (look + 1) % keeperSlots
 		case <-ctx.Done():
 			return
 		}

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/mtp"
@@ -35,41 +34,43 @@ const (
 type link struct {
 	opts     *LinkOptions
 	metrics  *mtp.KindMetrics
-	conn     *websocket.Conn
 	wire     *wire
 	box      *mtp.Outbox
 	port     mtp.Port       // set before the reader and the writer begin
 	endpoint usp.EndpointID // as far as it was known at first, for logs
 	token    mtp.Token
 
-	refused  atomic.Bool // a Record was refused in a way that ends the Link
-	activity atomic.Uint32
-	slot     int    // of the keeper
-	silent   int    // visits without a sign of life; keeper only
-	seq      uint32 // of the wire at the last visit; keeper only
+	refused atomic.Bool // a Record was refused in a way that ends the Link
+	resting atomic.Bool // the reader is woken to begin anew; written under mu
+	slot    int         // of the keeper
+	silent  int         // visits without a sign of life; keeper only
+	seq     uint32      // of the wire at the last visit; keeper only
+	seen    uint32      // waits of the wire at the last look; keeper only
 
-	peerEnd bool // the peer has sent a Close frame; reader only
+	// Reader only.
+	message  []byte // what has come of a fragmented message
+	inside   bool   // of one
+	peerEnd  bool   // the peer has sent a Close frame
+	unparsed bool   // what follows cannot be parsed
 
 	mu       sync.Mutex
-	cause    error // why the Link ends, the first that was known
-	pings    bool  // a Ping is due
-	pongs    bool  // a Pong is due, with pong
+	fresh    uint32 // waits of the wire when the reader began
+	over     bool   // the reader has ended
+	cause    error  // why the Link ends, the first that was known
+	pings    bool   // a Ping is due
+	pongs    bool   // a Pong is due, with pong
 	pong     []byte
 	finished bool // finish has waited for the peer's Close frame
 }
 
 // newLink wraps a connection whose handshake is over.
-func newLink(conn *websocket.Conn, w *wire, o *LinkOptions, m *mtp.KindMetrics, id usp.EndpointID) *link {
-	l := &link{opts: o, metrics: m, conn: conn, wire: w, endpoint: id}
+func newLink(w *wire, o *LinkOptions, m *mtp.KindMetrics, id usp.EndpointID) *link {
+	l := &link{opts: o, metrics: m, wire: w, endpoint: id}
 	w.opened()
 	l.box = mtp.NewOutbox(mtp.OutboxOptions{
 		MaxRecords: o.QueueRecords, MaxBytes: o.QueueBytes,
 		Write: l.write, Finish: l.finish, Abort: w.kill, Metrics: m,
 	})
-	conn.SetReadLimit(int64(o.MaxRecord))
-	conn.SetPingHandler(l.onPing)
-	conn.SetPongHandler(l.onPong)
-	conn.SetCloseHandler(l.onClose)
 	return l
 }
 
@@ -122,7 +123,7 @@ func (l *link) fail(cause error) {
 	l.because(cause)
 	l.refused.Store(true)
 	l.box.Fail()
-	_ = l.conn.SetReadDeadline(time.Unix(1, 0)) // fails only if the connection is gone already
+	_ = l.wire.SetReadDeadline(time.Unix(1, 0)) // fails only if the connection is gone already
 }
 
 // introduce has the router take the Link, after which live follows. On an
@@ -162,32 +163,59 @@ func (l *link) bindShared(p mtp.Peer) error {
 	return l.port.Bind(usp.Address{ID: p.Endpoint, Role: p.Role}, mtp.Hint{})
 }
 
-// live reads until the connection ends and tears down: when it returns Down has
-// been called, the connection is closed and none of the Link's goroutines is
-// alive. A panic below it ends this connection only.
+// live reads until the connection ends and tears down: when it returns false
+// Down has been called, the connection is closed and none of the Link's
+// goroutines is alive. When it returns true the reader has rested, and live is
+// to be called again by a new goroutine. A panic below it ends this connection
+// only.
 //
 // The frames of live, loop and whoever calls live are kept small: they stand on
 // the stack of every idle connection.
-func (l *link) live() {
-	defer l.teardown()
-	l.loop()
+func (l *link) live() (rested bool) {
+	defer l.teardown(&rested)
+	return l.loop()
 }
 
-// loop takes message after message.
-func (l *link) loop() {
+// loop waits for the peer, and handles frame after frame as long as some are
+// there; it reports whether it has rested.
+func (l *link) loop() (rested bool) {
 	for !l.refused.Load() {
-		kind, r, err := l.conn.NextReader()
-		if !l.take(kind, r, err) {
-			return
+		if l.wire.ahead == nil {
+			if err := l.wire.wait(); err != nil {
+				return l.woken(err)
+			}
+			if l.resting.Load() { // too late: there is something to do
+				l.rest()
+			}
+		}
+		if !l.take() {
+			return false
 		}
 	}
+	return false
+}
+
+// woken is the end of a wait by err; it reports whether that was to rest.
+func (l *link) woken(err error) (rested bool) {
+	if l.rest() {
+		l.begin()
+		return true
+	}
+	l.because(&networkError{"read", err})
+	return false
 }
 
 // teardown is deferred by live.
-func (l *link) teardown() {
+func (l *link) teardown(rested *bool) {
 	if p := recover(); p != nil {
 		l.because(panicked(p))
+		*rested = false
 	}
+	if *rested {
+		return
+	}
+	l.stopResting()
+	defer l.wire.release()
 	defer l.wire.kill()
 	l.box.Fail()
 	if isNetwork(l.ended()) {
@@ -248,7 +276,7 @@ func (l *link) finish() {
 	l.mu.Unlock()
 	err := l.wire.closeFrame(r.code, r.text, l.opts.CloseTimeout)
 	if err == nil || errors.Is(err, errCloseSent) {
-		err = l.conn.SetReadDeadline(time.Now().Add(l.opts.CloseTimeout))
+		err = l.wire.SetReadDeadline(time.Now().Add(l.opts.CloseTimeout))
 	}
 	if err != nil {
 		l.wire.kill()
@@ -268,35 +296,6 @@ func (l *link) controls(dst []control) []control {
 		l.pings = false
 	}
 	return dst
-}
-
-// tick is the keeper's visit, once per keep-alive interval [R-WS.17].
-func (l *link) tick() {
-	seq := l.wire.seq.Load()
-	if seq&1 == 1 && seq == l.seq {
-		l.expire(errStalled)
-		return
-	}
-	l.seq = seq
-	if l.opts.KeepAlive < 0 {
-		return
-	}
-	if l.activity.Load() == activityAccepting || l.activity.CompareAndSwap(activityHeard, activityQuiet) {
-		l.silent = 0
-	} else if l.silent++; l.silent > 2 {
-		l.expire(errSilent)
-		return
-	}
-	l.mu.Lock()
-	l.pings = true
-	l.mu.Unlock()
-	l.box.Poke()
-}
-
-// expire drops a peer that does not answer.
-func (l *link) expire(cause error) {
-	l.because(&networkError{"keep alive", cause})
-	l.wire.kill()
 }
 
 // logger is made when needed: one per idle connection would cost more than the

@@ -5,11 +5,13 @@ package ws
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 
@@ -20,6 +22,9 @@ import (
 // lingerBytes bounds what is read and thrown away from a peer that was told to
 // go and goes on sending.
 const lingerBytes = 1 << 20
+
+// errViolation is a peer that does not keep to RFC 6455.
+var errViolation = errors.New("violation of RFC 6455")
 
 // networkError is the end of a connection that takes nothing more.
 type networkError struct {
@@ -49,100 +54,127 @@ func guard(f func() error) (err error) {
 // panicked is the error for a panic, with its stack.
 func panicked(p any) error { return fmt.Errorf("%w: %v: %s", errPanic, p, debug.Stack()) }
 
-// take hands over the Record in one binary message [R-WS.14, R-WS.15], and
-// reports whether another may follow; otherwise the cause is noted.
-func (l *link) take(kind int, r io.Reader, err error) bool {
-	if err != nil {
-		l.because(l.readError(err))
-		return false
-	}
-	rec, err := l.record(kind, r)
+// take handles the next frame and reports whether another may follow; otherwise
+// the cause is noted.
+func (l *link) take() bool {
+	err := l.frame()
 	if err != nil {
 		l.because(err)
-		return false
 	}
-	l.token++
-	l.activity.Store(activityAccepting)
-	l.port.Accept(rec, mtp.Hint{}, l.token)
-	l.activity.Store(activityHeard)
-	return true
+	return err == nil
 }
 
-// record reads a Record; text frames and what does not parse are ErrMalformed
-// [R-WS.16].
-func (l *link) record(kind int, r io.Reader) (usp.Record, error) {
-	if kind != websocket.BinaryMessage {
-		l.metrics.Received(mtp.ErrMalformed)
-		return usp.Record{}, fmt.Errorf("ws: text frame: %w", mtp.ErrMalformed)
-	}
-	data, err := l.message(r)
+// frame reads one frame: a Record is one binary message [R-WS.14, R-WS.15],
+// however fragmented [R-WS.14b].
+func (l *link) frame() error {
+	h, err := l.wire.header()
 	if err != nil {
-		return usp.Record{}, l.readError(err)
+		return l.readError(err)
 	}
+	switch {
+	case h.opcode&controlBit != 0:
+		return l.control(h)
+	case (h.opcode == opContinuation) != l.inside:
+		return l.readError(violation("opcode %d within a message %v", h.opcode, l.inside))
+	case h.opcode == opText: // [R-WS.16]
+		l.metrics.Received(mtp.ErrMalformed)
+		return fmt.Errorf("ws: text frame: %w", mtp.ErrMalformed)
+	case h.length > l.opts.MaxRecord-len(l.message):
+		l.metrics.Received(mtp.ErrTooLarge)
+		l.unparsed = true
+		return fmt.Errorf("ws: read: %w", mtp.ErrTooLarge)
+	}
+	data, err := l.wire.payload(l.message, h)
+	if err != nil {
+		return l.readError(err)
+	}
+	l.inside = !h.final
+	if l.inside {
+		l.message = data
+		return nil
+	}
+	l.message = nil
+	return l.accept(data)
+}
+
+// accept hands a message to the router; what does not parse is ErrMalformed
+// [R-WS.16].
+func (l *link) accept(data []byte) error {
 	rec, err := usp.NewRecord(data)
 	if err != nil {
 		l.metrics.Received(err)
-		return usp.Record{}, fmt.Errorf("ws: read: %w", err)
+		return fmt.Errorf("ws: read: %w", err)
 	}
-	return rec, nil
+	l.token++
+	l.wire.activity.Store(activityAccepting)
+	l.port.Accept(rec, mtp.Hint{}, l.token)
+	l.wire.activity.Store(activityHeard)
+	return nil
 }
 
-// message reads one message, however fragmented [R-WS.14b], into a slice of its
-// own. Memory grows with what has arrived, not with what a header promises.
-func (l *link) message(r io.Reader) ([]byte, error) {
-	borrowed := l.wire.buffers.get()
-	defer l.wire.buffers.put(borrowed)
-	buf := *borrowed
-	for n := 0; ; {
-		m, err := r.Read(buf[n:])
-		n += m
-		switch {
-		case errors.Is(err, io.EOF) && n > len(*borrowed) && n > len(buf)/4*3:
-			return buf[:n:n], nil
-		case errors.Is(err, io.EOF):
-			return bytes.Clone(buf[:n]), nil
-		case err != nil:
-			return nil, err
-		}
-		if m > 0 {
-			l.activity.Store(activityHeard) // a large Record on a slow line is a sign of life
-		}
-		if n == len(buf) {
-			buf = append(buf, make([]byte, min(n, l.opts.MaxRecord-n+1))...)
-		}
+// control handles a control frame [R-WS.13]. A Close frame is an error, which
+// ends the Link; the answer to it is goodbye's.
+func (l *link) control(h header) error {
+	var space [maxControl]byte
+	data, err := l.wire.payload(space[:0], h)
+	if err != nil {
+		return l.readError(err)
 	}
-}
-
-// onPing has the writer answer [R-WS.18].
-func (l *link) onPing(data string) error {
-	l.activity.Store(activityHeard)
-	l.mu.Lock()
-	l.pongs, l.pong = true, []byte(data)
-	l.mu.Unlock()
-	l.box.Poke()
+	l.wire.activity.Store(activityHeard)
+	switch h.opcode {
+	case opPing: // the writer answers [R-WS.18]
+		l.mu.Lock()
+		l.pongs, l.pong = true, bytes.Clone(data)
+		l.mu.Unlock()
+		l.box.Poke()
+	case opClose:
+		closed, err := closeError(data)
+		if err != nil {
+			return l.readError(err)
+		}
+		l.peerEnd = true
+		return fmt.Errorf("ws: closed by the peer: %w", closed)
+	}
 	return nil
 }
 
-func (l *link) onPong(string) error {
-	l.activity.Store(activityHeard)
-	return nil
+// closeError decodes the payload of a Close frame [RFC 6455 5.5.1, 7.4].
+func closeError(data []byte) (*websocket.CloseError, error) {
+	if len(data) == 0 {
+		return &websocket.CloseError{Code: websocket.CloseNoStatusReceived}, nil
+	}
+	if len(data) == 1 {
+		return nil, violation("Close frame of one byte")
+	}
+	closed := &websocket.CloseError{Code: int(binary.BigEndian.Uint16(data)), Text: string(data[2:])}
+	if !mayClose(closed.Code) || !utf8.ValidString(closed.Text) {
+		return nil, violation("Close frame with status %d, %q", closed.Code, closed.Text)
+	}
+	return closed, nil
 }
 
-// onClose leaves the answer to goodbye.
-func (l *link) onClose(int, string) error {
-	l.peerEnd = true
-	return nil
+// mayClose reports whether a peer may send code [RFC 6455 7.4].
+func mayClose(code int) bool {
+	switch code {
+	case websocket.CloseNoStatusReceived, websocket.CloseAbnormalClosure, 1004:
+		return false
+	}
+	return code >= websocket.CloseNormalClosure && code <= websocket.CloseTryAgainLater || code >= 3000 && code <= 4999
 }
 
 // linger reads on until the peer has closed, the timeout has passed or it has
 // sent too much.
 func (l *link) linger() {
-	if err := l.conn.SetReadDeadline(time.Now().Add(l.opts.CloseTimeout)); err != nil {
+	if err := l.wire.SetReadDeadline(time.Now().Add(l.opts.CloseTimeout)); err != nil {
 		return
 	}
-	for {
-		if _, _, err := l.conn.NextReader(); err != nil {
+	for !l.unparsed && !l.peerEnd {
+		h, err := l.wire.header() // what is left of the last frame is skipped
+		if err != nil {
 			break
+		}
+		if h.opcode == opClose {
+			l.peerEnd = true
 		}
 	}
 	if !l.peerEnd {
@@ -152,15 +184,12 @@ func (l *link) linger() {
 	}
 }
 
-// readError sorts the library's errors: a Close frame of the peer, a violation
-// that the library has answered or that is ours to answer, or the network.
+// readError sorts the errors of reading: a violation of the protocol, which is
+// ours to answer, or the network.
 func (l *link) readError(err error) error {
-	if closed, ok := errors.AsType[*websocket.CloseError](err); ok && closed.Code != websocket.CloseAbnormalClosure {
-		return fmt.Errorf("ws: closed by the peer: %w", closed)
-	}
-	if errors.Is(err, websocket.ErrReadLimit) {
-		l.metrics.Received(mtp.ErrTooLarge)
-		return fmt.Errorf("ws: read: %w", mtp.ErrTooLarge)
+	if errors.Is(err, errViolation) {
+		l.unparsed = true
+		return fmt.Errorf("ws: read: %w", err)
 	}
 	return &networkError{"read", err}
 }

@@ -37,6 +37,7 @@ var replies = []reply{
 	{mtp.ErrTooLarge, websocket.CloseMessageTooBig, "Record too large", false},                     // [RFC 6455 7.4.1]
 	{mtp.ErrUnroutable, websocket.ClosePolicyViolation, "no such Endpoint", false},                 // [RFC 6455 7.4.1]
 	{mtp.ErrReplaced, CloseReplaced, "replaced by a newer session", false},                         // [R-WS.4]
+	{errViolation, websocket.CloseProtocolError, "violation of RFC 6455", false},                   // [RFC 6455 7.4.1]
 	{mtp.ErrDraining, websocket.CloseGoingAway, "shutting down", false},                            // [R-WS.8]
 	{errPanic, websocket.CloseInternalServerErr, "internal error", false},                          // [R-WS.8]
 	{mtp.ErrBusy, websocket.CloseTryAgainLater, "try again later", false},                          // [R-WS.8]

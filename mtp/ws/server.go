@@ -200,14 +200,13 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	hijacker := &hijackWriter{ResponseWriter: w, buffers: &s.buffers}
-	conn, err := s.upgrader.Upgrade(hijacker, r, answer)
-	if err != nil {
+	if _, err := s.upgrader.Upgrade(hijacker, r, answer); err != nil {
 		s.metrics.Rejected(mtp.RejectHandshake)
 		s.opts.Log.Debug("handshake failed", zap.String("remote", r.RemoteAddr), zap.Error(err))
 		return
 	}
 	peer.Loopback = listen.Loopback(hijacker.wire.Conn)
-	l := newLink(conn, hijacker.wire, &s.opts.LinkOptions, s.metrics, peer.Endpoint)
+	l := newLink(hijacker.wire, &s.opts.LinkOptions, s.metrics, peer.Endpoint)
 	if !s.enter(l) {
 		l.wire.kill()
 		return
@@ -220,9 +219,14 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	go s.own(l)
 }
 
-// own is the goroutine of one Link; drain waits for it.
+// own is the goroutine of one Link; drain waits for it. One that has rested goes
+// on as a new goroutine, because a stack that has grown does not become as small
+// as that of a new one.
 func (s *Server) own(l *link) {
-	l.live()
+	if l.live() {
+		go s.own(l)
+		return
+	}
 	s.leave(l, "link down", l.ended())
 }
 

@@ -122,11 +122,13 @@ func frame(first byte, payload []byte) []byte {
 
 // rawConn reads what came behind the handshake first.
 type rawConn struct {
-	*net.TCPConn
+	net.Conn
 	r *bufio.Reader
 }
 
 func (c rawConn) Read(p []byte) (int, error) { return c.r.Read(p) }
+
+func (c rawConn) CloseWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }
 
 // request is a handshake by hand; header replaces what it names.
 func request(tb testing.TB, addr, target string, header http.Header) (rawConn, *http.Response) {
@@ -155,7 +157,7 @@ func exchange(tb testing.TB, conn net.Conn, target string, header http.Header) (
 	if err := r.Write(conn); err != nil {
 		tb.Fatalf("write: got %v, want nil", err)
 	}
-	raw := rawConn{conn.(*net.TCPConn), bufio.NewReader(conn)}
+	raw := rawConn{conn, bufio.NewReader(conn)}
 	resp, err := http.ReadResponse(raw.r, r)
 	if err != nil {
 		tb.Fatalf("handshake: got %v, want an answer", err)

@@ -40,71 +40,33 @@ func (p *buffers) get() *[]byte {
 
 func (p *buffers) put(b *[]byte) { p.pool.Put(b) }
 
-// wire is the network connection below the library's Conn. Reading goes
-// through it unchanged, but many small frames take one system call; writing is
-// ours, many frames in one system call, and the library's own writes, of the
-// handshake and of Close frames, are kept apart from them.
+// wire is the network connection after the handshake, and below the library
+// during it. One read takes in many small frames and an idle connection keeps
+// no buffer, see input.go; many frames go out in one write.
 type wire struct {
 	net.Conn
 	buffers *buffers
 	masked  bool // client role
 
-	// Reading: one goroutine.
-	ahead  *[]byte // read but not consumed: (*ahead)[r:n]; nil if nothing
-	r, n   int
-	likely bool // the last read filled its buffer, more is waiting
+	input // one goroutine
 
 	// seq is odd during a write to the socket and grows with each.
 	seq atomic.Uint32
 
 	mu     sync.Mutex // writing
-	up     bool       // the handshake is over
 	closed bool       // a Close frame has been sent
 }
 
-// Read implements net.Conn. The caller's buffer is small, to keep an idle
-// connection cheap; once it was filled, a larger one is borrowed until what it
-// held is consumed.
-func (w *wire) Read(p []byte) (int, error) {
-	if w.ahead == nil {
-		if !w.likely {
-			n, err := w.Conn.Read(p)
-			w.likely = n == len(p)
-			return n, err
-		}
-		buf := w.buffers.get()
-		n, err := w.Conn.Read(*buf)
-		w.likely = n == len(*buf)
-		if n == 0 {
-			w.buffers.put(buf)
-			return 0, err
-		}
-		w.ahead, w.r, w.n = buf, 0, n // an error comes again with the next read
-	}
-	n := copy(p, (*w.ahead)[w.r:w.n])
-	if w.r += n; w.r == w.n {
-		w.buffers.put(w.ahead)
-		w.ahead = nil
-	}
-	return n, nil
-}
-
-// Write implements net.Conn for the library.
+// Write implements net.Conn for the library, which shakes hands.
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
-		return 0, errCloseSent
-	}
-	w.closed = w.up // it writes nothing but Close frames then
 	return len(p), w.flush(p)
 }
 
-// opened says that the handshake is over.
+// opened says that the handshake is over: the library is not used any more.
 func (w *wire) opened() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.up = true
+	w.waitWithoutBuffer()
 }
 
 // saidClose reports whether a Close frame has been sent.
