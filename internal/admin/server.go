@@ -1,0 +1,149 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/mtp/listen"
+	"github.com/uspgate/uspgate/routing"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// Defaults of Options, and the bounds of one request.
+const (
+	DefaultListen         = "127.0.0.1:7557"
+	DefaultMaxConnections = 64
+
+	maxHeader     = 16 << 10 // bytes, the query among them; a body is not read
+	headerTimeout = 5 * time.Second
+	answerTimeout = time.Minute
+	idleTimeout   = time.Minute
+	closeTimeout  = 5 * time.Second // for answers that are under way at the end
+)
+
+// Router is what the API asks; *routing.Router is one.
+type Router interface {
+	Endpoints() []routing.EndpointInfo
+	Endpoint(a usp.Address) (routing.EndpointInfo, bool)
+	Routes() []routing.Route
+	Rules() []routing.Rule
+	Aliases() []routing.Alias
+	Explanations(from usp.EndpointID, to usp.Address) []routing.Explanation
+	Queues() []routing.QueueInfo
+}
+
+// Options configure a Server.
+type Options struct {
+	// Listen is host:port; "": 127.0.0.1:7557. On a loopback address a request
+	// must be for this host by name, which a page in a browser that has been led
+	// here by DNS is not.
+	Listen string
+	// TokenFile holds the token that every request must bear. It is made, with
+	// its directory, if it is not there. Required.
+	TokenFile string
+	// Router is what is shown. Required.
+	Router Router
+	// Version of the program.
+	Version string
+	// MaxConnections bounds connections at the same time; 0: 64. One too many
+	// is closed at once.
+	MaxConnections int
+	// Log gets one line per token made and, once a second at most, per request
+	// that was refused for its token; nil: none.
+	Log *zap.Logger
+}
+
+// Server serves the API. Several live in one process without touching.
+type Server struct {
+	o        Options
+	routes   map[string]http.HandlerFunc
+	token    token
+	local    bool // the listener is on loopback
+	listener net.Listener
+	http     http.Server
+	refusals limiter
+}
+
+// New makes a Server; it opens and reads nothing yet.
+func New(o Options) (*Server, error) {
+	if o.TokenFile == "" || o.Router == nil {
+		return nil, errors.New("admin: a token file and a router are needed")
+	}
+	if o.MaxConnections < 0 {
+		return nil, errors.New("admin: the limit of connections is negative")
+	}
+	if o.Listen == "" {
+		o.Listen = DefaultListen
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	o.Log = o.Log.Named("admin")
+	s := &Server{o: o}
+	s.routes = map[string]http.HandlerFunc{
+		"/api/v1/version":        s.version,
+		"/api/v1/openapi.json":   s.openAPI,
+		"/api/v1/endpoints":      s.endpoints,
+		"/api/v1/routes":         s.listRoutes,
+		"/api/v1/routes/explain": s.explain,
+		"/api/v1/queues":         s.queues,
+	}
+	s.http = http.Server{
+		Handler: http.HandlerFunc(s.serve), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout,
+		ReadTimeout: headerTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
+	}
+	return s, nil
+}
+
+// Listen reads or makes the token and binds the address.
+func (s *Server) Listen(ctx context.Context) error {
+	var err error
+	if s.token, err = openToken(s.o.TokenFile, s.o.Log); err != nil {
+		return err
+	}
+	s.listener, err = listen.Listen(ctx, listen.Options{
+		Address: s.o.Listen, MaxConnections: s.o.MaxConnections, Log: s.o.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("admin: %w", err)
+	}
+	at, err := netip.ParseAddrPort(s.Addr())
+	s.local = err == nil && at.Addr().Unmap().IsLoopback()
+	return nil
+}
+
+// Addr is the bound address after Listen.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Run serves until ctx ends, and then what is under way for at most 5 s more.
+func (s *Server) Run(ctx context.Context) error {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		if s.http.Shutdown(bounded) != nil {
+			_ = s.http.Close() // nobody waits for these answers any more
+		}
+	})
+	err := s.http.Serve(s.listener)
+	if stop() {
+		_ = s.http.Close()
+		return fmt.Errorf("admin: %w", err)
+	}
+	<-done
+	return nil
+}
