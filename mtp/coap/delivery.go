@@ -52,7 +52,7 @@ type delivery struct {
 
 // start sends the first message, or the only one.
 func (d *delivery) start(fx *effects, to way) {
-	d.state, d.to = deliveryActive, to
+	d.to = to
 	d.szx, _ = szxOf(d.link.n.opts.BlockSize)
 	if !to.session.speaksFor(d.peer) {
 		d.finish(fx, mtp.ErrForbidden) // [R-SEC.0a]
@@ -72,7 +72,7 @@ func (d *delivery) restart(fx *effects) {
 	}
 	if d.state == deliveryPending {
 		d.state = deliveryActive
-		d.lane.count()
+		d.lane.shift(d, 1)
 	}
 	binary.BigEndian.PutUint64(d.token[:], rand.Uint64())
 	n.byToken[d.key()] = d
@@ -126,7 +126,8 @@ func (d *delivery) acked(fx *effects) {
 	n.clock.arm(&d.timer, d, n.opts.ResponseTimeout)
 	if !d.block().more {
 		d.state = deliveryPending
-		d.lane.answerPending(fx)
+		d.lane.shift(d, -1)
+		d.lane.released(fx, d.link)
 	}
 }
 
@@ -193,7 +194,7 @@ func (d *delivery) finish(fx *effects, err error) {
 	d.state, d.err = deliveryDone, err
 	fx.links = append(fx.links, d.link)
 	if d.lane != nil {
-		d.lane.pump(fx)
+		d.lane.released(fx, d.link)
 	}
 }
 

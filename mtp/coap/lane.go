@@ -53,6 +53,13 @@ func (n *node) laneTo(t *target) *lane {
 	return l
 }
 
+// crowded reports whether one destination has its part of a shared Link's
+// queue: a quarter.
+func (n *node) crowded(t *target) bool {
+	l := n.lanes[laneKey{t.host, t.port, t.secure}]
+	return l != nil && len(l.queue)+len(l.flight) >= max(1, n.opts.QueueRecords/4)
+}
+
 // add queues d.
 func (l *lane) add(fx *effects, d *delivery) {
 	d.lane = l
@@ -72,17 +79,26 @@ func (l *lane) pump(fx *effects) {
 		return
 	}
 	for l.active < l.n.opts.NStart && len(l.flight)-l.active < l.n.opts.Pipeline {
-		i := slices.IndexFunc(l.queue, func(d *delivery) bool { return !d.link.active })
+		i := slices.IndexFunc(l.queue, func(d *delivery) bool { return !l.busy(d.link) })
 		if i < 0 {
 			return
 		}
 		d := l.queue[i]
 		l.queue = slices.Delete(l.queue, i, i+1)
 		l.flight = append(l.flight, d)
-		l.active++
-		d.link.active = true
+		d.state = deliveryActive
+		l.shift(d, 1)
 		d.start(fx, l.to)
 	}
+}
+
+// busy reports whether a Record of the Link is on its way: anywhere, as they
+// may not overtake each other, or on a shared one in this lane.
+func (l *lane) busy(k *link) bool {
+	if !k.shared {
+		return k.active > 0
+	}
+	return slices.ContainsFunc(l.flight, func(d *delivery) bool { return d.link == k && d.state == deliveryActive })
 }
 
 // open reports whether the way is known; otherwise somebody finds it out.
@@ -123,25 +139,25 @@ func (l *lane) dial() {
 	l.pump(fx)
 }
 
-// answerPending: a delivery has become pending, the next one may start.
-func (l *lane) answerPending(fx *effects) {
-	l.count()
-	l.pump(fx)
+// shift changes how many deliveries of a Link are active.
+func (l *lane) shift(d *delivery, by int) {
+	l.active += by
+	d.link.active += by
 }
 
-// count counts the active deliveries anew, after a change of one.
-func (l *lane) count() {
-	l.active = 0
-	for _, d := range l.flight {
-		if d.state == deliveryActive {
-			l.active++
-		} else {
-			d.link.active = false
-		}
+// released: a delivery is not active any more, the next one may start, in this
+// lane or another of its Link.
+func (l *lane) released(fx *effects, k *link) {
+	l.pump(fx)
+	if k.shared || k.active > 0 {
+		return
 	}
-	for _, d := range l.flight {
-		if d.state == deliveryActive {
-			d.link.active = true
+	for _, d := range k.out {
+		if d.state == deliveryQueued && d.lane != nil {
+			if d.lane != l {
+				d.lane.pump(fx)
+			}
+			return
 		}
 	}
 }
@@ -157,16 +173,15 @@ func (l *lane) remove(d *delivery) {
 	if i := slices.Index(l.flight, d); i >= 0 {
 		l.flight = slices.Delete(l.flight, i, i+1)
 		if d.state == deliveryActive {
-			l.active--
-			d.link.active = false
+			l.shift(d, -1)
 		}
 	}
 }
 
 // fail ends all deliveries of the lane: nobody is there. A Link of one peer
 // goes down, so that the router keeps its Records; on a shared one, whose other
-// destinations may be well, each gets ErrBusy, and its Endpoint is told to be
-// absent.
+// destinations may be well, each gets ErrBusy. The router has such a Record in
+// its buffer by then, for it has waited too long, and tries it again.
 func (l *lane) fail(fx *effects, cause error) {
 	all := slices.Concat(l.flight, l.queue)
 	for _, d := range all {

@@ -6,6 +6,7 @@ package coap
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
@@ -48,7 +49,7 @@ type link struct {
 	out      []*delivery // not settled, in the order of Enqueue
 	records  int
 	bytes    int
-	active   bool // a delivery is active
+	active   int // deliveries that are
 	settling bool
 	dest     *target // default destination
 	cached   struct {
@@ -94,10 +95,14 @@ func (l *link) Enqueue(rec usp.Record, hint mtp.Hint, t mtp.Token) error {
 		return mtp.ErrFull
 	}
 	d := &delivery{link: l, data: rec.Bytes(), peer: rec.Header().To, ticket: t}
+	known := l.address(d, rec.Header(), hint.Destination)
+	if known && l.shared && l.n.crowded(d.dest) {
+		return mtp.ErrFull
+	}
 	l.out = append(l.out, d)
 	l.records++
 	l.bytes += size
-	if !l.address(d, rec.Header(), hint.Destination) {
+	if !known {
 		d.state, d.err = deliveryDone, mtp.ErrUnroutable
 		fx.links = append(fx.links, l)
 	} else if l.port != nil {
@@ -151,12 +156,7 @@ func (l *link) settle() {
 		return
 	}
 	l.settling = true
-	for len(l.out) > 0 && l.out[0].state == deliveryDone {
-		d := l.out[0]
-		l.out[0] = nil
-		if l.out = l.out[1:]; len(l.out) == 0 {
-			l.out = nil
-		}
+	for d := l.settled(); d != nil; d = l.settled() {
 		l.records-- // makes room first, so that the router may enqueue from Settled
 		l.bytes -= len(d.data)
 		n.mu.Unlock()
@@ -168,6 +168,29 @@ func (l *link) settle() {
 	if l.state != linkOpen {
 		l.kick()
 	}
+}
+
+// settled takes out the next delivery that is done: the oldest one, or on a
+// shared Link any, so that a destination does not wait for another one.
+func (l *link) settled() *delivery {
+	for i, d := range l.out {
+		if d.state == deliveryDone {
+			if i == 0 {
+				l.out[0] = nil
+				l.out = l.out[1:]
+			} else {
+				l.out = slices.Delete(l.out, i, i+1)
+			}
+			if len(l.out) == 0 {
+				l.out = nil
+			}
+			return d
+		}
+		if !l.shared {
+			break
+		}
+	}
+	return nil
 }
 
 // Ack implements mtp.Link: the sender gets its answer [R-COAP.7].
