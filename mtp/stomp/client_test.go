@@ -1,0 +1,415 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package stomp_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/mtptest"
+	"github.com/uspgate/uspgate/mtp/stomp"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// broker is one that the test writes and reads by hand.
+type broker struct {
+	net.Listener
+	t testing.TB
+}
+
+func newBroker(tb testing.TB) *broker {
+	tb.Helper()
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = l.Close() })
+	return &broker{l, tb}
+}
+
+func (b *broker) url() string { return "stomp://" + b.Addr().String() }
+
+// accept takes the next connection and its STOMP frame.
+func (b *broker) accept() (*peer, got) {
+	b.t.Helper()
+	conn, err := b.Accept()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	p := newPeer(b.t, conn)
+	return p, p.want("STOMP")
+}
+
+var connectedFrame = rawFrame("CONNECTED", nil, "version:1.2")
+
+// confirm answers the SUBSCRIBE of the own destination and returns that.
+func confirm(p *peer) string {
+	p.t.Helper()
+	f := p.want("SUBSCRIBE")
+	p.write(rawFrame("RECEIPT", nil, "receipt-id:"+f.headers["receipt"]))
+	return f.headers["destination"]
+}
+
+// message is a MESSAGE with a Record.
+func message(rec []byte, more ...string) []byte {
+	return rawFrame("MESSAGE", rec, append([]string{
+		"subscription:0", "message-id:1", "destination:/queue/x", fmt.Sprintf("content-length:%d", len(rec)),
+	}, more...)...)
+}
+
+// TestClientFrames is the first frames to the byte [R-STOMP.2 to R-STOMP.5,
+// R-STOMP.8, R-STOMP.12 to R-STOMP.22].
+func TestClientFrames(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	hub := mtptest.NewRecorder(t)
+	url := "stomp://us%3Aer:p%40ss@" + b.Addr().String()
+	connectTo(t, stomp.ClientOptions{URL: url, VirtualHost: "/usp", Presents: true}, hub)
+	p, first := b.accept()
+	if want := "STOMP\naccept-version:1.2\nhost:/usp\nendpoint-id:os\\c\\c00D09E-agent-1\nlogin:us:er\npasscode:p@ss\n" +
+		"heart-beat:60000,60000\n\n"; first.raw != want {
+		t.Errorf("got %q, want %q", first.raw, want)
+	}
+	p.write(connectedFrame)
+	f := p.want("SUBSCRIBE")
+	if want := "SUBSCRIBE\nid:0\ndestination:" + escape(agentDest(agent)) + "\nack:auto\nreceipt:ready\n\n"; f.raw != want {
+		t.Errorf("got %q, want %q", f.raw, want)
+	}
+	link := hub.Link()
+	if got := link.Peer; !got.Shared || got.Presents != agent || got.Role != usp.RoleController || !got.Identity.Any {
+		t.Errorf("Peer: got %+v", got)
+	}
+	token := link.Send(record(agent, controller, 1), mtp.Hint{}) // waits for the RECEIPT
+	p.write(rawFrame("RECEIPT", nil, "receipt-id:ready"))
+	f = p.want("SEND")
+	if want := "SEND\ndestination:" + escape(controllerDest(controller)) + "\ncontent-type:application/vnd.bbf.usp.msg\n" +
+		"reply-to-dest:" + escape(agentDest(agent)) + fmt.Sprintf("\nreceipt:0\ncontent-length:%d\n\n", len(f.body)); f.raw != want {
+		t.Errorf("got %q, want %q", f.raw, want)
+	}
+	p.write(rawFrame("RECEIPT", nil, "receipt-id:0"))
+	if got := link.Settlement(); got.Token != token || got.Err != nil {
+		t.Errorf("Settled: got %+v", got)
+	}
+	// To where the answer is wanted [R-STOMP.23].
+	link.Send(record(agent, controller, 2), mtp.Hint{Destination: "/queue/c:1"})
+	if got := p.want("SEND").headers["destination"]; got != `/queue/c\c1` {
+		t.Errorf("destination: got %q", got)
+	}
+	p.write(message(record(controller, agent, 3), `reply-to-dest:/queue/c\c1`, "content-type:text/x"))
+	if got := link.Next(); got.Hint.ReplyTo != "/queue/c:1" || !bytes.Equal(got.Record.Bytes(), record(controller, agent, 3)) {
+		t.Errorf("got %q with reply to %q", got.Record.Bytes(), got.Hint.ReplyTo)
+	}
+	rec := link.Link.(mtp.Connector).ConnectRecord(agent, controller)
+	if got := usp.ConnectTopic(&rec); got != agentDest(agent) {
+		t.Errorf("subscribed_destination: got %q", got)
+	}
+}
+
+// TestClientDestination: where the own destination is from [R-STOMP.6,
+// R-STOMP.14 to R-STOMP.17].
+func TestClientDestination(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		o        stomp.ClientOptions
+		assigned string
+		want     string // "": the connection ends and another follows
+	}{
+		"template":                {stomp.ClientOptions{}, "", agentDest(agent)},
+		"template of Controllers": {stomp.ClientOptions{Role: usp.RoleController, Endpoint: controller}, "", controllerDest(controller)},
+		"configured":              {stomp.ClientOptions{OwnDestination: "/queue/own"}, "", "/queue/own"},
+		"assigned":                {stomp.ClientOptions{OwnDestination: "/queue/own"}, "/queue/a:1", "/queue/a:1"},
+		"assigned, escaped":       {stomp.ClientOptions{Assigned: true}, `/queue/a\c1`, "/queue/a:1"},
+		"not assigned":            {stomp.ClientOptions{Assigned: true}, "", ""},
+		"shared":                  {stomp.ClientOptions{Shared: true, OwnDestination: "/queue/gw"}, "", "/queue/gw"},
+		"shared and assigned":     {stomp.ClientOptions{Shared: true}, "/queue/gw", "/queue/gw"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBroker(t)
+			hub := mtptest.NewRecorder(t)
+			tt.o.URL = b.url()
+			connectTo(t, tt.o, hub)
+			for range 2 { // of a retry the same
+				p, _ := b.accept()
+				lines := []string{"version:1.2"}
+				if tt.assigned != "" {
+					lines = append(lines, "subscribe-dest:"+tt.assigned)
+				}
+				p.write(rawFrame("CONNECTED", nil, lines...))
+				if tt.want == "" {
+					p.wantEnd()
+					continue
+				}
+				if got := confirm(p); got != escape(tt.want) {
+					t.Errorf("destination: got %q, want %q", got, tt.want)
+				}
+				link := hub.Link()
+				link.Send(mtptest.Record(agent, controller, "x", 0), mtp.Hint{})
+				reply := tt.want
+				if tt.o.Shared && tt.o.OwnDestination == "" {
+					reply = agentDest(agent)
+				}
+				if tt.o.Role == usp.RoleController {
+					reply = tt.want
+				}
+				if got := p.want("SEND").headers["reply-to-dest"]; got != escape(reply) {
+					t.Errorf("reply-to-dest: got %q, want %q", got, reply)
+				}
+				_ = p.Close()
+				if err := link.WaitDown(); err == nil {
+					t.Error("cause: got nil, want an error")
+				}
+			}
+		})
+	}
+}
+
+// TestClientError: an ERROR ends the connection and another follows [R-STOMP.7,
+// R-STOMP.25]; a Record that it is about is refused for good, all others come
+// back.
+func TestClientError(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	hub := mtptest.NewRecorder(t)
+	connectTo(t, stomp.ClientOptions{URL: b.url()}, hub)
+	p, _ := b.accept()
+	p.write(rawFrame("ERROR", []byte("go away"), "message:not you"))
+	p.wantEnd()
+	for _, answer := range [][]byte{
+		rawFrame("CONNECTED", nil, "version:1.0"), rawFrame("CONNECTED", nil), rawFrame("RECEIPT", nil, "receipt-id:1"),
+		rawFrame("CONNECTED", nil, "version:1.2", "heart-beat:x"), []byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
+	} {
+		p, _ = b.accept()
+		p.write(answer)
+		p.wantEnd()
+	}
+	p, _ = b.accept()
+	p.write(connectedFrame)
+	confirm(p)
+	link := hub.Link()
+	var tokens []mtp.Token
+	for i := range 4 {
+		tokens = append(tokens, link.Send(record(agent, controller, i), mtp.Hint{}))
+		p.want("SEND")
+	}
+	p.write(rawFrame("RECEIPT", nil, "receipt-id:2"), rawFrame("RECEIPT", nil, "receipt-id:2"),
+		rawFrame("RECEIPT", nil, "receipt-id:99"), rawFrame("RECEIPT", nil, "receipt-id:x"),
+		rawFrame("ERROR", []byte("x"), "message:access refused", "receipt-id:1", "content-length:1"))
+	want := []mtptest.Settlement{
+		{Token: tokens[2]}, {Token: tokens[1], Err: mtp.ErrForbidden},
+		{Token: tokens[0], Err: mtp.ErrLinkDown}, {Token: tokens[3], Err: mtp.ErrLinkDown},
+	}
+	for _, w := range want {
+		if got := link.Settlement(); got != w {
+			t.Errorf("Settled: got %+v, want %+v", got, w)
+		}
+	}
+	if err := link.WaitDown(); err == nil || !strings.Contains(err.Error(), "access refused") {
+		t.Errorf("cause: got %v, want what the broker says", err)
+	}
+	b.accept()
+}
+
+// TestClientWindow: no more than MaxInflight SENDs are without RECEIPT.
+func TestClientWindow(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	hub := mtptest.NewRecorder(t)
+	connectTo(t, stomp.ClientOptions{URL: b.url(), MaxInflight: 2}, hub)
+	p, _ := b.accept()
+	p.write(connectedFrame)
+	confirm(p)
+	link := hub.Link()
+	for i := range 6 {
+		link.Send(record(agent, controller, i), mtp.Hint{})
+	}
+	for i := range 3 {
+		if first, second := p.want("SEND").headers["receipt"], p.want("SEND").headers["receipt"]; first != fmt.Sprint(2*i) ||
+			second != fmt.Sprint(2*i+1) {
+			t.Fatalf("receipts: got %s and %s, want %d and %d", first, second, 2*i, 2*i+1)
+		}
+		if n := p.r.Buffered(); n > 0 {
+			t.Fatalf("got %d bytes more, want to be waited for", n)
+		}
+		p.write(rawFrame("RECEIPT", nil, fmt.Sprintf("receipt-id:%d", 2*i)), rawFrame("RECEIPT", nil, fmt.Sprintf("receipt-id:%d", 2*i+1)))
+	}
+}
+
+// TestClientBye: DISCONNECT at shutdown, after the receipts; what comes before
+// its RECEIPT is still taken, because the broker holds it for delivered
+// [R-STOMP.28, R-STOMP.30].
+func TestClientBye(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	hub := mtptest.NewRecorder(t)
+	c, err := stomp.NewClient(stomp.ClientOptions{URL: b.url(), Endpoint: agent, Role: usp.RoleAgent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := mtptest.Start(t, c, hub)
+	p, _ := b.accept()
+	p.write(connectedFrame)
+	confirm(p)
+	link := hub.Link()
+	token := link.Send(record(agent, controller, 1), mtp.Hint{})
+	p.want("SEND")
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		running.Stop(t)
+	}()
+	p.write(rawFrame("RECEIPT", nil, "receipt-id:0"))
+	if f := p.want("DISCONNECT"); f.headers["receipt"] != "bye" {
+		t.Errorf("DISCONNECT: got %q", f.raw)
+	}
+	p.write(message(record(controller, agent, 9)), rawFrame("RECEIPT", nil, "receipt-id:bye"))
+	p.wantEnd()
+	<-stopped
+	link.Next()
+	if got := link.Settlement(); got.Token != token || got.Err != nil {
+		t.Errorf("Settled: got %+v", got)
+	}
+	if err := link.WaitDown(); !errors.Is(err, mtp.ErrDraining) {
+		t.Errorf("cause: got %v, want %v", err, mtp.ErrDraining)
+	}
+}
+
+// TestRepresent: a shared connection is subscribed for whom it represents, also
+// after it has come again, and has each one's own reply-to-dest.
+func TestRepresent(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	hub := mtptest.NewRecorder(t)
+	c := connectTo(t, stomp.ClientOptions{
+		URL: b.url(), Shared: true, MaxRepresented: 3, Role: usp.RoleController, Endpoint: "self::gw",
+	}, hub)
+	c.Represent(usp.Address{ID: "os::1", Role: usp.RoleController})
+	p, _ := b.accept()
+	p.write(connectedFrame)
+	if got := p.want("SUBSCRIBE").headers["destination"]; got != escape(controllerDest("os::1")) {
+		t.Errorf("destination: got %q", got)
+	}
+	link := hub.Link()
+	representer := link.Link.(mtp.Representer)
+	two, three := usp.Address{ID: "os::2", Role: usp.RoleController}, usp.Address{ID: "os::3", Role: usp.RoleAgent}
+	representer.Represent(two)
+	representer.Represent(two)
+	representer.Represent(three)
+	representer.Represent(usp.Address{ID: "os::4", Role: usp.RoleAgent}) // there is no room
+	link.Send(record("os::2", agent, 1), mtp.Hint{})
+	second := p.want("SUBSCRIBE")
+	if second.headers["destination"] != escape(controllerDest("os::2")) {
+		t.Errorf("destination: got %q", second.raw)
+	}
+	if got := p.want("SUBSCRIBE").headers["destination"]; got != escape(agentDest("os::3")) {
+		t.Errorf("destination: got %q", got)
+	}
+	f := p.want("SEND") // after its SUBSCRIBE
+	if f.headers["reply-to-dest"] != escape(controllerDest("os::2")) || f.headers["destination"] != escape(agentDest(agent)) {
+		t.Errorf("SEND: got %q", f.raw)
+	}
+	c.Withdraw(two)
+	c.Withdraw(two)
+	if got := p.want("UNSUBSCRIBE").headers["id"]; got != second.headers["id"] {
+		t.Errorf("UNSUBSCRIBE: got id %q, want %q", got, second.headers["id"])
+	}
+	_ = p.Close()
+	p, _ = b.accept()
+	p.write(connectedFrame)
+	dests := []string{p.want("SUBSCRIBE").headers["destination"], p.want("SUBSCRIBE").headers["destination"]}
+	slices.Sort(dests)
+	if want := []string{escape(agentDest("os::3")), escape(controllerDest("os::1"))}; !slices.Equal(dests, want) {
+		t.Errorf("destinations: got %q, want %q", dests, want)
+	}
+	hub.Link().Send(record("os::1", agent, 2), mtp.Hint{})
+	p.want("SEND")
+}
+
+// TestBothRoles: of a shared connection without a role each Endpoint has that in
+// which it is represented.
+func TestBothRoles(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	hub := mtptest.NewRecorder(t)
+	c, err := stomp.NewClient(stomp.ClientOptions{URL: b.url(), Shared: true, LinkOptions: stomp.LinkOptions{HeartBeat: -1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mtptest.Start(t, c, hub)
+	c.Represent(usp.Address{ID: agent, Role: usp.RoleAgent})
+	c.Represent(usp.Address{ID: controller, Role: usp.RoleController})
+	p, first := b.accept()
+	if _, ok := first.headers["endpoint-id"]; ok || first.headers["heart-beat"] != "0,0" || first.headers["host"] != "127.0.0.1" {
+		t.Errorf("STOMP: got %q", first.raw)
+	}
+	p.write(connectedFrame)
+	p.want("SUBSCRIBE")
+	p.want("SUBSCRIBE")
+	link := hub.Link()
+	if link.Peer.Role != usp.RoleUnknown {
+		t.Errorf("Role: got %v, want unknown", link.Peer.Role)
+	}
+	for _, from := range []usp.EndpointID{agent, controller} {
+		link.Send(record(from, "os::x", 1), mtp.Hint{})
+		own, to := agentDest(agent), controllerDest("os::x")
+		if from == controller {
+			own, to = controllerDest(controller), agentDest("os::x")
+		}
+		if f := p.want("SEND"); f.headers["reply-to-dest"] != escape(own) || f.headers["destination"] != escape(to) {
+			t.Errorf("SEND from %s: got %q", from, f.raw)
+		}
+	}
+}
+
+// TestPeerAndPatterns: who the other side may be.
+func TestPeerAndPatterns(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	hub := mtptest.NewRecorder(t)
+	connectTo(t, stomp.ClientOptions{
+		LinkOptions: stomp.LinkOptions{Patterns: []string{"os::*"}, Order: 3}, URL: b.url(), Peer: controller,
+	}, hub)
+	p, _ := b.accept()
+	p.write(connectedFrame)
+	confirm(p)
+	got := hub.Link().Peer
+	if got.Shared || got.Endpoint != controller || got.Order != 3 || !got.Identity.Allows(controller) ||
+		!got.Identity.Allows("os::1") || got.Identity.Allows("self::other") {
+		t.Errorf("Peer: got %+v", got)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	link := func(o stomp.LinkOptions) stomp.ClientOptions {
+		return stomp.ClientOptions{LinkOptions: o, URL: "stomp://h", Endpoint: agent, Role: usp.RoleAgent}
+	}
+	bad := map[string]stomp.ClientOptions{
+		"no URL":           {Endpoint: agent, Role: usp.RoleAgent},
+		"scheme":           {URL: "http://h", Endpoint: agent, Role: usp.RoleAgent},
+		"no Endpoint":      {URL: "stomp://h", Role: usp.RoleAgent},
+		"no role":          {URL: "stomp://h", Endpoint: agent},
+		"assigned, shared": {URL: "stomp://h", Shared: true, Assigned: true},
+		"template":         link(stomp.LinkOptions{Destinations: stomp.Destinations{Agent: "/queue/a", Controller: "/queue/{endpoint_id}"}}),
+		"same template":    link(stomp.LinkOptions{Destinations: stomp.Destinations{Agent: "/{endpoint_id}", Controller: "/{endpoint_id}"}}),
+		"large header":     link(stomp.LinkOptions{MaxHeader: 16 << 10}),
+		"negative":         link(stomp.LinkOptions{MaxRecord: -1}),
+	}
+	for name, o := range bad {
+		if _, err := stomp.NewClient(o); err == nil {
+			t.Errorf("%s: got nil, want an error", name)
+		}
+	}
+	c, err := stomp.NewClient(stomp.ClientOptions{URL: "stomps://u:secret@h", Endpoint: agent, Role: usp.RoleAgent})
+	if err != nil || c.Addr() != "stomps://u:xxxxx@h:61614" || c.Name() != "stomp" {
+		t.Errorf("got %v, %v", c, err)
+	}
+}
