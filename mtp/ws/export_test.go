@@ -3,7 +3,12 @@
 
 package ws
 
-import "time"
+import (
+	"net"
+	"time"
+
+	"github.com/uspgate/uspgate/mtp"
+)
 
 // What the tests and fuzz targets need of the inside.
 var (
@@ -14,6 +19,27 @@ var (
 	Claimed           = claimed
 	ReplyTo           = func(cause error) (code int, ack bool) { r := replyTo(cause); return r.code, r.ack }
 )
+
+// ReadFrames has a Link read from conn, of a server or of a client, and give its
+// Records to port, until the connection ends or a frame ends it; it returns the
+// status of the Close frame that answers, 0 if none could, and the cause.
+func ReadFrames(conn net.Conn, client bool, maxRecord int, port mtp.Port) (code int, err error) {
+	o := &LinkOptions{MaxRecord: maxRecord}
+	o.setDefaults()
+	w := &wire{Conn: conn, buffers: &buffers{}, masked: client}
+	w.lines.done = true
+	l := newLink(w, o, nil, "")
+	l.port = port
+	l.loop()
+	cause := l.ended()
+	if isNetwork(cause) {
+		return 0, cause
+	}
+	if code, ok := peerCode(cause); ok {
+		return code, cause
+	}
+	return replyTo(cause).code, cause
+}
 
 // LookEvery has readers rest sooner; it is called before Run.
 func (s *Server) LookEvery(d time.Duration) { s.keeper.looking = d }

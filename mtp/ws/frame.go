@@ -98,25 +98,35 @@ func violation(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errViolation, fmt.Sprintf(format, args...))
 }
 
-// headerSize returns how many bytes the header has that begins with the first
-// two of a frame.
-func headerSize(second byte) int {
+// headerSize returns how many bytes the header has that begins with the two of
+// b, and checks what these say [RFC 6455 5.1, 5.2, 5.5].
+func headerSize(b []byte, masked bool) (int, error) {
+	opcode, length := b[0]&opcodeBits, b[1]&lengthBits
+	switch {
+	case b[0]&reservedBits != 0:
+		return 0, violation("reserved bits %#x", b[0]&reservedBits)
+	case opcode&^controlBit > opBinary:
+		return 0, violation("opcode %d", opcode)
+	case opcode&controlBit != 0 && (b[0]&finalBit == 0 || length > maxControl):
+		return 0, violation("control frame in pieces, or too long")
+	case masked != (b[1]&maskBit != 0):
+		return 0, violation("masked %v, want %v", !masked, masked)
+	}
 	n := 2
-	switch second & lengthBits {
+	switch length {
 	case length16:
 		n += 2
 	case length64:
 		n += 8
 	}
-	if second&maskBit != 0 {
+	if masked {
 		n += 4
 	}
-	return n
+	return n, nil
 }
 
-// parseHeader decodes a header of headerSize bytes and checks what RFC 6455
-// demands of a single frame [RFC 6455 5.1, 5.2, 5.5].
-func parseHeader(b []byte, masked bool) (header, error) {
+// parseHeader decodes the headerSize bytes of a header.
+func parseHeader(b []byte, masked bool) header {
 	h := header{opcode: b[0] & opcodeBits, final: b[0]&finalBit != 0}
 	length := uint64(b[1] & lengthBits)
 	rest := b[2:]
@@ -126,19 +136,9 @@ func parseHeader(b []byte, masked bool) (header, error) {
 	case length64:
 		length, rest = binary.BigEndian.Uint64(rest), rest[8:]
 	}
-	switch {
-	case b[0]&reservedBits != 0:
-		return h, violation("reserved bits %#x", b[0]&reservedBits)
-	case h.opcode&^controlBit > opBinary:
-		return h, violation("opcode %d", h.opcode)
-	case h.opcode&controlBit != 0 && (!h.final || length > maxControl):
-		return h, violation("control frame in pieces or of %d bytes", length)
-	case masked != (b[1]&maskBit != 0):
-		return h, violation("masked %v, want %v", !masked, masked)
-	}
 	h.length = int(min(length, math.MaxInt)) // more than anybody takes
 	if masked {
 		h.mask.key = binary.LittleEndian.Uint32(rest)
 	}
-	return h, nil
+	return h
 }

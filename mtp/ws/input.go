@@ -198,14 +198,14 @@ func (w *wire) header() (header, error) {
 	if err != nil {
 		return header{}, err
 	}
-	size := headerSize(b[1])
-	if b, err = w.peek(size); err != nil {
-		return header{}, err
-	}
-	h, err := parseHeader(b, !w.masked)
+	size, err := headerSize(b, !w.masked)
 	if err != nil {
 		return header{}, err
 	}
+	if b, err = w.peek(size); err != nil {
+		return header{}, err
+	}
+	h := parseHeader(b, !w.masked)
 	w.left = h.length
 	w.skip(size)
 	return h, nil
