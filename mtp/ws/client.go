@@ -26,7 +26,7 @@ import (
 type Client struct {
 	opts    ClientOptions
 	metrics *mtp.KindMetrics
-	buffers buffers
+	buffers *Buffers
 	target  string // URL with the own Endpoint ID
 }
 
@@ -43,7 +43,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ws: URL: %w", err)
 	}
-	return &Client{opts: o, metrics: metrics, target: withEndpoint(*u, o.Endpoint)}, nil
+	return &Client{opts: o, metrics: metrics, buffers: o.Buffers, target: withEndpoint(*u, o.Endpoint)}, nil
 }
 
 // Name implements mtp.Transport.
@@ -58,14 +58,32 @@ func (c *Client) Addr() string { return c.opts.URL }
 // Run implements mtp.Transport. When ctx ends it closes the Link with
 // mtp.ErrDraining, which takes at most twice CloseTimeout.
 func (c *Client) Run(ctx context.Context, h mtp.Handler) error {
-	o := mtp.SuperviseOptions{Retry: c.opts.Retry, Hold: c.opts.Hold, GiveUp: c.opts.GiveUp, Log: c.opts.Log}
-	return mtp.Supervise(ctx, o, func(ctx context.Context, up func()) error {
+	return mtp.Supervise(ctx, c.supervised(), func(ctx context.Context, up func()) error {
 		return c.attempt(ctx, h, up)
 	})
 }
 
-// attempt is one connection, from dialling to its end.
+func (c *Client) supervised() mtp.SuperviseOptions {
+	return mtp.SuperviseOptions{
+		Retry: c.opts.Retry, Hold: c.opts.Hold, GiveUp: c.opts.GiveUp,
+		Log: c.opts.Log.WithLazy(zap.String("listener", c.opts.Name)), // one of many thousand
+	}
+}
+
+// attempt is one connection, from dialling to its end. Dialling needs a large
+// stack, so it has a goroutine of its own that is gone when the Link is up.
 func (c *Client) attempt(ctx context.Context, h mtp.Handler, up func()) error {
+	ended := make(chan error, 1)
+	go func() {
+		if err := guard(func() error { return c.connect(ctx, h, up, ended) }); err != nil {
+			ended <- err
+		}
+	}()
+	return <-ended
+}
+
+// connect brings a Link up, whose end is told to ended later.
+func (c *Client) connect(ctx context.Context, h mtp.Handler, up func(), ended chan<- error) error {
 	conn, w, answer, err := c.dial(ctx)
 	if err != nil {
 		return err
@@ -76,16 +94,28 @@ func (c *Client) attempt(ctx context.Context, h mtp.Handler, up func()) error {
 		return err
 	}
 	l := newLink(w, &c.opts.LinkOptions, c.metrics, peer.Endpoint)
-	defer keep(l, interval(c.opts.KeepAlive))()
-	stop := context.AfterFunc(ctx, func() { l.Close(mtp.ErrDraining) })
-	defer stop()
 	if err := l.introduce(h, peer); err != nil {
 		return err
 	}
 	up()
 	l.logger().Info("link up", zap.String("url", c.opts.URL))
-	l.live()
-	return l.ended()
+	stopKeeping := keep(l, interval(c.opts.KeepAlive))
+	stopClosing := context.AfterFunc(ctx, func() { l.Close(mtp.ErrDraining) })
+	go c.own(l, func() {
+		stopKeeping()
+		stopClosing()
+		ended <- l.ended()
+	})
+	return nil
+}
+
+// own is the goroutine of a Link, as that of a server.
+func (c *Client) own(l *link, end func()) {
+	if l.live() {
+		go c.own(l, end)
+		return
+	}
+	end()
 }
 
 // dial connects and shakes hands, all within the handshake timeout.
@@ -95,7 +125,7 @@ func (c *Client) dial(ctx context.Context) (*websocket.Conn, *wire, http.Header,
 	stop := func() bool { return true }
 	defer func() { stop() }()
 	wrap := func(conn net.Conn) net.Conn {
-		w = &wire{Conn: conn, buffers: &c.buffers, masked: true}
+		w = &wire{Conn: conn, buffers: c.buffers, masked: true}
 		stop = context.AfterFunc(ctx, w.kill)
 		return w
 	}

@@ -26,7 +26,7 @@ var (
 func ReadFrames(conn net.Conn, client bool, maxRecord int, port mtp.Port) (code int, err error) {
 	o := &LinkOptions{MaxRecord: maxRecord}
 	o.setDefaults()
-	w := &wire{Conn: conn, buffers: &buffers{}, masked: client}
+	w := &wire{Conn: conn, buffers: &Buffers{}, masked: client}
 	w.lines.done = true
 	l := newLink(w, o, nil, "")
 	l.port = port

@@ -82,20 +82,26 @@ func (k *keeper) run(ctx context.Context, interval time.Duration) {
 // keep visits the one Link of a client until stop is called; it needs no
 // goroutine that stands.
 func keep(l *link, interval time.Duration) (stop func()) {
+	looks := max((interval+lookInterval-1)/lookInterval, 1) // per interval
 	var mu sync.Mutex
+	var n time.Duration
 	stopped := false
 	var timer *time.Timer
 	timer = time.AfterFunc(math.MaxInt64, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if !stopped {
-			l.tick()
-			timer.Reset(interval)
+		if stopped {
+			return
 		}
+		if n = (n + 1) % looks; n == 0 {
+			l.tick()
+		}
+		l.look()
+		timer.Reset(interval / looks)
 	})
 	mu.Lock()
 	defer mu.Unlock()
-	timer.Reset(interval)
+	timer.Reset(interval / looks)
 	return func() {
 		mu.Lock()
 		defer mu.Unlock()

@@ -301,6 +301,10 @@ func (l *link) controls(dst []control) []control {
 // logger is made when needed: one per idle connection would cost more than the
 // connection.
 func (l *link) logger() *zap.Logger {
-	return l.opts.Log.With(
+	log := l.opts.Log
+	if l.wire.masked { // a server's Log says it
+		log = log.With(zap.String("listener", l.opts.Name))
+	}
+	return log.With(
 		zap.Stringer("remote", l.wire.RemoteAddr()), zap.String("endpoint_id", string(l.endpoint)))
 }

@@ -72,10 +72,11 @@ func runCrowd(conf string) error {
 	if err := allowFiles(c.Agents); err != nil {
 		return err
 	}
+	var buffers ws.Buffers
 	f, err := mtp.NewFleet(mtp.FleetOptions{Rate: c.Rate, Burst: 100, New: func(m mtp.FleetMember) (mtp.Transport, error) {
 		return ws.NewClient(ws.ClientOptions{
 			LinkOptions: ws.LinkOptions{KeepAlive: c.KeepAlive}, URL: c.URL, Endpoint: m.Address.ID, Peer: "self::c",
-			Role: usp.RoleController, SourceAddresses: c.Sources, Hold: m.Hold,
+			Role: usp.RoleController, SourceAddresses: c.Sources, Hold: m.Hold, Buffers: &buffers,
 		})
 	}})
 	if err != nil {
@@ -92,7 +93,10 @@ func runCrowd(conf string) error {
 	for hub.up.Load() < int64(c.Agents) {
 		<-time.After(10 * time.Millisecond)
 	}
-	fmt.Fprintln(os.Stdout, (used()-before)/c.Agents)
+	each := (used() - before) / c.Agents
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	fmt.Fprintf(os.Stdout, "%d (%d of them stack) in the clients\n", each, int(m.StackInuse)/c.Agents)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	if down := hub.down.Load(); down > 0 {
 		return fmt.Errorf("%d Links went down", down)
@@ -140,7 +144,7 @@ func manyLinks(t *testing.T, n int, rate float64, stay time.Duration) {
 	}
 	<-time.After(stay)
 	each := (used() - before) / n
-	t.Logf("%d Links up in %v (%.0f/s), all there %v later: %d bytes per Link, heap and stacks; %s in the clients",
+	t.Logf("%d Links up in %v (%.0f/s), all there %v later: %d bytes per Link, heap and stacks; %s",
 		n, took.Round(time.Millisecond), float64(n)/took.Seconds(), stay, each, strings.TrimSpace(clients))
 	if up, down := hub.up.Load(), hub.down.Load(); up != int64(n) || down != 0 {
 		t.Errorf("Links: got %d up, %d down, want %d up and all there", up, down, n)

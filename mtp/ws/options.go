@@ -4,6 +4,7 @@
 package ws
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -160,6 +161,9 @@ type ClientOptions struct {
 	Hold mtp.HoldFunc
 	// GiveUp, if set, is asked after every connection that failed or ended.
 	GiveUp mtp.GiveUpFunc
+	// Buffers is shared by all clients that have the same, as the members of a
+	// Fleet should; nil: the client has its own.
+	Buffers *Buffers
 }
 
 func (o *LinkOptions) setDefaults() {
@@ -181,11 +185,12 @@ func (o *LinkOptions) setDefaults() {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	o.Log = o.Log.Named("mtp.ws").With(zap.String("listener", o.Name))
+	o.Log = o.Log.Named("mtp.ws")
 }
 
 func (o *ServerOptions) setDefaults() error {
 	o.LinkOptions.setDefaults()
+	o.Log = o.Log.With(zap.String("listener", o.Name))
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:8080"
 	}
@@ -219,10 +224,12 @@ func (o *ClientOptions) setDefaults() error {
 	case o.Endpoint == "":
 		return errors.New("ws: a client needs its own Endpoint ID")
 	}
-	if o.TLS == nil {
-		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	if u.Scheme == "wss" {
+		o.TLS = atLeastTLS12(cmp.Or(o.TLS, &tls.Config{})) //nolint:gosec // which is what it does
 	}
-	o.TLS = atLeastTLS12(o.TLS)
+	if o.Buffers == nil {
+		o.Buffers = &Buffers{}
+	}
 	return nil
 }
 

@@ -27,7 +27,7 @@ type Server struct {
 	opts     ServerOptions
 	metrics  *mtp.KindMetrics
 	upgrader websocket.Upgrader
-	buffers  buffers
+	buffers  Buffers
 	keeper   keeper
 	listener net.Listener // after Listen
 	handler  mtp.Handler
@@ -257,7 +257,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, ref *refusal) {
 // hijackWriter has the library work on a wire.
 type hijackWriter struct {
 	http.ResponseWriter
-	buffers *buffers
+	buffers *Buffers
 	wire    *wire
 }
 

@@ -27,10 +27,11 @@ const (
 // errCloseSent: nothing may follow a Close frame [RFC 6455 5.5.1].
 var errCloseSent = errors.New("ws: Close frame already sent")
 
-// buffers is a pool of byte slices of bufferSize.
-type buffers struct{ pool sync.Pool }
+// Buffers are what connections borrow while they read and write. Safe for
+// concurrent use; the zero value is ready.
+type Buffers struct{ pool sync.Pool }
 
-func (p *buffers) get() *[]byte {
+func (p *Buffers) get() *[]byte {
 	if b, ok := p.pool.Get().(*[]byte); ok {
 		return b
 	}
@@ -38,14 +39,14 @@ func (p *buffers) get() *[]byte {
 	return &b
 }
 
-func (p *buffers) put(b *[]byte) { p.pool.Put(b) }
+func (p *Buffers) put(b *[]byte) { p.pool.Put(b) }
 
 // wire is the network connection after the handshake, and below the library
 // during it. One read takes in many small frames and an idle connection keeps
 // no buffer, see input.go; many frames go out in one write.
 type wire struct {
 	net.Conn
-	buffers *buffers
+	buffers *Buffers
 	masked  bool // client role
 
 	input // one goroutine
