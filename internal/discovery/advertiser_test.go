@@ -20,17 +20,11 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
-// bubble runs a test in a time of its own.
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, f)
-}
-
 // TestProbeAndAnnounce [RFC 6762 8]: three probes, two announcements, each with
 // all records of the instance [R-DIS.8, R-DIS.9, R-DIS.10, R-DIS.11a].
 func TestProbeAndAnnounce(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		l := &link{}
 		other := l.join("192.0.2.2")
 		advertise(t, discovery.Options{
@@ -76,7 +70,8 @@ const probe = 250 * time.Millisecond
 // TestBytes is one question and its answer as they are on the wire: a simple
 // resolver asks for the SRV record [RFC 6762 6.7].
 func TestBytes(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		_, other := settled(t, discovery.Options{Services: services()[:1]})
 		simple := other.link.joinFrom(netip.MustParseAddrPort("192.0.2.3:40000"))
 		const name = "\x15ops::00D09E-DSL.100-1\x0b_usp-agt-ws\x04_tcp\x05local\x00"
@@ -97,7 +92,8 @@ func TestBytes(t *testing.T) {
 
 // TestAnswers: what a question brings.
 func TestAnswers(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		_, other := settled(t, discovery.Options{})
 		for _, tt := range []struct {
 			name  string
@@ -138,7 +134,8 @@ func TestAnswers(t *testing.T) {
 
 // TestControllers are found by browsing where that is wanted.
 func TestControllers(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		_, other := settled(t, discovery.Options{Controllers: true})
 		other.say(t, query(ctrService, dns.TypePTR, dns.ClassINET))
 		if got := answers(other.heard(t, time.Second), dns.TypePTR); len(got) != 1 {
@@ -150,7 +147,8 @@ func TestControllers(t *testing.T) {
 // TestKnownAnswer [RFC 6762 7.1]: what the asker has is not told again, unless it
 // is about to expire; and it may come in a further packet [RFC 6762 7.2].
 func TestKnownAnswer(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		_, other := settled(t, discovery.Options{})
 		known := func(ttl uint32) *dns.Msg {
 			m := query(agentService, dns.TypePTR, dns.ClassINET)
@@ -185,7 +183,8 @@ func TestKnownAnswer(t *testing.T) {
 // TestUnicastReply [RFC 6762 5.4]: on request, while everybody has heard the
 // record not long ago.
 func TestUnicastReply(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		_, other := settled(t, discovery.Options{})
 		for range 2 {
 			other.say(t, query(agentInstance, dns.TypeSRV, dns.ClassINET|1<<15))
@@ -205,7 +204,8 @@ func TestUnicastReply(t *testing.T) {
 // TestFlood: however often somebody asks, a record goes out once a second, and
 // unicast answers are bounded.
 func TestFlood(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		_, other := settled(t, discovery.Options{AnswerRate: 5})
 		sent, end := 0, time.Now().Add(10*time.Second)
 		for time.Now().Before(end) {
@@ -230,7 +230,8 @@ func TestFlood(t *testing.T) {
 
 // TestFarewell [RFC 6762 10.1]: at the end, and when a service goes.
 func TestFarewell(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		l := &link{}
 		other := l.join("192.0.2.2")
 		a, stop := advertise(t, discovery.Options{
@@ -251,7 +252,8 @@ func TestFarewell(t *testing.T) {
 		}
 		stop()
 		all := other.heard(t, time.Second)
-		if got := answers(all, dns.TypeSRV); len(got) != 1 || got[0].Header().Ttl != 0 || got[0].Header().Name != ctrInstance {
+		got := answers(all, dns.TypeSRV)
+		if len(got) != 1 || got[0].Header().Ttl != 0 || got[0].Header().Name != ctrInstance {
 			t.Errorf("farewell at the end: got %v, want to the Controller", all)
 		}
 	})
@@ -260,7 +262,8 @@ func TestFarewell(t *testing.T) {
 // TestInstanceConflict [RFC 6762 9]: an Endpoint that somebody else advertises is
 // not advertised; one of ours is defended once.
 func TestInstanceConflict(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		claim := &dns.Msg{Answer: []dns.RR{&dns.SRV{
 			Hdr:    dns.RR_Header{Name: agentInstance, Rrtype: dns.TypeSRV, Class: dns.ClassINET | 1<<15, Ttl: 120},
 			Target: "elsewhere.local.", Port: 1,
@@ -303,7 +306,8 @@ func agentSRVs(all []said) int {
 
 // TestHostConflict: another host's name gets a number.
 func TestHostConflict(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		l := &link{}
 		other := l.join("192.0.2.2")
 		advertise(t, discovery.Options{Conns: []discovery.PacketConn{l.join("192.0.2.1")}, Services: services()})
@@ -324,7 +328,8 @@ func TestHostConflict(t *testing.T) {
 
 // TestManyServices are told in packets that fit.
 func TestManyServices(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		var many []discovery.Service
 		for i := range discovery.DefaultMaxServices {
 			many = append(many, discovery.Service{
@@ -353,12 +358,12 @@ func TestManyServices(t *testing.T) {
 // TestServiceCheck: what cannot be advertised.
 func TestServiceCheck(t *testing.T) {
 	t.Parallel()
-	good := services()[0]
+	good, long := services()[0], strings.Repeat("x", 50)
 	for name, change := range map[string]func(*discovery.Service){
 		"Unix domain socket": func(s *discovery.Service) { s.Kind = mtp.UDS },
 		"no role":            func(s *discovery.Service) { s.Role = usp.RoleUnknown },
 		"no port":            func(s *discovery.Service) { s.Port = 0 },
-		"long Endpoint ID":   func(s *discovery.Service) { s.EndpointID = "oui:012345678:" + usp.EndpointID(strings.Repeat("x", 50)) },
+		"long Endpoint ID":   func(s *discovery.Service) { s.EndpointID = usp.EndpointID("oui:012345678:" + long) },
 		"long path":          func(s *discovery.Service) { s.Path = strings.Repeat("x", 251) },
 		"long subtype":       func(s *discovery.Service) { s.Subtypes = []string{strings.Repeat("x", 64)} },
 	} {

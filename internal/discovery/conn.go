@@ -179,7 +179,7 @@ func (s *socket) ReadFrom(p []byte) (int, netip.AddrPort, error) {
 		}
 		ap := udp.AddrPort()
 		ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-		if s.onLink(ap.Addr()) {
+		if s.ifi.Flags&net.FlagLoopback != 0 || s.onLink(ap.Addr()) { // on loopback nobody else is
 			return n, ap, nil
 		}
 	}

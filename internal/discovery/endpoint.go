@@ -64,7 +64,7 @@ func schemes(kind mtp.Kind, encrypt bool) string {
 // and no part of it.
 func (e *Endpoint) address() string {
 	host := strings.TrimSuffix(e.Host, ".")
-	if len(e.Addrs) > 0 {
+	if len(e.Addrs) > 0 && isLocal(e.Host) {
 		host = e.Addrs[0].String()
 	}
 	u := url.URL{
