@@ -326,6 +326,26 @@ func TestHostConflict(t *testing.T) {
 	})
 }
 
+// TestAddressChange: a host that has moved says where it is now, and no longer
+// where it was.
+func TestAddressChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &link{}
+		own, other := l.join("192.0.2.1"), l.join("192.0.2.2")
+		advertise(t, discovery.Options{Conns: []discovery.PacketConn{own}, Services: services()})
+		other.heard(t, 5*time.Second)
+		own.move("192.0.2.99")
+		ttls := map[string]uint32{}
+		for _, rr := range answers(other.heard(t, time.Minute), dns.TypeA) {
+			ttls[rr.(*dns.A).A.String()] = rr.Header().Ttl
+		}
+		if got := fmt.Sprint(ttls); got != "map[192.0.2.1:0 192.0.2.99:120]" {
+			t.Fatalf("addresses with their TTL: got %s, want farewell to the old one", got)
+		}
+	})
+}
+
 // TestManyServices are told in packets that fit.
 func TestManyServices(t *testing.T) {
 	t.Parallel()

@@ -74,7 +74,18 @@ func (h *host) WriteTo(p []byte, to netip.AddrPort) error {
 	return nil
 }
 
-func (h *host) Addrs() []netip.Addr { return []netip.Addr{h.addr.Addr()} }
+func (h *host) Addrs() []netip.Addr {
+	h.link.mu.Lock()
+	defer h.link.mu.Unlock()
+	return []netip.Addr{h.addr.Addr()}
+}
+
+// move gives the host another address.
+func (h *host) move(addr string) {
+	h.link.mu.Lock()
+	defer h.link.mu.Unlock()
+	h.addr = netip.AddrPortFrom(netip.MustParseAddr(addr), h.addr.Port())
+}
 
 func (h *host) Close() error {
 	h.once.Do(func() { close(h.closed) })

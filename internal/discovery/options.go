@@ -27,7 +27,7 @@ const (
 	DefaultUnicastEvery = 5 * time.Minute
 )
 
-// What RFC 6762 demands or proposes.
+// What RFC 6762 demands or proposes, and how we keep it.
 const (
 	serviceTTL    = 75 * time.Minute
 	hostTTL       = 2 * time.Minute
@@ -39,6 +39,8 @@ const (
 	onceEvery     = time.Second
 	defendFor     = 10 * time.Second
 	restFor       = time.Minute
+	// lookEvery is how often the addresses of the interfaces are looked at.
+	lookEvery = 30 * time.Second
 )
 
 // Bounds of the work that one packet makes.

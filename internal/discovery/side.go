@@ -7,6 +7,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,6 +42,7 @@ type side struct {
 
 	services []Service
 	changed  <-chan struct{}
+	addrs    []netip.Addr
 	suffix   int // of the host name, after conflicts
 	zone     *zone
 
@@ -95,7 +97,8 @@ func (s *side) reload() {
 // begins to probe names that are new.
 func (s *side) rebuild() {
 	old := s.told()
-	s.zone = newZone(s.services, s.hostLabel(), s.conn.Addrs(), s.a.opts.Controllers)
+	s.addrs = s.conn.Addrs()
+	s.zone = newZone(s.services, s.hostLabel(), s.addrs, s.a.opts.Controllers)
 	kept := make(map[string]bool, len(s.zone.records))
 	for _, r := range s.zone.records {
 		kept[r.key] = true
@@ -161,7 +164,7 @@ func (s *side) told() []*record {
 
 // wake is when something is due next.
 func (s *side) wake() time.Time {
-	at := time.Now().Add(time.Hour)
+	at := time.Now().Add(lookEvery)
 	earlier := func(t time.Time) {
 		if t.Before(at) {
 			at = t
@@ -181,6 +184,9 @@ func (s *side) wake() time.Time {
 
 // tick does what is due.
 func (s *side) tick(now time.Time) {
+	if !slices.Equal(s.addrs, s.conn.Addrs()) {
+		s.rebuild()
+	}
 	rested := false
 	for name, until := range s.resting {
 		if !now.Before(until) {

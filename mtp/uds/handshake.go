@@ -188,3 +188,14 @@ func (h *handshake) certificate() *x509.Certificate {
 	}
 	return state.PeerCertificates[0]
 }
+
+// dismiss tells the peer of a handshake why it ends, if it can be told
+// [R-UDS.21].
+func (h *handshake) dismiss(cause error) {
+	inTheClear := h.tls != nil && h.wire.conn == h.wire.raw // where TLS was to be
+	if inTheClear || isNetwork(cause) || errors.Is(cause, errPeer) {
+		return
+	}
+	l := &link{opts: h.opts, wire: h.wire, cause: cause}
+	l.goodbye()
+}

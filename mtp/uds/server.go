@@ -238,13 +238,3 @@ func (s *Server) refuse(h *handshake, cause error) {
 	s.opts.Log.Log(level, "handshake refused", zap.Stringer("remote", h.creds), zap.Error(cause))
 	h.dismiss(cause)
 }
-
-// dismiss tells the peer of a handshake why it ends, if it can be told
-// [R-UDS.21].
-func (h *handshake) dismiss(cause error) {
-	if isNetwork(cause) || errors.Is(cause, errPeer) {
-		return
-	}
-	l := &link{opts: h.opts, wire: h.wire, cause: cause}
-	l.goodbye()
-}
