@@ -27,6 +27,10 @@ type Client struct {
 	opts    ClientOptions
 	url     *url.URL
 	metrics *mtp.KindMetrics
+	// suspects is how many Records may have been the reason of the ERROR that
+	// ended the last connection; of the goroutine of Run.
+	suspects int
+	dialer   func() (net.Conn, error) // of tests; nil: the network
 
 	mu      sync.Mutex
 	link    *clientLink            // the one that is up
@@ -89,6 +93,9 @@ func (c *Client) serve(ctx context.Context, h mtp.Handler, up func()) error {
 }
 
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	if c.dialer != nil {
+		return c.dialer()
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.opts.HandshakeTimeout)
 	defer cancel()
 	if c.url.Scheme == "stomps" {

@@ -57,9 +57,10 @@ func newClientLink(c *Client, raw net.Conn, up func()) *clientLink {
 		window = 0
 	}
 	l.flow.init(l, flowOptions{
-		maxRecords: c.opts.QueueRecords, maxBytes: c.opts.QueueBytes, window: window,
+		maxRecords: c.opts.QueueRecords, maxBytes: c.opts.QueueBytes, window: window, cautious: c.suspects,
 		closeTimeout: c.opts.CloseTimeout, metrics: c.metrics,
 	})
+	c.suspects = 0
 	return l
 }
 
@@ -260,9 +261,17 @@ func (l *clientLink) ready() {
 }
 
 // failed takes an ERROR, after which the broker closes the connection
-// [R-STOMP.25]. A Record that it is about would be refused again.
+// [R-STOMP.25]. A Record that it is about would be refused again, and end every
+// connection: it is refused for good. Many brokers do not say which one it is
+// about; where it could be several, they go one by one on the next connection.
 func (l *clientLink) failed(f *frame) error {
-	if number, ok := receiptNumber(f.values[hdrReceiptID]); ok {
+	number, known := receiptNumber(f.values[hdrReceiptID])
+	if n, last := l.flow.unreceipted(); !known && n == 1 {
+		number, known = last, true
+	} else if !known {
+		l.client.suspects = n
+	}
+	if known {
 		l.flow.receipted(number, mtp.ErrForbidden)
 	}
 	return errorOf(f)

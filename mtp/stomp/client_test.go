@@ -218,6 +218,46 @@ func TestClientError(t *testing.T) {
 	b.accept()
 }
 
+// TestClientCulprit: a broker that does not say which SEND its ERROR is about, as
+// RabbitMQ: they go one by one then, until it is known.
+func TestClientCulprit(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	hub := mtptest.NewRecorder(t)
+	connectTo(t, stomp.ClientOptions{URL: b.url()}, hub)
+	connect := func(sends int) (*peer, *mtptest.Port) {
+		p, _ := b.accept()
+		p.write(connectedFrame)
+		confirm(p)
+		link := hub.Link()
+		for i := range 3 {
+			link.Send(record(agent, controller, i), mtp.Hint{})
+		}
+		for range sends {
+			p.want("SEND")
+		}
+		return p, link
+	}
+	p, link := connect(3)
+	p.write(rawFrame("ERROR", nil, "message:Invalid destination"))
+	for range 3 {
+		if got := link.Settlement(); !errors.Is(got.Err, mtp.ErrLinkDown) {
+			t.Errorf("Settled: got %+v, want %v", got, mtp.ErrLinkDown)
+		}
+	}
+	p, link = connect(1)
+	p.write(rawFrame("RECEIPT", nil, "receipt-id:0"))
+	p.want("SEND")
+	p.write(rawFrame("ERROR", nil, "message:Invalid destination"))
+	want := []mtptest.Settlement{{Token: 1}, {Token: 2, Err: mtp.ErrForbidden}, {Token: 3, Err: mtp.ErrLinkDown}}
+	for _, w := range want {
+		if got := link.Settlement(); got != w {
+			t.Errorf("Settled: got %+v, want %+v", got, w)
+		}
+	}
+	connect(3)
+}
+
 // TestClientWindow: no more than MaxInflight SENDs are without RECEIPT.
 func TestClientWindow(t *testing.T) {
 	t.Parallel()

@@ -31,7 +31,9 @@ type flowOptions struct {
 	maxRecords, maxBytes int
 	// window is how many frames may be without RECEIPT; 0: none asks for one,
 	// and a Record is delivered when it has been written.
-	window       int
+	window int
+	// cautious is how many Records go one by one before the window opens.
+	cautious     int
 	closeTimeout time.Duration
 	metrics      *mtp.KindMetrics
 }
@@ -194,10 +196,24 @@ func (f *flow) receipted(number uint64, outcome error) {
 	}
 	t, port := f.out.at(int(i)).token, f.port
 	f.finish(int(i))
+	f.o.cautious = max(f.o.cautious-1, 0)
 	f.wake()
 	f.mu.Unlock()
 	f.o.metrics.Sent(1, outcome)
 	port.Settled(t, outcome)
+}
+
+// unreceipted returns how many Records are on their way without RECEIPT, and the
+// number of the last.
+func (f *flow) unreceipted() (n int, last uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.next {
+		if e := f.out.at(i); e.state == entryFlying {
+			n, last = n+1, e.number
+		}
+	}
+	return n, last
 }
 
 // finish takes an entry out; f.mu is held.

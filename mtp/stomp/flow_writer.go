@@ -48,8 +48,11 @@ func (f *flow) wake() {
 // sendable reports whether an entry may be written. The window counts from the
 // oldest one without RECEIPT.
 func (f *flow) sendable() bool {
-	return f.ready && f.state <= flowClosing && f.port != nil && f.next < f.out.len() &&
-		(f.o.window <= 0 || f.next < f.o.window)
+	window := f.o.window
+	if f.o.cautious > 0 {
+		window = min(window, 1)
+	}
+	return f.ready && f.state <= flowClosing && f.port != nil && f.next < f.out.len() && (window <= 0 || f.next < window)
 }
 
 // parting reports that nothing more can be done before the good-bye.

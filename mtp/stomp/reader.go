@@ -5,8 +5,10 @@ package stomp
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -20,6 +22,9 @@ const (
 	idleSize = 128
 	// chunkSize is how much of a large body is asked for, and has time, at once.
 	chunkSize = 64 << 10
+	// restAfter is how long a connection is silent before its stack is replaced
+	// by a small one.
+	restAfter = 2 * time.Second
 	// maxLengthDigits bounds content-length.
 	maxLengthDigits = 18
 )
@@ -48,12 +53,18 @@ type reader struct {
 	// timeout is for the headers of a frame and for every chunk of its body; 0:
 	// whoever has set a deadline keeps it.
 	timeout time.Duration
+	// rest, if set, has next return errRest after as long a silence, once per
+	// frame that was read.
+	rest time.Duration
 
-	buf    *scratch // nil while nothing is buffered
-	r, w   int      // buffered: buf.data[r:w]
-	armed  bool     // a deadline of ours is set
-	passed int      // bytes of a body under this deadline
-	idle   [idleSize]byte
+	buf     *scratch // nil while nothing is buffered
+	r, w    int      // buffered: buf.data[r:w]
+	armed   bool     // a deadline of ours is set
+	passed  int      // bytes of a body under this deadline
+	worked  bool     // a frame was read since the last rest
+	resting bool     // the deadline is that of rest
+	moved   bool     // something was read under it
+	idle    [idleSize]byte
 }
 
 // next reads a frame, past the ends of line between frames, which are
@@ -66,20 +77,48 @@ func (r *reader) next() (*frame, error) {
 			r.r++
 		}
 		if r.r < r.w {
+			r.worked, r.moved = true, true
 			return r.frame()
 		}
 		r.release()
-		if err := r.disarm(); err != nil {
-			return nil, err
-		}
-		if err := r.fill(); err != nil {
+		if err := r.await(); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// pending reports whether a read would not block.
-func (r *reader) pending() bool { return r.r < r.w }
+// errRest says that the peer is silent: the goroutine that reads may be
+// exchanged for one with a small stack, which calls next again. The stack of an
+// idle connection is the largest part of its memory, and never shrinks to the
+// size of a new one.
+var errRest = errors.New("stomp: silent")
+
+// await reads what comes after a silence of any length.
+func (r *reader) await() error {
+	if err := r.disarm(); err != nil {
+		return err
+	}
+	if r.worked && r.rest > 0 && !r.resting {
+		// Left alone until it has passed: one timer per rest, not per frame.
+		r.resting, r.moved = true, false
+		if err := r.src.SetReadDeadline(time.Now().Add(r.rest)); err != nil {
+			return err
+		}
+	}
+	err := r.fill()
+	if err == nil || !r.resting || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	r.resting = false
+	if r.moved {
+		return nil
+	}
+	r.worked = false
+	if err := r.src.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	return errRest
+}
 
 // release gives the buffer back; nothing is in it.
 func (r *reader) release() {
@@ -325,7 +364,7 @@ func (r *reader) arm() error {
 	if r.timeout <= 0 || r.armed && r.passed < chunkSize {
 		return nil
 	}
-	r.armed, r.passed = true, 0
+	r.armed, r.resting, r.passed = true, false, 0
 	return r.src.SetReadDeadline(time.Now().Add(r.timeout))
 }
 

@@ -27,7 +27,8 @@ type Server struct {
 	listener net.Listener
 	handler  mtp.Handler
 	keeper   keeper
-	wg       sync.WaitGroup // one goroutine per connection
+	rest     time.Duration
+	wg       sync.WaitGroup // connections, each with one goroutine
 
 	mu       sync.Mutex
 	draining bool
@@ -45,7 +46,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stomp: %w", err)
 	}
-	return &Server{opts: o, metrics: metrics, links: make(map[*link]struct{})}, nil
+	return &Server{opts: o, metrics: metrics, rest: restAfter, links: make(map[*link]struct{})}, nil
 }
 
 // Name implements mtp.Transport.
@@ -133,13 +134,24 @@ func (s *Server) admit(raw net.Conn) {
 		return
 	}
 	s.links[l] = struct{}{}
-	s.wg.Go(func() { s.serve(l) })
+	s.wg.Add(1)
+	go s.serve(l)
 }
 
-// serve is the life of a connection, on a goroutine of its own. The router
-// hears of the end before the client has closed its side.
+// serve is the life of a connection, on a goroutine of its own, which is
+// another one after each rest.
 func (s *Server) serve(l *link) {
-	err := l.guard(l.run)
+	if err := l.guard(l.run); errors.Is(err, errRest) {
+		go s.serve(l)
+	} else {
+		s.finish(l, err)
+	}
+}
+
+// finish is the end of a connection. The router hears of it before the client
+// has closed its side.
+func (s *Server) finish(l *link, err error) {
+	defer s.wg.Done()
 	s.keeper.remove(&l.core)
 	told := l.lastWords(err)
 	if !told {

@@ -25,10 +25,12 @@ func (e *refusedError) Error() string { return "stomp: refused: " + e.cause.Erro
 func (e *refusedError) Unwrap() error { return e.cause }
 
 // run takes the STOMP frame and then all others. It returns nil if the client
-// has said good-bye.
+// has said good-bye, and errRest to be called again.
 func (l *link) run() error {
-	if err := l.open(); err != nil {
-		return err
+	if !l.established.Load() {
+		if err := l.open(); err != nil {
+			return err
+		}
 	}
 	for {
 		f, err := l.reader.next()
@@ -112,7 +114,7 @@ func (l *link) welcome() error {
 	if err := l.conn.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	l.reader.timeout = o.FrameTimeout
+	l.reader.timeout, l.reader.rest = o.FrameTimeout, l.server.rest
 	l.pulse = newPulse(l.beats)
 	if !l.establish() {
 		return mtp.ErrDraining
