@@ -14,27 +14,35 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/mtptest"
 	"github.com/uspgate/uspgate/mtp/ws"
 	"github.com/uspgate/uspgate/usp"
 )
 
-// crowdVariable makes this program a crowd instead of a test.
+// crowdVariable makes this program one side of many Links instead of a test.
 const crowdVariable = "USPGATE_TEST_CROWD"
 
-// crowd is a process with a Fleet of many Agents.
+// crowd is such a process: a server, or a Fleet of Agents if it has a URL. It
+// writes a line when it listens and when all Links are up, a report for every
+// line that it reads, and ends with its input.
 type crowd struct {
 	URL       string
-	Agents    int
+	Links     int
 	Rate      float64
 	Sources   []netip.Addr
 	KeepAlive time.Duration
+}
+
+// report is what a crowd says of itself.
+type report struct {
+	Up, Down    int
+	Each, Stack int // bytes per Link
 }
 
 // census is a Handler that counts Links and keeps nothing.
@@ -63,14 +71,47 @@ func (p *citizen) Accept(_ usp.Record, _ mtp.Hint, t mtp.Token) {
 	p.link.Ack(t, nil)
 }
 
-// runCrowd connects until its input ends; it writes a line when all are up.
+// runCrowd is the process.
 func runCrowd(conf string) error {
 	var c crowd
 	if err := json.Unmarshal([]byte(conf), &c); err != nil {
 		return err
 	}
-	if err := allowFiles(c.Agents); err != nil {
+	tr, err := c.transport()
+	if err != nil {
 		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	if err := tr.Listen(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stdout, tr.Addr())
+	before := used()
+	hub, done := &census{}, make(chan error, 1)
+	go func() { done <- tr.Run(ctx, hub) }()
+	for hub.up.Load() < int64(c.Links) {
+		<-time.After(10 * time.Millisecond)
+	}
+	fmt.Fprintln(os.Stdout, "up")
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		each := (used() - before) / c.Links
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		r := report{Up: int(hub.up.Load()), Down: int(hub.down.Load()), Each: each, Stack: int(m.StackInuse) / c.Links}
+		if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
+			return err
+		}
+	}
+	stop()
+	return <-done
+}
+
+func (c *crowd) transport() (mtp.Transport, error) {
+	if c.URL == "" {
+		return ws.NewServer(ws.ServerOptions{
+			LinkOptions: ws.LinkOptions{KeepAlive: c.KeepAlive}, Listen: "127.0.0.1:0", Role: usp.RoleAgent,
+		})
 	}
 	var buffers ws.Buffers
 	f, err := mtp.NewFleet(mtp.FleetOptions{Rate: c.Rate, Burst: 100, New: func(m mtp.FleetMember) (mtp.Transport, error) {
@@ -80,103 +121,91 @@ func runCrowd(conf string) error {
 		})
 	}})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	before := used()
-	for i := range c.Agents {
+	for i := range c.Links {
 		f.Represent(fleetAgent(i))
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	hub, done := &census{}, make(chan error, 1)
-	go func() { done <- f.Run(ctx, hub) }()
-	for hub.up.Load() < int64(c.Agents) {
-		<-time.After(10 * time.Millisecond)
-	}
-	each := (used() - before) / c.Agents
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	fmt.Fprintf(os.Stdout, "%d (%d of them stack) in the clients\n", each, int(m.StackInuse)/c.Agents)
-	_, _ = io.Copy(io.Discard, os.Stdin)
-	if down := hub.down.Load(); down > 0 {
-		return fmt.Errorf("%d Links went down", down)
-	}
-	stop()
-	return <-done
+	return f, nil
 }
 
-// allowFiles raises the limit of open files to n and what else a process needs.
-func allowFiles(n int) error {
+// files returns how many files a process may open, after raising that to n if
+// it can be.
+func files(t *testing.T, n int) int {
+	t.Helper()
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return err
+		t.Fatalf("Getrlimit: got %v, want nil", err)
 	}
-	limit.Cur = max(limit.Cur, uint64(n+1000))
-	limit.Max = max(limit.Max, limit.Cur)
-	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	wanted := syscall.Rlimit{Cur: max(limit.Max, uint64(n)), Max: max(limit.Max, uint64(n))}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &wanted); err != nil {
+		wanted = syscall.Rlimit{Cur: limit.Max, Max: limit.Max} // only root may have more
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &wanted); err != nil {
+			t.Fatalf("Setrlimit: got %v, want nil", err)
+		}
+	}
+	return int(wanted.Cur)
 }
 
-// manyLinks has n Agents of another process connect from several addresses, and
-// stay for a while.
+// manyLinks has n Links come up between a server and a Fleet of Agents, each a
+// process of its own, and stay for a while. Where a process may not open as many
+// files, several of them share the Links.
 func manyLinks(t *testing.T, n int, rate float64, stay time.Duration) {
 	t.Helper()
-	if err := allowFiles(n); err != nil {
-		t.Skipf("%d files may not be opened here: %v", n, err)
+	const spare = 1000 // files
+	pairs := (n-1)/(files(t, n+spare)-spare) + 1
+	c := crowd{Links: (n-1)/pairs + 1, KeepAlive: 15 * time.Second}
+	var servers, agents []*process
+	begin := time.Now()
+	for range pairs {
+		s := c.start(t)
+		fleet := c
+		fleet.URL, fleet.Rate = "ws://"+s.line(t)+"/usp", rate/float64(pairs)
+		for i := range byte(4) {
+			fleet.Sources = append(fleet.Sources, netip.AddrFrom4([4]byte{127, 0, 0, 2 + i}))
+		}
+		a := fleet.start(t)
+		a.line(t)
+		servers, agents = append(servers, s), append(agents, a)
 	}
-	const keepAlive = 15 * time.Second
-	s := newServer(t, ws.ServerOptions{LinkOptions: ws.LinkOptions{KeepAlive: keepAlive}, Role: usp.RoleAgent})
-	s.LookEvery(2 * time.Second)
-	hub := &census{}
-	served := run(t, s, hub)
-	before, begin := used(), time.Now()
-	conf := crowd{URL: "ws://" + s.Addr() + "/usp", Agents: n, Rate: rate, KeepAlive: keepAlive}
-	for i := range byte(4) {
-		conf.Sources = append(conf.Sources, netip.AddrFrom4([4]byte{127, 0, 0, 2 + i}))
-	}
-	agents, leave := startCrowd(t, conf)
-	clients, err := bufio.NewReader(agents).ReadString('\n')
-	if err != nil {
-		t.Fatalf("Agents: got %v, want a line when all are up", err)
+	for _, p := range append(servers, agents...) {
+		p.line(t) // all are up
 	}
 	took := time.Since(begin)
-	if least := time.Duration(float64(n-100) / rate * float64(time.Second)); took < least {
+	if least := time.Duration(float64(n-200*pairs) / rate * float64(time.Second)); took < least {
 		t.Errorf("%d dials: got in %v, want at least %v", n, took, least)
 	}
 	<-time.After(stay)
-	each := (used() - before) / n
-	t.Logf("%d Links up in %v (%.0f/s), all there %v later: %d bytes per Link, heap and stacks; %s",
-		n, took.Round(time.Millisecond), float64(n)/took.Seconds(), stay, each, strings.TrimSpace(clients))
-	if up, down := hub.up.Load(), hub.down.Load(); up != int64(n) || down != 0 {
-		t.Errorf("Links: got %d up, %d down, want %d up and all there", up, down, n)
-	}
-	leave()
-	for deadline := time.Now().Add(time.Minute); hub.down.Load() < int64(n); <-time.After(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("Links down: got %d, want %d", hub.down.Load(), n)
+	t.Logf("%d Links up in %v (%.0f/s), %d pairs of processes", c.Links*pairs, took.Round(time.Millisecond),
+		float64(c.Links*pairs)/took.Seconds(), pairs)
+	for i := range pairs {
+		s, a := servers[i].report(t), agents[i].report(t)
+		t.Logf("%v later: a server has %d Links of %d bytes, %d of them stack; its Agents %d of %d bytes, %d of them stack",
+			stay, s.Up-s.Down, s.Each, s.Stack, a.Up-a.Down, a.Each, a.Stack)
+		for _, r := range []report{s, a} {
+			if r.Up != c.Links || r.Down != 0 {
+				t.Errorf("Links: got %d up, %d down, want %d up and all there", r.Up, r.Down, c.Links)
+			}
 		}
-	}
-	served()
-}
-
-// run is mtptest.Start without the Recorder's checks, which need memory.
-func run(t *testing.T, s *ws.Server, h mtp.Handler) (stop func()) {
-	t.Helper()
-	if err := s.Listen(t.Context()); err != nil {
-		t.Fatalf("Listen: got %v, want nil", err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx, h) }()
-	return func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: got %v, want nil", err)
+		agents[i].end(t)
+		for deadline := time.Now().Add(mtptest.Timeout); s.Down != c.Links; s = servers[i].report(t) {
+			if time.Now().After(deadline) {
+				t.Fatalf("Links after the Agents have gone: got %d down, want %d", s.Down, c.Links)
+			}
 		}
+		servers[i].end(t)
 	}
 }
 
-// startCrowd runs this program once more; leave has its Agents go and waits.
-func startCrowd(t *testing.T, c crowd) (out io.Reader, leave func()) {
+// process is a crowd that runs.
+type process struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// start runs this program once more.
+func (c crowd) start(t *testing.T) *process {
 	t.Helper()
 	conf, err := json.Marshal(c)
 	if err != nil {
@@ -192,25 +221,50 @@ func startCrowd(t *testing.T, c crowd) (out io.Reader, leave func()) {
 	in, errIn := cmd.StdinPipe()
 	out, errOut := cmd.StdoutPipe()
 	if err := errors.Join(errIn, errOut, cmd.Start()); err != nil {
-		t.Fatalf("start the Agents: got %v, want nil", err)
+		t.Fatalf("start a crowd: got %v, want nil", err)
 	}
-	left := false
-	leave = func() {
-		if left {
-			return
+	p := &process{cmd: cmd, in: in, out: bufio.NewReader(out)}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil { // the test has failed
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
 		}
-		left = true
-		_ = in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("Agents: got %v, want nil", err)
-		}
+	})
+	return p
+}
+
+// line waits for the next line of the process.
+func (p *process) line(t *testing.T) string {
+	t.Helper()
+	s, err := p.out.ReadString('\n')
+	if err != nil {
+		t.Fatalf("crowd: got %v, want a line", err)
 	}
-	t.Cleanup(leave)
-	return out, leave
+	return s[:len(s)-1]
+}
+
+func (p *process) report(t *testing.T) (r report) {
+	t.Helper()
+	if _, err := io.WriteString(p.in, "\n"); err != nil {
+		t.Fatalf("crowd: got %v, want nil", err)
+	}
+	if err := json.Unmarshal([]byte(p.line(t)), &r); err != nil {
+		t.Fatalf("report: got %v, want nil", err)
+	}
+	return r
+}
+
+func (p *process) end(t *testing.T) {
+	t.Helper()
+	_ = p.in.Close()
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("crowd: got %v, want nil", err)
+	}
 }
 
 // TestManyLinks is the small form of what make soak does with 50,000.
-func TestManyLinks(t *testing.T) { //nolint:paralleltest // it reads the memory of the whole process
+func TestManyLinks(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("needs addresses like 127.0.0.2")
 	}
