@@ -28,9 +28,9 @@ type core struct {
 	pulse   pulse
 	// accepting is set while the router does not take a Record yet.
 	accepting atomic.Bool
-	// replyTo is the last reply-to-dest, for the next is mostly the same; of the
-	// goroutine that reads.
-	replyTo string
+	// replyTo is the last reply-to-dest, and rawReplyTo as it was on the wire, for
+	// the next is mostly the same; of the goroutine that reads.
+	replyTo, rawReplyTo string
 }
 
 func (c *core) init(raw net.Conn, o *LinkOptions, m *mtp.KindMetrics) {
@@ -50,14 +50,18 @@ func (c *core) take(rec *usp.Record, t mtp.Token) {
 
 // learnReplyTo reads reply-to-dest [R-STOMP.23].
 func (c *core) learnReplyTo(f *frame) error {
-	if f.is(hdrReplyToDest, c.replyTo) {
+	if f.is(hdrReplyToDest, c.rawReplyTo) {
 		return nil
 	}
 	replyTo, err := f.kept(hdrReplyToDest)
-	if err == nil && replyTo != c.replyTo {
-		c.replyTo = replyTo
+	if err != nil {
+		return err
 	}
-	return err
+	c.replyTo, c.rawReplyTo = replyTo, replyTo
+	if !f.is(hdrReplyToDest, replyTo) {
+		c.rawReplyTo = f.literal(hdrReplyToDest)
+	}
+	return nil
 }
 
 // Enqueue implements mtp.Link.

@@ -50,7 +50,7 @@ func ReadFrames(r io.Reader, piece, maxHeader, maxHeaders, maxBody int, f func(D
 		}
 		f(Decoded{
 			Command: names[fr.command], Destination: fr.text(hdrDestination), Receipt: fr.text(hdrReceipt),
-			ReplyTo: fr.text(hdrReplyToDest), Body: fr.body,
+			ReplyTo: fr.text(hdrReplyToDest), Body: append([]byte{}, fr.body...),
 		})
 	}
 }
