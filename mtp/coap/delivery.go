@@ -139,7 +139,13 @@ func (d *delivery) reset(fx *effects) { d.finish(fx, mtp.ErrBusy) }
 
 // lost implements exchanger: nothing came back, which is a sign that nobody is
 // there [R-COAP.9].
-func (d *delivery) lost(fx *effects) { d.lane.fail(fx, errUnreachable) }
+func (d *delivery) lost(fx *effects) {
+	s := d.to.session
+	d.lane.fail(fx, errUnreachable)
+	if s != nil {
+		s.n.endSession(fx, s) // the peer may have lost it; the next Record gets a new one
+	}
+}
 
 // answered takes the response to the message on its way.
 func (d *delivery) answered(fx *effects, m *message.Message) {

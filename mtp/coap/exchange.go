@@ -180,7 +180,13 @@ type ping struct {
 func (p *ping) fill(*effects, *message.Message) {}
 func (p *ping) acked(*effects)                  { p.done <- true }
 func (p *ping) reset(*effects)                  { p.done <- true }
-func (p *ping) lost(*effects)                   { p.done <- false }
+
+func (p *ping) lost(fx *effects) {
+	if s := p.ex.to.session; s != nil {
+		s.n.endSession(fx, s)
+	}
+	p.done <- false
+}
 
 // startPing sends a ping.
 func (n *node) startPing(to way) *ping {

@@ -5,6 +5,7 @@ package coap_test
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -25,6 +26,7 @@ type lossy struct {
 	front, back *net.UDPConn
 	client      atomic.Pointer[net.UDPAddr]
 	lost, late  atomic.Int64
+	cut         atomic.Bool // nothing passes
 	wg          sync.WaitGroup
 }
 
@@ -43,6 +45,7 @@ func newLossy(tb testing.TB, addr string, seed uint64, loss, delay, repeat float
 		b = bytes.Clone(b)
 		dice := r.Float64()
 		switch {
+		case p.cut.Load():
 		case dice < loss:
 			p.lost.Add(1)
 		case dice < loss+delay:
@@ -74,8 +77,11 @@ func newLossy(tb testing.TB, addr string, seed uint64, loss, delay, repeat float
 		r, buf := rand.New(rand.NewPCG(seed, 2)), make([]byte, 2048)
 		for {
 			n, err := p.back.Read(buf)
-			if err != nil {
+			if errors.Is(err, net.ErrClosed) {
 				return
+			}
+			if err != nil {
+				continue // nobody there
 			}
 			if to := p.client.Load(); to != nil {
 				pass(r, buf[:n], func(b []byte) { _, _ = p.front.WriteToUDP(b, to) })

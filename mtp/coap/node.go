@@ -128,7 +128,7 @@ func (n *node) addr(configured string) string {
 // waits for its goroutines: the reader, the clock, and those of sessions and
 // Links.
 func (n *node) run(ctx context.Context, h mtp.Handler, serve func(ctx context.Context) error) error {
-	n.handler = h
+	n.handler, n.draining, n.sessions.closed = h, false, false
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	n.wg.Go(func() { n.keepTime(n.ctx) })
 	n.wg.Go(n.read)

@@ -24,6 +24,9 @@ func serve(tb testing.TB, o coap.ServerOptions) (*mtptest.Recorder, *peer, strin
 	tb.Helper()
 	hub := mtptest.NewRecorder(tb)
 	o.Role = usp.RoleAgent
+	if o.CloseTimeout == 0 {
+		o.CloseTimeout = 100 * time.Millisecond
+	}
 	r := mtptest.Start(tb, newServer(tb, o), hub)
 	return hub, newPeer(tb, r.Transport.Addr()), r.Transport.Addr()
 }

@@ -54,6 +54,7 @@ type sessions struct {
 	byAddr     map[netip.AddrPort]*session
 	candidates map[netip.AddrPort]*session
 	shaking    int
+	closed     bool // none is to come up any more
 }
 
 func (s *session) alive() bool { return s.state == sessionUp }
@@ -166,7 +167,7 @@ func (n *node) acceptSession(addr netip.AddrPort) *session {
 
 func (n *node) sessionRoom() bool {
 	ss := &n.sessions
-	return len(ss.byAddr)+len(ss.candidates) < n.opts.MaxSessions && ss.shaking < n.opts.MaxHandshakes
+	return !ss.closed && len(ss.byAddr)+len(ss.candidates) < n.opts.MaxSessions && ss.shaking < n.opts.MaxHandshakes
 }
 
 func (n *node) newSession(addr netip.AddrPort) *session {
@@ -222,8 +223,7 @@ func (s *session) run(err error) {
 	} else {
 		s.n.metrics.Rejected(mtp.RejectHandshake)
 	}
-	s.shook(err)
-	if err == nil {
+	if err = s.shook(err); err == nil {
 		s.read()
 	} else if s.n.ctx.Err() == nil {
 		s.n.opts.Log.Debug("DTLS handshake failed", zap.Stringer("remote", s.addr), zap.Error(err))
@@ -236,11 +236,14 @@ func (s *session) run(err error) {
 }
 
 // shook ends the handshake.
-func (s *session) shook(err error) {
+func (s *session) shook(err error) error {
 	fx := s.n.begin()
 	defer s.n.end(fx)
 	ss := &s.n.sessions
 	ss.shaking--
+	if err == nil && ss.closed {
+		err = errNoSession
+	}
 	if s.err = err; err == nil {
 		s.state = sessionUp
 		s.heard.Store(time.Now().Unix())
@@ -256,6 +259,7 @@ func (s *session) shook(err error) {
 		}
 	}
 	close(s.up)
+	return err
 }
 
 // read takes datagrams until the session ends. An error that is not its end
@@ -321,6 +325,7 @@ func (s *session) expire(fx *effects) {
 // closeSessions says good-bye on all sessions.
 func (n *node) closeSessions() {
 	fx := n.begin()
+	n.sessions.closed = true
 	var all []*session
 	for _, s := range n.sessions.byAddr {
 		all = append(all, s)
