@@ -54,3 +54,6 @@ func AppendFrame(dst []byte, kind byte, value []byte) []byte {
 
 // Claimed is the parser of a Handshake.
 var Claimed = claimed
+
+// Use has a Server accept from ln.
+func (s *Server) Use(ln net.Listener) { s.ln = ln }

@@ -135,9 +135,36 @@ func (h *handshake) peer(id usp.EndpointID, remote string) (mtp.Peer, error) {
 	return p, nil
 }
 
-// identity bounds the peer by its certificate, else by Auth, else it is taken
-// at its word: a claim binds, but proves nothing.
+// identity bounds the peer: by what was proved, else it is taken at its word,
+// which binds but proves nothing; and by the configuration.
 func (h *handshake) identity(id usp.EndpointID) (mtp.Identity, error) {
+	i, err := h.prove(id)
+	if err != nil {
+		return mtp.Identity{}, err
+	}
+	if i.Method == "" {
+		i.Method = "handshake"
+		if h.creds != (Credentials{}) {
+			i.Name = "uid=" + strconv.FormatUint(uint64(h.creds.UID), 10)
+		}
+		if h.want != "" {
+			i.IDs = []usp.EndpointID{h.want}
+		}
+	}
+	merely := i.Method == "handshake" || h.client // a server's certificate names it, not who is behind
+	switch {
+	case h.opts.Shared:
+		i.Patterns = slices.Concat(i.Patterns, h.opts.Patterns)
+		i.Any = i.Any || merely && len(i.Patterns) == 0
+	case !i.Any && len(i.IDs) == 0 && len(i.Patterns) == 0:
+		i.Patterns = h.opts.Patterns
+	}
+	return i, nil
+}
+
+// prove returns the Identity in the certificate of the peer, else that of Auth,
+// the zero one if neither is there.
+func (h *handshake) prove(id usp.EndpointID) (mtp.Identity, error) {
 	if cert := h.certificate(); cert != nil {
 		if ids := h.named(cert); len(ids) > 0 {
 			return mtp.Identity{Method: "certificate", IDs: ids, Name: cert.Subject.String()}, nil
@@ -146,22 +173,14 @@ func (h *handshake) identity(id usp.EndpointID) (mtp.Identity, error) {
 			return mtp.Identity{}, fmt.Errorf("%w: the certificate names none [R-SEC.0a]", errNotThis)
 		}
 	}
-	if h.auth != nil {
-		identity, err := h.auth(h.creds, id)
-		if err != nil {
-			err = fmt.Errorf("%w: %w", errNotAllowed, err)
-		}
-		return identity, err
+	if h.auth == nil {
+		return mtp.Identity{}, nil
 	}
-	i := mtp.Identity{Method: "handshake", Patterns: h.opts.Patterns}
-	if h.want != "" && !h.opts.Shared {
-		i.IDs = []usp.EndpointID{h.want} // bound by configuration
+	identity, err := h.auth(h.creds, id)
+	if err != nil {
+		return mtp.Identity{}, fmt.Errorf("%w: %w", errNotAllowed, err)
 	}
-	i.Any = h.opts.Shared && len(i.Patterns) == 0
-	if h.creds != (Credentials{}) {
-		i.Name = "uid=" + strconv.FormatUint(uint64(h.creds.UID), 10)
-	}
-	return i, nil
+	return identity, nil
 }
 
 // named returns who a certificate says its bearer is; the DNS names of a server

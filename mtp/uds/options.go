@@ -61,8 +61,9 @@ type LinkOptions struct {
 	// Shared makes the Links trunks: Peer.Shared, and an Identity without
 	// bounds unless Patterns, a certificate or Auth give one.
 	Shared bool
-	// Patterns bound who the peers may be, or, of a trunk, speak for. They
-	// become Identity.Patterns unless a certificate or Auth give an Identity.
+	// Patterns become Identity.Patterns: what a Shared Link may speak for beside
+	// what was proved, where * stands for any characters. On other Links they
+	// bound who a peer that proved nothing may say it is. Empty: no bound.
 	Patterns []string
 	// Order becomes Peer.Order.
 	Order int

@@ -6,6 +6,7 @@ package uds_test
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -13,9 +14,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/mtp/mtptest"
 	"github.com/uspgate/uspgate/mtp/uds"
 	"github.com/uspgate/uspgate/usp"
@@ -169,5 +172,56 @@ func TestOptions(t *testing.T) {
 	c := newClient(t, uds.ClientOptions{URL: "unix:///run/x"})
 	if c.Addr() != "/run/x" || c.Listen(context.Background()) != nil {
 		t.Errorf("client: got %s, want /run/x", c.Addr())
+	}
+}
+
+// scripted is a listener that gives what it is told to.
+type scripted struct {
+	net.Listener
+	accepts chan func() (net.Conn, error)
+	closed  chan struct{}
+}
+
+func (l *scripted) Accept() (net.Conn, error) {
+	select {
+	case f := <-l.accepts:
+		return f()
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *scripted) Close() error {
+	close(l.closed)
+	return nil
+}
+
+// TestAcceptRests: a server that has no descriptors left goes on later, one whose
+// socket fails says so.
+func TestAcceptRests(t *testing.T) {
+	t.Parallel()
+	ln := &scripted{accepts: make(chan func() (net.Conn, error), 8), closed: make(chan struct{})}
+	failing := func(err error) func() (net.Conn, error) {
+		return func() (net.Conn, error) { return nil, &net.OpError{Op: "accept", Net: "unix", Err: err} }
+	}
+	own, other := net.Pipe()
+	ln.accepts <- failing(os.NewSyscallError("accept4", syscall.EMFILE))
+	ln.accepts <- failing(os.NewSyscallError("accept4", syscall.ENFILE))
+	ln.accepts <- func() (net.Conn, error) { return own, nil }
+	s := newServer(t, uds.ServerOptions{LinkOptions: uds.LinkOptions{CloseTimeout: 50 * time.Millisecond}})
+	s.Use(ln)
+	hub, done := mtptest.NewRecorder(t), make(chan error, 1)
+	go func() { done <- s.Run(context.WithoutCancel(t.Context()), hub) }()
+	send(t, other, hello(mtptest.Agent))
+	if kind, _ := readField(t, other); kind != handshakeType {
+		t.Fatalf("after the rest: got field %d, want a Handshake", kind)
+	}
+	p := hub.Link()
+	ln.accepts <- failing(io.ErrUnexpectedEOF)
+	if err := <-done; !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatalf("Run: got %v, want %v", err, io.ErrUnexpectedEOF)
+	}
+	if err := p.WaitDown(); !errors.Is(err, mtp.ErrDraining) {
+		t.Fatalf("cause: got %v, want %v", err, mtp.ErrDraining)
 	}
 }

@@ -158,3 +158,20 @@ func TestTLSVersion_R_UDS_23b(t *testing.T) {
 	send(t, conn, hello(mtptest.Agent))
 	hub.Link()
 }
+
+// TestTrunkCertificate: a trunk speaks for whom its certificate names and for the
+// configured ones.
+func TestTrunkCertificate(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	s, hub := a.server(uds.ServerOptions{LinkOptions: uds.LinkOptions{Shared: true, Patterns: []string{"os::00D09E-*"}}})
+	conn, err := a.dial(s.Addr(), 0, "proto::other")
+	if err != nil {
+		t.Fatalf("TLS: got %v, want nil", err)
+	}
+	send(t, conn, hello("proto::other"))
+	id := hub.Link().Peer.Identity
+	if !id.Allows("proto::other") || !id.Allows("os::00D09E-1") || id.Allows("os::012345-1") {
+		t.Fatalf("Identity: got %+v, want the certificate's and the configured", id)
+	}
+}
