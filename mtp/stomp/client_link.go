@@ -51,7 +51,7 @@ var (
 
 func newClientLink(c *Client, raw net.Conn, up func()) *clientLink {
 	l := &clientLink{client: c, up: up}
-	l.core.init(raw, &c.opts.LinkOptions, c.metrics)
+	l.init(raw, &c.opts.LinkOptions, c.metrics)
 	window := c.opts.MaxInflight
 	if c.opts.NoReceipts {
 		window = 0

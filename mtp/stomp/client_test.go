@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"testing"
 
@@ -79,7 +78,8 @@ func TestClientFrames(t *testing.T) {
 	}
 	p.write(connectedFrame)
 	f := p.want("SUBSCRIBE")
-	if want := "SUBSCRIBE\nid:0\ndestination:" + escape(agentDest(agent)) + "\nack:auto\nreceipt:ready\n\n"; f.raw != want {
+	own := escape(agentDest(agent))
+	if want := "SUBSCRIBE\nid:0\ndestination:" + own + "\nack:auto\nreceipt:ready\n\n"; f.raw != want {
 		t.Errorf("got %q, want %q", f.raw, want)
 	}
 	link := hub.Link()
@@ -90,7 +90,7 @@ func TestClientFrames(t *testing.T) {
 	p.write(rawFrame("RECEIPT", nil, "receipt-id:ready"))
 	f = p.want("SEND")
 	if want := "SEND\ndestination:" + escape(controllerDest(controller)) + "\ncontent-type:application/vnd.bbf.usp.msg\n" +
-		"reply-to-dest:" + escape(agentDest(agent)) + fmt.Sprintf("\nreceipt:0\ncontent-length:%d\n\n", len(f.body)); f.raw != want {
+		"reply-to-dest:" + own + fmt.Sprintf("\nreceipt:0\ncontent-length:%d\n\n", len(f.body)); f.raw != want {
 		t.Errorf("got %q, want %q", f.raw, want)
 	}
 	p.write(rawFrame("RECEIPT", nil, "receipt-id:0"))
@@ -103,7 +103,8 @@ func TestClientFrames(t *testing.T) {
 		t.Errorf("destination: got %q", got)
 	}
 	p.write(message(record(controller, agent, 3), `reply-to-dest:/queue/c\c1`, "content-type:text/x"))
-	if got := link.Next(); got.Hint.ReplyTo != "/queue/c:1" || !bytes.Equal(got.Record.Bytes(), record(controller, agent, 3)) {
+	got := link.Next()
+	if got.Hint.ReplyTo != "/queue/c:1" || !bytes.Equal(got.Record.Bytes(), record(controller, agent, 3)) {
 		t.Errorf("got %q with reply to %q", got.Record.Bytes(), got.Hint.ReplyTo)
 	}
 	rec := link.Link.(mtp.Connector).ConnectRecord(agent, controller)
@@ -121,14 +122,16 @@ func TestClientDestination(t *testing.T) {
 		assigned string
 		want     string // "": the connection ends and another follows
 	}{
-		"template":                {stomp.ClientOptions{}, "", agentDest(agent)},
-		"template of Controllers": {stomp.ClientOptions{Role: usp.RoleController, Endpoint: controller}, "", controllerDest(controller)},
-		"configured":              {stomp.ClientOptions{OwnDestination: "/queue/own"}, "", "/queue/own"},
-		"assigned":                {stomp.ClientOptions{OwnDestination: "/queue/own"}, "/queue/a:1", "/queue/a:1"},
-		"assigned, escaped":       {stomp.ClientOptions{Assigned: true}, `/queue/a\c1`, "/queue/a:1"},
-		"not assigned":            {stomp.ClientOptions{Assigned: true}, "", ""},
-		"shared":                  {stomp.ClientOptions{Shared: true, OwnDestination: "/queue/gw"}, "", "/queue/gw"},
-		"shared and assigned":     {stomp.ClientOptions{Shared: true}, "/queue/gw", "/queue/gw"},
+		"template": {stomp.ClientOptions{}, "", agentDest(agent)},
+		"template of Controllers": {
+			stomp.ClientOptions{Role: usp.RoleController, Endpoint: controller}, "", controllerDest(controller),
+		},
+		"configured":          {stomp.ClientOptions{OwnDestination: "/queue/own"}, "", "/queue/own"},
+		"assigned":            {stomp.ClientOptions{OwnDestination: "/queue/own"}, "/queue/a:1", "/queue/a:1"},
+		"assigned, escaped":   {stomp.ClientOptions{Assigned: true}, `/queue/a\c1`, "/queue/a:1"},
+		"not assigned":        {stomp.ClientOptions{Assigned: true}, "", ""},
+		"shared":              {stomp.ClientOptions{Shared: true, OwnDestination: "/queue/gw"}, "", "/queue/gw"},
+		"shared and assigned": {stomp.ClientOptions{Shared: true}, "/queue/gw", "/queue/gw"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -204,8 +207,10 @@ func TestClientError(t *testing.T) {
 		rawFrame("RECEIPT", nil, "receipt-id:99"), rawFrame("RECEIPT", nil, "receipt-id:x"),
 		rawFrame("ERROR", []byte("x"), "message:access refused", "receipt-id:1", "content-length:1"))
 	want := []mtptest.Settlement{
-		{Token: tokens[2]}, {Token: tokens[1], Err: mtp.ErrForbidden},
-		{Token: tokens[0], Err: mtp.ErrLinkDown}, {Token: tokens[3], Err: mtp.ErrLinkDown},
+		{Token: tokens[2]},
+		{Token: tokens[1], Err: mtp.ErrForbidden},
+		{Token: tokens[0], Err: mtp.ErrLinkDown},
+		{Token: tokens[3], Err: mtp.ErrLinkDown},
 	}
 	for _, w := range want {
 		if got := link.Settlement(); got != w {
@@ -279,7 +284,8 @@ func TestClientWindow(t *testing.T) {
 		if n := p.r.Buffered(); n > 0 {
 			t.Fatalf("got %d bytes more, want to be waited for", n)
 		}
-		p.write(rawFrame("RECEIPT", nil, fmt.Sprintf("receipt-id:%d", 2*i)), rawFrame("RECEIPT", nil, fmt.Sprintf("receipt-id:%d", 2*i+1)))
+		p.write(rawFrame("RECEIPT", nil, fmt.Sprintf("receipt-id:%d", 2*i)))
+		p.write(rawFrame("RECEIPT", nil, fmt.Sprintf("receipt-id:%d", 2*i+1)))
 	}
 }
 
@@ -322,115 +328,13 @@ func TestClientBye(t *testing.T) {
 	}
 }
 
-// TestRepresent: a shared connection is subscribed for whom it represents, also
-// after it has come again, and has each one's own reply-to-dest.
-func TestRepresent(t *testing.T) {
-	t.Parallel()
-	b := newBroker(t)
-	hub := mtptest.NewRecorder(t)
-	c := connectTo(t, stomp.ClientOptions{
-		URL: b.url(), Shared: true, MaxRepresented: 3, Role: usp.RoleController, Endpoint: "self::gw",
-	}, hub)
-	c.Represent(usp.Address{ID: "os::1", Role: usp.RoleController})
-	p, _ := b.accept()
-	p.write(connectedFrame)
-	if got := p.want("SUBSCRIBE").headers["destination"]; got != escape(controllerDest("os::1")) {
-		t.Errorf("destination: got %q", got)
-	}
-	link := hub.Link()
-	representer := link.Link.(mtp.Representer)
-	two, three := usp.Address{ID: "os::2", Role: usp.RoleController}, usp.Address{ID: "os::3", Role: usp.RoleAgent}
-	representer.Represent(two)
-	representer.Represent(two)
-	representer.Represent(three)
-	representer.Represent(usp.Address{ID: "os::4", Role: usp.RoleAgent}) // there is no room
-	link.Send(record("os::2", agent, 1), mtp.Hint{})
-	second := p.want("SUBSCRIBE")
-	if second.headers["destination"] != escape(controllerDest("os::2")) {
-		t.Errorf("destination: got %q", second.raw)
-	}
-	if got := p.want("SUBSCRIBE").headers["destination"]; got != escape(agentDest("os::3")) {
-		t.Errorf("destination: got %q", got)
-	}
-	f := p.want("SEND") // after its SUBSCRIBE
-	if f.headers["reply-to-dest"] != escape(controllerDest("os::2")) || f.headers["destination"] != escape(agentDest(agent)) {
-		t.Errorf("SEND: got %q", f.raw)
-	}
-	c.Withdraw(two)
-	c.Withdraw(two)
-	if got := p.want("UNSUBSCRIBE").headers["id"]; got != second.headers["id"] {
-		t.Errorf("UNSUBSCRIBE: got id %q, want %q", got, second.headers["id"])
-	}
-	_ = p.Close()
-	p, _ = b.accept()
-	p.write(connectedFrame)
-	dests := []string{p.want("SUBSCRIBE").headers["destination"], p.want("SUBSCRIBE").headers["destination"]}
-	slices.Sort(dests)
-	if want := []string{escape(agentDest("os::3")), escape(controllerDest("os::1"))}; !slices.Equal(dests, want) {
-		t.Errorf("destinations: got %q, want %q", dests, want)
-	}
-	hub.Link().Send(record("os::1", agent, 2), mtp.Hint{})
-	p.want("SEND")
-}
-
-// TestBothRoles: of a shared connection without a role each Endpoint has that in
-// which it is represented.
-func TestBothRoles(t *testing.T) {
-	t.Parallel()
-	b := newBroker(t)
-	hub := mtptest.NewRecorder(t)
-	c, err := stomp.NewClient(stomp.ClientOptions{URL: b.url(), Shared: true, LinkOptions: stomp.LinkOptions{HeartBeat: -1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mtptest.Start(t, c, hub)
-	c.Represent(usp.Address{ID: agent, Role: usp.RoleAgent})
-	c.Represent(usp.Address{ID: controller, Role: usp.RoleController})
-	p, first := b.accept()
-	if _, ok := first.headers["endpoint-id"]; ok || first.headers["heart-beat"] != "0,0" || first.headers["host"] != "127.0.0.1" {
-		t.Errorf("STOMP: got %q", first.raw)
-	}
-	p.write(connectedFrame)
-	p.want("SUBSCRIBE")
-	p.want("SUBSCRIBE")
-	link := hub.Link()
-	if link.Peer.Role != usp.RoleUnknown {
-		t.Errorf("Role: got %v, want unknown", link.Peer.Role)
-	}
-	for _, from := range []usp.EndpointID{agent, controller} {
-		link.Send(record(from, "os::x", 1), mtp.Hint{})
-		own, to := agentDest(agent), controllerDest("os::x")
-		if from == controller {
-			own, to = controllerDest(controller), agentDest("os::x")
-		}
-		if f := p.want("SEND"); f.headers["reply-to-dest"] != escape(own) || f.headers["destination"] != escape(to) {
-			t.Errorf("SEND from %s: got %q", from, f.raw)
-		}
-	}
-}
-
-// TestPeerAndPatterns: who the other side may be.
-func TestPeerAndPatterns(t *testing.T) {
-	t.Parallel()
-	b := newBroker(t)
-	hub := mtptest.NewRecorder(t)
-	connectTo(t, stomp.ClientOptions{
-		LinkOptions: stomp.LinkOptions{Patterns: []string{"os::*"}, Order: 3}, URL: b.url(), Peer: controller,
-	}, hub)
-	p, _ := b.accept()
-	p.write(connectedFrame)
-	confirm(p)
-	got := hub.Link().Peer
-	if got.Shared || got.Endpoint != controller || got.Order != 3 || !got.Identity.Allows(controller) ||
-		!got.Identity.Allows("os::1") || got.Identity.Allows("self::other") {
-		t.Errorf("Peer: got %+v", got)
-	}
-}
-
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	link := func(o stomp.LinkOptions) stomp.ClientOptions {
 		return stomp.ClientOptions{LinkOptions: o, URL: "stomp://h", Endpoint: agent, Role: usp.RoleAgent}
+	}
+	templates := func(agent, controller string) stomp.ClientOptions {
+		return link(stomp.LinkOptions{Destinations: stomp.Destinations{Agent: agent, Controller: controller}})
 	}
 	bad := map[string]stomp.ClientOptions{
 		"no URL":           {Endpoint: agent, Role: usp.RoleAgent},
@@ -438,8 +342,8 @@ func TestOptions(t *testing.T) {
 		"no Endpoint":      {URL: "stomp://h", Role: usp.RoleAgent},
 		"no role":          {URL: "stomp://h", Endpoint: agent},
 		"assigned, shared": {URL: "stomp://h", Shared: true, Assigned: true},
-		"template":         link(stomp.LinkOptions{Destinations: stomp.Destinations{Agent: "/queue/a", Controller: "/queue/{endpoint_id}"}}),
-		"same template":    link(stomp.LinkOptions{Destinations: stomp.Destinations{Agent: "/{endpoint_id}", Controller: "/{endpoint_id}"}}),
+		"template":         templates("/queue/a", "/queue/{endpoint_id}"),
+		"same template":    templates("/{endpoint_id}", "/{endpoint_id}"),
 		"large header":     link(stomp.LinkOptions{MaxHeader: 16 << 10}),
 		"negative":         link(stomp.LinkOptions{MaxRecord: -1}),
 	}

@@ -16,7 +16,7 @@ const contentType = "application/vnd.bbf.usp.msg"
 // in it [STOMP 1.2, Value Encoding; R-STOMP.4]. A NUL, which no escape stands
 // for, is left out.
 func appendEscaped(dst []byte, s string) []byte {
-	if strings.IndexAny(s, "\r\n:\\\x00") < 0 {
+	if !strings.ContainsAny(s, "\r\n:\\\x00") {
 		return append(dst, s...)
 	}
 	for i := range len(s) {

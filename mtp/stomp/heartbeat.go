@@ -22,11 +22,11 @@ func negotiate(f *frame, send, receive time.Duration) (rhythm, error) {
 	if !f.has(hdrHeartBeat) {
 		return rhythm{}, nil
 	}
-	var theirs [2]time.Duration
+	var theirs [2]int64 // milliseconds
 	for i, n := 0, 0; n < len(raw) || i < len(theirs); n++ {
 		switch {
 		case n < len(raw) && raw[n] >= '0' && raw[n] <= '9':
-			theirs[i] = min(10*theirs[i]+time.Duration(raw[n]-'0'), maxHeartBeat/time.Millisecond)
+			theirs[i] = min(10*theirs[i]+int64(raw[n]-'0'), maxHeartBeat.Milliseconds())
 		case n > 0 && raw[n-1] != ',' && i == 0 && n < len(raw) && raw[n] == ',':
 			i++
 		case n > 0 && raw[n-1] != ',' && i == 1 && n == len(raw):
@@ -35,11 +35,11 @@ func negotiate(f *frame, send, receive time.Duration) (rhythm, error) {
 			return rhythm{}, violation("heart-beat is not two numbers")
 		}
 	}
-	agree := func(ours, theirs time.Duration) time.Duration {
+	agree := func(ours time.Duration, theirs int64) time.Duration {
 		if ours <= 0 || theirs <= 0 {
 			return 0
 		}
-		return max(ours, theirs*time.Millisecond)
+		return max(ours, time.Duration(theirs)*time.Millisecond)
 	}
 	return rhythm{send: agree(send, theirs[1]), receive: agree(receive, theirs[0])}, nil
 }

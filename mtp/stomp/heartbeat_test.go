@@ -181,7 +181,8 @@ func TestHeartBeatMissed(t *testing.T) {
 				stop := until(t, s, hub)
 				conn := l.dial()
 				b := listen(conn)
-				if _, err := conn.Write(append(connectFrame(agent, tt.header), subscribeFrame("0", agentDest(agent))...)); err != nil {
+				frames := append(connectFrame(agent, tt.header), subscribeFrame("0", agentDest(agent))...)
+				if _, err := conn.Write(frames); err != nil {
 					t.Fatal(err)
 				}
 				synctest.Wait()
@@ -227,7 +228,8 @@ func TestHeartBeatAccepting(t *testing.T) {
 		conn := l.dial()
 		b := listen(conn)
 		for _, f := range [][]byte{
-			connectFrame(agent, "heart-beat:5000,0"), sendFrame(record(agent, controller, 1)), sendFrame(record(agent, controller, 2)),
+			connectFrame(agent, "heart-beat:5000,0"),
+			sendFrame(record(agent, controller, 1)), sendFrame(record(agent, controller, 2)),
 		} {
 			if _, err := conn.Write(f); err != nil {
 				t.Fatal(err)

@@ -34,7 +34,8 @@ func (*quietPort) Down(error)                       {}
 
 func (p *quietPort) Accept(rec usp.Record, _ mtp.Hint, t mtp.Token) {
 	p.link.Ack(t, nil)
-	if err := p.link.Enqueue(usp.NewNoSession(rec.Header().To, rec.Header().From, "", []byte("answer")), mtp.Hint{}, t); err != nil {
+	answer := usp.NewNoSession(rec.Header().To, rec.Header().From, "", []byte("answer"))
+	if err := p.link.Enqueue(answer, mtp.Hint{}, t); err != nil {
 		p.settled <- err
 	}
 }
@@ -71,7 +72,8 @@ func TestIdleConnection(t *testing.T) { //nolint:paralleltest // it reads the me
 			conns = append(conns, c)
 			id := usp.EndpointID(fmt.Sprintf("os::00D09E-%d", len(conns)))
 			_, err = c.Write(bytes.Join([][]byte{
-				connectFrame(id, "heart-beat:60000,60000"), subscribeFrame("0", agentDest(id)), sendFrame(record(id, controller, 1)),
+				connectFrame(id, "heart-beat:60000,60000"), subscribeFrame("0", agentDest(id)),
+				sendFrame(record(id, controller, 1)),
 			}, nil))
 			if err != nil {
 				t.Fatal(err)

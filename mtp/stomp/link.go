@@ -50,7 +50,7 @@ var (
 
 func newLink(s *Server, raw net.Conn) *link {
 	l := &link{server: s}
-	l.core.init(raw, &s.opts.LinkOptions, s.metrics)
+	l.init(raw, &s.opts.LinkOptions, s.metrics)
 	return l
 }
 

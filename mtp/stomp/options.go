@@ -249,8 +249,10 @@ func (o *ClientOptions) setDefaults() (*url.URL, error) {
 		return nil, errors.New("stomp: a client needs its own role")
 	case o.Assigned && (o.Shared || o.OwnDestination != ""):
 		return nil, errors.New("stomp: Assigned goes neither with Shared nor with OwnDestination")
-	case o.MaxInflight < 1 || o.MaxRepresented < 1 || len(o.OwnDestination) > maxKept:
-		return nil, fmt.Errorf("stomp: MaxInflight and MaxRepresented are positive, OwnDestination has at most %d bytes", maxKept)
+	case o.MaxInflight < 1 || o.MaxRepresented < 1:
+		return nil, errors.New("stomp: MaxInflight and MaxRepresented are positive")
+	case len(o.OwnDestination) > maxKept:
+		return nil, fmt.Errorf("stomp: OwnDestination has at most %d bytes", maxKept)
 	}
 	return parseURL(o.URL)
 }

@@ -46,7 +46,8 @@ func TestForeignClient(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if r := link.Next(); !bytes.Equal(r.Record.Bytes(), record(agent, controller, i)) || r.Hint.ReplyTo != agentDest(agent) {
+				r := link.Next()
+				if !bytes.Equal(r.Record.Bytes(), record(agent, controller, i)) || r.Hint.ReplyTo != agentDest(agent) {
 					t.Fatalf("Record %d: got %q to %q", i, r.Record.Bytes(), r.Hint.ReplyTo)
 				}
 			}
@@ -112,7 +113,8 @@ func TestForeignBroker(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := link.Next(); !bytes.Equal(r.Record.Bytes(), record(agent, controller, i)) || r.Hint.ReplyTo != agentDest(agent) {
+		r := link.Next()
+		if !bytes.Equal(r.Record.Bytes(), record(agent, controller, i)) || r.Hint.ReplyTo != agentDest(agent) {
 			t.Fatalf("Record %d: got %q to %q", i, r.Record.Bytes(), r.Hint.ReplyTo)
 		}
 	}

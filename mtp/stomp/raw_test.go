@@ -54,7 +54,8 @@ func connectFrame(id usp.EndpointID, more ...string) []byte {
 }
 
 func subscribeFrame(id, destination string, more ...string) []byte {
-	return rawFrame("SUBSCRIBE", nil, append([]string{"id:" + id, "destination:" + escape(destination), "ack:auto"}, more...)...)
+	lines := append([]string{"id:" + id, "destination:" + escape(destination), "ack:auto"}, more...)
+	return rawFrame("SUBSCRIBE", nil, lines...)
 }
 
 // sendFrame is a SEND with a Record.
