@@ -105,7 +105,7 @@ func escapeLabel(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		switch c := s[i]; {
-		case strings.IndexByte(`."\ '@;()$`, c) >= 0 && c != '$':
+		case strings.IndexByte(`."\ '@;()`, c) >= 0:
 			b.WriteByte('\\')
 			b.WriteByte(c)
 		case c < ' ' || c > '~':
