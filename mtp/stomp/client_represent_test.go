@@ -121,4 +121,3 @@ func TestPeerAndPatterns(t *testing.T) {
 		t.Errorf("Peer: got %+v", got)
 	}
 }
-
