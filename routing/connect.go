@@ -5,7 +5,6 @@ package routing
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,9 +23,34 @@ type pair struct {
 	signed atomic.Bool
 	// shown is the Link that got one last: a short cut for on.
 	shown atomic.Pointer[port]
+	// from is the Agent's address, if it is known; leg, its count of Links for
+	// which on holds: when the Agent has come up anew, all get one again.
+	from atomic.Pointer[endpoint]
+	leg  atomic.Uint32
 
 	mu sync.Mutex
 	on []*port // every Link that got one and was not parted from since
+}
+
+// fresh reports that the Agent has not come up anew since leg was noted.
+func (pr *pair) fresh() bool {
+	e := pr.from.Load()
+	return e == nil || e.leg.Load() == pr.leg.Load()
+}
+
+// is notes the Agent's address.
+func (pr *pair) is(e *endpoint) {
+	if e != nil && pr.from.Load() != e {
+		pr.from.Store(e)
+	}
+}
+
+// part has everybody get a Connect Record before anything else of the pair.
+func (pr *pair) part() {
+	pr.mu.Lock()
+	pr.on = nil
+	pr.shown.Store(nil)
+	pr.mu.Unlock()
 }
 
 // pair returns that of the Agent with this Controller, made if necessary; nil
@@ -45,7 +69,7 @@ func (e *endpoint) pair(agent usp.EndpointID) *pair {
 		return nil
 	}
 	if pr = x.pairs[agent]; pr == nil {
-		agent = usp.EndpointID(strings.Clone(string(agent)))
+		agent = cloneID(agent)
 		pr = &pair{agent: agent}
 		if x.pairs == nil {
 			x.pairs = make(map[usp.EndpointID]*pair)
@@ -104,12 +128,13 @@ func (l *lane) pairUp(o *out) error {
 		l.ep.r.metrics.connect(connectNoRoom)
 		return mtp.ErrBusy
 	}
+	o.pair.is(o.sender)
 	return nil
 }
 
 // introduce sends the Connect Record of o's pair if the Link has not had it.
 func (l *lane) introduce(p *port, o *out) error {
-	if p.conn == nil || o.pair == nil || o.pair.shown.Load() == p {
+	if p.conn == nil || o.pair == nil || o.pair.shown.Load() == p && o.pair.fresh() {
 		return nil
 	}
 	return l.show(p, o.pair)
@@ -124,6 +149,12 @@ func (l *lane) show(p *port, pr *pair) error {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
 	r := l.ep.r
+	if e := pr.from.Load(); e != nil {
+		if leg := e.leg.Load(); leg != pr.leg.Load() {
+			pr.on = nil
+			pr.leg.Store(leg)
+		}
+	}
 	if !slices.Contains(pr.on, p) {
 		if pr.signed.Load() {
 			r.metrics.connect(connectSigned)
@@ -160,21 +191,31 @@ func (l *lane) sendConnect(p *port, pr *pair) error {
 // parted is called when a Disconnect Record has passed: a new Connect Record
 // has to come before anything else of the pair [R-MTP.8].
 func (l *lane) parted(h *usp.Header) {
-	var pr *pair
 	switch l.ep.addr.Role {
 	case usp.RoleController:
-		pr = l.ep.knownPair(h.From)
+		l.ep.part(h.From)
 	case usp.RoleAgent:
 		if c := l.ep.r.table.get(usp.Address{ID: h.From, Role: usp.RoleController}); c != nil {
-			pr = c.knownPair(h.To)
+			c.part(h.To)
 		}
 	case usp.RoleUnknown:
 	}
-	if pr != nil {
-		pr.mu.Lock()
-		pr.on = nil
-		pr.shown.Store(nil)
-		pr.mu.Unlock()
+}
+
+// part parts the Controller from an Agent, by whatever ID that has shown itself.
+func (e *endpoint) part(agent usp.EndpointID) {
+	if pr := e.knownPair(agent); pr != nil {
+		pr.part()
+	}
+	a := e.r.aliases.Load()
+	if a == nil {
+		return
+	}
+	own := e.r.canon(agent)
+	for _, id := range append([]usp.EndpointID{own}, a.all[own]...) {
+		if pr := e.knownPair(id); pr != nil {
+			pr.part()
+		}
 	}
 }
 
@@ -207,10 +248,15 @@ func (l *lane) pairsFor(p *port) []*pair {
 	defer x.mu.RUnlock()
 	list := make([]*pair, 0, len(x.pairs))
 	for id, pr := range x.pairs {
-		if own := x.lanes[id]; own != nil && own.links.Load() != nil {
+		if own := x.lanes[l.ep.r.canon(id)]; own != nil && own.links.Load() != nil {
 			continue
 		}
-		if a := l.ep.r.table.get(usp.Address{ID: id, Role: usp.RoleAgent}); a != nil && a.links.Load() > 0 {
+		a := l.ep.r.table.get(usp.Address{ID: id, Role: usp.RoleAgent})
+		if a == nil || a.links.Load() == 0 {
+			continue
+		}
+		pr.is(a)
+		if trunk, _ := a.way(l.ep.addr.ID); l.passes(p, trunk) == nil {
 			list = append(list, pr)
 		}
 	}
@@ -236,12 +282,19 @@ func (r *Router) connect(p *port, o *out, hint mtp.Hint) error {
 		r.metrics.connect(connectNoRoom)
 		return mtp.ErrBusy
 	}
-	pr.signed.Store(h.Signed)
 	p.showRole(h.From, usp.RoleAgent)
-	p.learn(h.From, usp.RoleAgent, hint, o.at)
 	r.attachStatic(c)
+	a, err := p.sender(usp.Address{ID: h.From, Role: usp.RoleAgent}, c, o, hint)
+	if err != nil {
+		return err
+	}
+	pr.signed.Store(h.Signed)
+	pr.is(a)
 	r.reveal(c.addr)
 	r.metrics.connect(connectConsumed)
+	if p.name != "" {
+		pr.part() // over a trunk it is the sign that the Agent has come up anew
+	}
 	c.lane(h.From).announce(p, pr)
 	return nil
 }
@@ -252,7 +305,7 @@ func (l *lane) announce(from *port, pr *pair) {
 	l.mu.Lock()
 	l.outcomes(&fx)
 	switch p := l.link; {
-	case p == nil || p == from || p.conn == nil || pr.shown.Load() == p:
+	case p == nil || p == from || p.conn == nil || pr.shown.Load() == p && pr.fresh() || l.passes(p, from.name) != nil:
 	case l.live:
 		if err := l.show(p, pr); err == nil {
 			break

@@ -158,9 +158,12 @@ func (l *lane) admit(o *out) error {
 		}
 	case l.link == o.in:
 		return errLoop
-	case o.trunk != "" && l.barred(o.trunk) != nil:
-		return l.barred(o.trunk)
-	case l.link.peer.MaxRecord > 0 && o.rec.Len() > l.link.peer.MaxRecord:
+	case o.trunk != "" && l.link.name != "":
+		if err := l.passes(l.link, o.trunk); err != nil {
+			return err
+		}
+	}
+	if l.link != nil && l.link.peer.MaxRecord > 0 && o.rec.Len() > l.link.peer.MaxRecord {
 		return mtp.ErrTooLarge
 	}
 	return l.pairUp(o)

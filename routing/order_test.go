@@ -102,7 +102,9 @@ func (w *world) connect(t *testing.T, end int, presents usp.EndpointID, kind mtp
 func (w *world) trunk(t *testing.T, end int) {
 	t.Helper()
 	role := w.ends[end].Role
-	l := up(t, w.r, mtp.Peer{Kind: mtp.STOMP, Role: role, Shared: true, Identity: mtp.Identity{Any: true}})
+	l := up(t, w.r, mtp.Peer{
+		Kind: mtp.STOMP, Listener: "trunk-" + role.String(), Role: role, Shared: true, Identity: mtp.Identity{Any: true},
+	})
 	l.quiet = true
 	w.every = append(w.every, l)
 	for i, a := range w.ends {
@@ -336,7 +338,7 @@ func play(t *testing.T, ops []uint32, refuse, fail int, apart bool) string {
 	w.links = make([][]*link, len(w.ends))
 	var routes []routing.Route
 	for _, a := range w.ends {
-		routes = append(routes, routing.Route{Match: string(a.ID), Role: a.Role})
+		routes = append(routes, routing.Route{Match: string(a.ID), Role: a.Role, Transit: true})
 	}
 	w.r = newRouter(t, routing.Options{
 		Buffer: q, Routes: routes, WindowRecords: 6, DrainRecords: 5, SpillAfter: 20 * time.Millisecond,

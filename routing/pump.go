@@ -10,6 +10,7 @@ import (
 
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/routing/buffer"
+	"github.com/uspgate/uspgate/usp"
 )
 
 // spill is what a lane keeps while it is not live.
@@ -242,20 +243,40 @@ func (l *lane) fromItem(item *buffer.Item) *out {
 	o.at = item.At.Sub(r.base)
 	o.lane.Store(l)
 	o.flags = flagStored
-	large := l.link != nil && l.link.peer.MaxRecord > 0 && o.rec.Len() > l.link.peer.MaxRecord
-	if large {
-		r.metrics.dropped.Dropped(buffer.ReasonTooLarge, 1)
+	i, done := slices.BinarySearch(l.sp.skip, item.Seq)
+	if done {
+		l.sp.skip = slices.Delete(l.sp.skip, i, i+1)
 	}
-	if i, found := slices.BinarySearch(l.sp.skip, item.Seq); found || large {
-		if found {
-			l.sp.skip = slices.Delete(l.sp.skip, i, i+1)
-		}
+	if done || l.unfit(o) {
 		o.flags |= flagFlying | flagSettled
 		l.flight.push(o)
 		l.hold(o)
 		return nil
 	}
 	return o
+}
+
+// unfit reports that the Link in use is not to carry o, and counts that. It also
+// finds the pair of o: an Agent may have gone meanwhile, but its Records do not
+// go without its Connect Record.
+func (l *lane) unfit(o *out) bool {
+	r, p := l.ep.r, l.link
+	if p == nil {
+		return false
+	}
+	if p.peer.MaxRecord > 0 && o.rec.Len() > p.peer.MaxRecord {
+		r.metrics.dropped.Dropped(buffer.ReasonTooLarge, 1)
+		return true
+	}
+	if err := l.passes(p, o.trunk); err != nil {
+		r.metrics.dropped.Dropped(buffer.ReasonRefused, 1)
+		r.metrics.refused(err)
+		return true
+	}
+	if l.ep.addr.Role == usp.RoleController {
+		o.pair = l.ep.pair(o.rec.Header().From)
+	}
+	return false
 }
 
 // refill reads on if there is room for more, or goes live.

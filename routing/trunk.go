@@ -61,13 +61,13 @@ func (e *endpoint) way(from usp.EndpointID) (transport string, transit bool) {
 	return "", transit
 }
 
-// barred is why a Record that came over a trunk may not leave by the Link in
-// use, nil if it may.
-func (l *lane) barred(trunk string) error {
-	switch out := l.link.name; {
-	case trunk == "" || out == "":
+// passes is why a Record that came over a trunk may not leave by p, nil if it
+// may.
+func (l *lane) passes(p *port, trunk string) error {
+	switch {
+	case trunk == "" || p.name == "":
 		return nil
-	case out == trunk:
+	case p.name == trunk:
 		return errLoop
 	}
 	if rt := l.ep.route.Load(); rt == nil || !rt.Transit {
