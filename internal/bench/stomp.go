@@ -49,11 +49,17 @@ func (s *stompClient) open(c *client) error {
 	return err
 }
 
+// destinationOf is the configured destination, or the one of the gateway's
+// default templates.
 func destinationOf(configured string, a usp.Address) string {
-	if configured != "" {
+	switch {
+	case configured != "":
 		return configured
+	case a.Role == usp.RoleAgent:
+		return "/queue/usp.v1.agent." + string(a.ID)
+	default:
+		return "/queue/usp.v1.controller." + string(a.ID)
 	}
-	return "/" + topicOf("", a)
 }
 
 func (s *stompClient) connect(from, to usp.EndpointID) (usp.Record, bool) {

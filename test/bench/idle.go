@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/uspgate/uspgate/internal/bench"
 	"github.com/uspgate/uspgate/usp"
@@ -21,12 +22,13 @@ type idleMTP struct {
 }
 
 // idle connects Endpoints that do nothing to a fresh gateway, and prints what
-// each costs it: silent ones, and those that have shown themselves before.
+// each costs it a while later: silent ones, and those that have shown themselves
+// before.
 func idle(ctx context.Context, f *flags, s *servers, out io.Writer) error {
 	if f.idle <= 0 {
 		return nil
 	}
-	fmt.Fprintf(out, "\n%d idle Endpoints, KB each of 1024 bytes\n", f.idle)
+	fmt.Fprintf(out, "\n%d idle Endpoints after %v, KB each of 1024 bytes\n", f.idle, f.rest)
 	fmt.Fprintf(out, idleFormat, "MTP", "that have sent", "heap", "stack", "both", "target", "RSS", "")
 	var errs []error
 	for _, m := range []idleMTP{{"WS", "ws", 6}, {"STOMP", "stomp", 6}, {"MQTT", "mqtt", 30}} {
@@ -61,6 +63,11 @@ func idleOne(ctx context.Context, f *flags, s *servers, m idleMTP, greet bool, o
 		return err
 	}
 	defer func() { _ = crowd.Close() }() // nothing can go wrong
+	select {
+	case <-time.After(f.rest):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	after, err := bench.ReadMemory(ctx, srv.url["metrics"], srv.pid)
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type flags struct {
 	size        int
 	window      int
 	idle        int
+	rest        time.Duration
 	only        *regexp.Regexp
 	uspgate     string
 }
@@ -76,6 +77,7 @@ func parse(args []string, log io.Writer) (*flags, error) {
 	set.IntVar(&f.size, "size", 400, "bytes of a Record")
 	set.IntVar(&f.window, "window", 192, "Records that may be on their way")
 	set.IntVar(&f.idle, "idle", 10_000, "idle Endpoints per MTP; 0: none")
+	set.DurationVar(&f.rest, "rest", 18*time.Second, "how long they have been idle when their memory is read")
 	set.StringVar(&f.uspgate, "uspgate", "", "program to measure; empty: built from this tree")
 	only := set.String("only", "", "regular expression: the pairs to run, for example 'MQTT.*WS'")
 	if err := set.Parse(args); err != nil {

@@ -120,6 +120,8 @@ func addresses(ctx context.Context, n int) ([]string, error) {
 	return out, nil
 }
 
+// startOurs names the Controller in a route: an Agent on CoAP, which has no
+// Connect Records, cannot show that it is one.
 func (s *servers) startOurs(ctx context.Context) (*server, error) {
 	a, err := addresses(ctx, 6)
 	if err != nil {
@@ -135,10 +137,11 @@ func (s *servers) startOurs(ctx context.Context) (*server, error) {
 - {name: coap, type: coap, listen: "%s"}
 - {name: south, type: uds, listen: "%s", presents: "%s"}
 - {name: north, type: uds, listen: "%s", presents: "%s"}
+routes: [{endpoint_id: "%s", role: controller}]
 cwmp: {listen: "%s"}
 metrics: {listen: "%s"}
 log: {level: warn}
-`, a[0], a[1], a[2], a[3], south, controllerID, north, agentID, a[4], a[5]))
+`, a[0], a[1], a[2], a[3], south, controllerID, north, agentID, controllerID, a[4], a[5]))
 	if err != nil {
 		return nil, err
 	}
