@@ -16,6 +16,7 @@ import (
 	"github.com/uspgate/uspgate/cwmp/acs"
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/obs"
+	"github.com/uspgate/uspgate/internal/pki"
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/routing"
 	"github.com/uspgate/uspgate/translate/agent"
@@ -39,6 +40,9 @@ type App struct {
 	host       *agent.Host
 	fleet      *device.Fleet
 	acs        *acs.Server
+
+	showings     []showing
+	certificates []*pki.Source
 }
 
 // New builds a gateway; it opens nothing yet.
@@ -107,6 +111,13 @@ func (a *App) Run(ctx context.Context) error {
 		{"mtp", a.carriers()},
 		{"routing", []func(context.Context) error{a.router.Run}},
 	}
+	if len(a.certificates) > 0 {
+		watch := stage{name: "certificates"}
+		for _, s := range a.certificates {
+			watch.run = append(watch.run, s.Run)
+		}
+		stages = append(stages, watch)
+	}
 	if a.probes != nil {
 		stages = append(stages, stage{"metrics", []func(context.Context) error{a.probes.Run}})
 	}
@@ -115,6 +126,7 @@ func (a *App) Run(ctx context.Context) error {
 	for i, s := range stages {
 		running[i] = start(context.WithoutCancel(ctx), s, failed)
 	}
+	stopShowing := a.represent()
 	a.announce()
 	var cause error
 	select {
@@ -125,6 +137,7 @@ func (a *App) Run(ctx context.Context) error {
 		a.probes.SetReady(false)
 	}
 	a.log.Info("shutting down")
+	stopShowing()
 	begin := time.Now()
 	for _, r := range running {
 		cause = errors.Join(cause, r.stop())

@@ -4,116 +4,190 @@
 package app
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
-	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/mtp"
-	"github.com/uspgate/uspgate/mtp/mqtt"
-	"github.com/uspgate/uspgate/mtp/ws"
-	"github.com/uspgate/uspgate/routing"
-	"github.com/uspgate/uspgate/routing/buffer"
 	"github.com/uspgate/uspgate/usp"
 )
-
-// buildRouter makes the router with its buffer.
-func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
-	r := &o.Config.Routing
-	queue, err := buffer.NewMemory(buffer.MemoryOptions{
-		MaxRecords: r.QueueLimit, MaxBytes: int64(r.QueueBytes), MaxAge: time.Duration(r.QueueAge), Metrics: reg,
-	})
-	if err != nil {
-		return err
-	}
-	routes := make([]routing.Route, len(o.Config.Routes))
-	for i, route := range o.Config.Routes {
-		role, err := usp.ParseRole(route.Role)
-		if err != nil {
-			return err
-		}
-		routes[i] = routing.Route{Match: route.EndpointID, Role: role}
-	}
-	for _, c := range o.Config.Controllers { // Notifies wait for them from the start
-		routes = append(routes, routing.Route{Match: c.EndpointID, Role: usp.RoleController})
-	}
-	control := newControl(o.Config.Controllers)
-	a.router, err = routing.New(routing.Options{
-		Buffer:        queue,
-		Policy:        control.mayManage,
-		Admit:         control.mayBeReached,
-		Routes:        routes,
-		WindowRecords: r.Window,
-		WindowBytes:   int64(r.WindowBytes),
-		Log:           o.Log,
-		Metrics:       reg,
-	})
-	return err
-}
 
 // buildTransports makes the configured USP bindings.
 func (a *App) buildTransports(o Options, reg *prometheus.Registry) error {
 	for i := range o.Config.MTP {
-		t, err := newTransport(&o.Config.MTP[i], o, reg)
-		if err != nil {
-			return fmt.Errorf("mtp %s: %w", o.Config.MTP[i].Name, err)
+		m := &o.Config.MTP[i]
+		role, err := usp.ParseRole(m.Role)
+		if err == nil {
+			b := &binding{MTP: m, app: a, o: o, reg: reg, role: role}
+			err = b.build()
 		}
-		a.transports = append(a.transports, t)
+		if err != nil {
+			return fmt.Errorf("mtp %s: %w", m.Name, err)
+		}
 	}
 	return nil
 }
 
-func newTransport(c *config.MTP, o Options, reg *prometheus.Registry) (mtp.Transport, error) {
-	role, err := usp.ParseRole(c.Role)
+// binding is one entry of mtp on its way to a Transport.
+type binding struct {
+	*config.MTP
+
+	app  *App
+	o    Options
+	reg  *prometheus.Registry
+	role usp.Role // of the peers
+}
+
+// as is in whose name, and with what certificate, a client role connects.
+type as struct {
+	id  usp.EndpointID // of the one Agent that the connection is for, or empty
+	tls *tls.Config
+	// hold, if set, is called before each attempt.
+	hold mtp.HoldFunc
+}
+
+// build makes the Transport and has it shown what it represents.
+func (b *binding) build() error {
+	t, err := b.transport()
+	if err != nil {
+		return err
+	}
+	b.app.transports = append(b.app.transports, t)
+	if r, ok := t.(mtp.Representer); ok && b.Client() {
+		b.app.showings = append(b.app.showings, newShowing(b.MTP, b.role, r))
+	}
+	return nil
+}
+
+func (b *binding) transport() (mtp.Transport, error) {
+	if !b.Client() {
+		return b.server()
+	}
+	if b.Link == "per_agent" {
+		return b.fleet()
+	}
+	conf, err := b.app.clientTLS(b.o, b.reg, b.MTP)
 	if err != nil {
 		return nil, err
 	}
-	tlsConfig, err := serverTLS(&c.TLS)
+	return b.client(as{tls: conf})
+}
+
+func (b *binding) server() (mtp.Transport, error) {
+	conf, err := b.app.serverTLS(b.o, b.reg, b.Name, &b.TLS)
 	if err != nil {
 		return nil, err
 	}
-	switch c.Type {
+	switch b.Type {
 	case "websocket":
-		return ws.NewServer(ws.ServerOptions{
-			LinkOptions: ws.LinkOptions{
-				Name: c.Name, KeepAlive: time.Duration(c.KeepAlive), MaxRecord: int(c.MaxRecord),
-				NoConnectRecords: !c.ConnectRecords, Log: o.Log, Metrics: reg,
-			},
-			Listen: c.Listen, Path: c.Path, TLS: tlsConfig, Role: role,
-			Auth: webSocketAuth(&c.Auth), MaxConnections: c.MaxConnections,
-		})
+		return b.webSocketServer(conf)
 	case "mqtt":
-		return mqtt.NewServer(mqtt.ServerOptions{
-			Name: c.Name, Listen: c.Listen, TLS: tlsConfig, Role: role,
-			Topics:           mqtt.Topics{Agent: c.Topics.Agent, Controller: c.Topics.Controller},
-			Auth:             mqttAuth(&c.Auth),
-			NoConnectRecords: !c.ConnectRecords, MaxRecord: int(c.MaxRecord), MaxConnections: c.MaxConnections,
-			Log: o.Log, Metrics: reg,
-		})
+		return b.mqttServer(conf)
+	case "stomp":
+		return b.stompServer(conf)
+	case "coap":
+		return b.coapServer(conf)
+	case "uds":
+		return b.udsServer(conf)
 	default:
-		return nil, fmt.Errorf("unknown type %q", c.Type)
+		return nil, fmt.Errorf("unknown type %q", b.Type)
 	}
 }
 
-// webSocketAuth checks Basic credentials; nil asks for none.
-func webSocketAuth(c *config.Auth) ws.AuthFunc {
-	if c.Mode != "password" {
-		return nil
-	}
-	users := newUsers(c.Users)
-	return func(r *http.Request) (mtp.Identity, error) {
-		name, password, _ := r.BasicAuth()
-		return users.identify(name, password)
+func (b *binding) client(who as) (mtp.Transport, error) {
+	switch b.Type {
+	case "websocket":
+		return b.webSocketClient(who)
+	case "mqtt":
+		return b.mqttClient(who)
+	case "stomp":
+		return b.stompClient(who)
+	case "coap":
+		return b.coapClient(who)
+	case "uds":
+		return b.udsClient(who)
+	default:
+		return nil, fmt.Errorf("unknown type %q", b.Type)
 	}
 }
 
-// mqttAuth checks user name and password of a CONNECT; nil asks for none.
-func mqttAuth(c *config.Auth) mqtt.AuthFunc {
-	if c.Mode != "password" {
-		return nil
+// fleet is one connection for each Agent. While the Controller has one of its
+// own for an Agent, dialling for that one rests [R-WS.4].
+func (b *binding) fleet() (mtp.Transport, error) {
+	credentials, err := b.app.credentials(b.o, b.reg, b.MTP)
+	if err != nil {
+		return nil, err
 	}
-	users := newUsers(c.Users)
-	return func(l mqtt.Login) (mtp.Identity, error) { return users.identify(l.Username, l.Password) }
+	return mtp.NewFleet(mtp.FleetOptions{
+		Name: b.Name,
+		Addr: b.Connect,
+		Rate: float64(b.DialRate),
+		New: func(m mtp.FleetMember) (mtp.Transport, error) {
+			who := as{id: m.Address.ID, hold: b.hold(m)}
+			if credentials != nil {
+				conf, err := credentials.ClientFor(who.id)
+				if err != nil {
+					return nil, err
+				}
+				who.tls = conf
+			}
+			return b.client(who)
+		},
+		Log:     b.o.Log,
+		Metrics: b.reg,
+	})
+}
+
+// heldPoll is how often a member of a fleet looks whether the Controller still
+// has a connection of its own.
+const heldPoll = 5 * time.Second
+
+// hold waits while the Controller has a connection of its own for the Agent, and
+// then for the turn of the member [R-WS.4].
+func (b *binding) hold(m mtp.FleetMember) mtp.HoldFunc {
+	controller := usp.EndpointID(b.Peer)
+	return func(ctx context.Context) error {
+		for controller != "" && b.app.router.Meets(m.Address.ID, controller, b.Name) {
+			timer := time.NewTimer(heldPoll)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				timer.Stop()
+				return ctx.Err()
+			}
+		}
+		return m.Hold(ctx)
+	}
+}
+
+// own is the Endpoint ID that a client role shows.
+func (b *binding) own(who as) usp.EndpointID {
+	if who.id != "" {
+		return who.id
+	}
+	return usp.EndpointID(b.EndpointID)
+}
+
+func (b *binding) retry() mtp.BackoffOptions {
+	return mtp.BackoffOptions{
+		Interval: time.Duration(b.Retry.Interval), Multiplier: b.Retry.Multiplier, Max: time.Duration(b.Retry.Max),
+	}
+}
+
+// networks parses what the configuration has checked.
+func networks(list []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	var problems []error
+	for _, n := range list {
+		p, err := netip.ParsePrefix(n)
+		problems = append(problems, err)
+		out = append(out, p)
+	}
+	return out, errors.Join(problems...)
 }

@@ -5,38 +5,118 @@ package app
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"os"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/uspgate/uspgate/internal/config"
+	"github.com/uspgate/uspgate/internal/pki"
+	"github.com/uspgate/uspgate/usp"
 )
 
-// serverTLS loads the files of a TLS block; nil without a certificate.
-func serverTLS(c *config.TLS) (*tls.Config, error) {
-	if c.Cert == "" {
-		return nil, nil //nolint:nilnil // no TLS is no error
-	}
-	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Cert, err)
-	}
-	out := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+// source reads the files of a TLS block and keeps an eye on them while the
+// gateway runs. authorities are the CAs of the peers.
+func (a *App) source(o Options, reg *prometheus.Registry, name string, c *config.TLS, authorities string) (
+	*pki.Source, error,
+) {
+	version := uint16(tls.VersionTLS12)
 	if c.MinVersion == "1.3" {
-		out.MinVersion = tls.VersionTLS13
+		version = tls.VersionTLS13
 	}
-	if c.ClientCA == "" {
-		return out, nil
-	}
-	pem, err := os.ReadFile(c.ClientCA)
+	s, err := pki.New(pki.Options{
+		Files:      pki.Files{Cert: c.Cert, Key: c.Key, CA: authorities, CRL: c.CRL},
+		Name:       name,
+		MinVersion: version,
+		SoftCRL:    c.CRLExpired == "allow",
+		Log:        o.Log,
+		Metrics:    reg,
+	})
 	if err != nil {
 		return nil, err
 	}
-	out.ClientCAs = x509.NewCertPool()
-	if !out.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, errors.New(c.ClientCA + " holds no certificate in PEM form")
+	a.certificates = append(a.certificates, s)
+	return s, nil
+}
+
+// serverTLS is for a listener; nil without a certificate.
+func (a *App) serverTLS(o Options, reg *prometheus.Registry, name string, c *config.TLS) (*tls.Config, error) {
+	if c.Cert == "" {
+		return nil, nil //nolint:nilnil // no TLS is no error
 	}
-	out.ClientAuth = tls.RequireAndVerifyClientCert
-	return out, nil
+	s, err := a.source(o, reg, name, c, c.ClientCA)
+	if err != nil {
+		return nil, err
+	}
+	return s.ServerConfig(), nil
+}
+
+// clientTLS is for the one connection of a binding that connects; nil where the
+// URL says that there is no TLS.
+func (a *App) clientTLS(o Options, reg *prometheus.Registry, m *config.MTP) (*tls.Config, error) {
+	host := secureHost(m.Connect)
+	if host == "" {
+		return nil, nil //nolint:nilnil // no TLS is no error
+	}
+	s, err := a.source(o, reg, m.Name, &m.TLS, m.TLS.ServerCA)
+	if err != nil {
+		return nil, err
+	}
+	return s.ClientConfig(host, usp.EndpointID(m.Peer)), nil
+}
+
+// credentials are for a binding with one connection per Agent; nil where the
+// URL says that there is no TLS.
+func (a *App) credentials(o Options, reg *prometheus.Registry, m *config.MTP) (pki.Credentials, error) {
+	host := secureHost(m.Connect)
+	if host == "" {
+		return nil, nil //nolint:nilnil // no TLS is no error
+	}
+	trust, err := a.source(o, reg, m.Name, &m.TLS, m.TLS.ServerCA)
+	if err != nil {
+		return nil, err
+	}
+	target := pki.Target{Trust: trust, ServerName: host, Endpoint: usp.EndpointID(m.Peer)}
+	switch c := &m.AgentCertificates; c.Mode {
+	case "wildcard":
+		certs := make([]*pki.Source, len(c.Files))
+		for i, f := range c.Files {
+			name := fmt.Sprintf("%s/agents/%d", m.Name, i)
+			if certs[i], err = a.source(o, reg, name, &config.TLS{Cert: f.Cert, Key: f.Key}, ""); err != nil {
+				return nil, err
+			}
+		}
+		return pki.Wildcards(target, certs...), nil
+	case "per_agent":
+		ca, err := a.source(o, reg, m.Name+"/ca", &config.TLS{Cert: c.CACert, Key: c.CAKey}, "")
+		if err != nil {
+			return nil, err
+		}
+		issuer, err := pki.NewIssuer(pki.IssuerOptions{CA: ca, Validity: time.Duration(c.Validity)})
+		if err != nil {
+			return nil, err
+		}
+		return pki.PerAgent(target, issuer), nil
+	default:
+		return pki.TrustedBroker(target), nil
+	}
+}
+
+// secureHost is the host of a URL whose scheme means TLS, empty for any other.
+func secureHost(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	switch u.Scheme {
+	case "wss", "mqtts", "stomps", "coaps":
+		if host, _, err := net.SplitHostPort(u.Host); err == nil {
+			return host
+		}
+		return u.Host
+	default:
+		return ""
+	}
 }

@@ -105,7 +105,9 @@ func controllers(list []config.Controller) []agent.Controller {
 
 // protocols lists the MTPs by their TR-181 names, each once.
 func protocols(list []config.MTP) []string {
-	names := map[string]string{"websocket": "WebSocket", "mqtt": "MQTT"}
+	names := map[string]string{
+		"websocket": "WebSocket", "mqtt": "MQTT", "stomp": "STOMP", "coap": "CoAP", "uds": "UDS",
+	}
 	var out []string
 	for _, m := range list {
 		if n := names[m.Type]; n != "" {
@@ -119,7 +121,7 @@ func protocols(list []config.MTP) []string {
 // buildACS makes the server to which CPE open their sessions.
 func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
 	c := &o.Config.CWMP
-	tlsConfig, err := serverTLS(&c.TLS)
+	tlsConfig, err := a.serverTLS(o, reg, "cwmp", &c.TLS)
 	if err != nil {
 		return fmt.Errorf("cwmp.tls: %w", err)
 	}

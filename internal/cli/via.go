@@ -15,7 +15,10 @@ import (
 	"syscall"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/coap"
 	"github.com/uspgate/uspgate/mtp/mqtt"
+	"github.com/uspgate/uspgate/mtp/stomp"
+	"github.com/uspgate/uspgate/mtp/uds"
 	"github.com/uspgate/uspgate/mtp/ws"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -59,8 +62,22 @@ func (v *via) transport(from usp.EndpointID) (mtp.Transport, error) {
 		return mqtt.NewClient(mqtt.ClientOptions{
 			URL: v.url, Endpoint: from, Role: usp.RoleController, TLS: conf, GiveUp: v.explain,
 		})
+	case "stomp", "stomps":
+		return stomp.NewClient(stomp.ClientOptions{
+			URL: v.url, Endpoint: from, Role: usp.RoleController, TLS: conf, GiveUp: v.explain,
+		})
+	case "coap", "coaps":
+		return coap.NewClient(coap.ClientOptions{
+			URL: v.url, Endpoint: from, Role: usp.RoleAgent, Shared: true, TLS: conf, GiveUp: v.explain,
+		})
+	case "unix":
+		return uds.NewClient(uds.ClientOptions{
+			LinkOptions: uds.LinkOptions{Presents: from, Role: usp.RoleAgent},
+			URL:         v.url, TLS: conf, GiveUp: v.explain,
+		})
 	default:
-		return nil, usageError{fmt.Errorf("--via %s: want ws://, wss://, mqtt:// or mqtts://", v.shown())}
+		return nil, usageError{fmt.Errorf(
+			"--via %s: want ws(s)://, mqtt(s)://, stomp(s)://, coap(s):// or unix:/path", v.shown())}
 	}
 }
 

@@ -16,6 +16,7 @@ type Config struct {
 	MTP         []MTP        `yaml:"mtp" doc:"USP bindings: one entry per listener or connection"`
 	Controllers []Controller `yaml:"controllers" doc:"who manages the Virtual Agents; empty: anyone on loopback"`
 	Routes      []Route      `yaml:"routes" doc:"how Endpoints are reached, and who may send to them; the first that matches counts"`
+	Rules       []Rule       `yaml:"rules" doc:"which Records are let through; the first that means a Record decides; none: let through"`
 	Aliases     []Alias      `yaml:"aliases" doc:"further Endpoint IDs of Endpoints"`
 	Routing     Routing      `yaml:"routing" doc:"limits of the Record relay"`
 	CWMP        CWMP         `yaml:"cwmp" doc:"the ACS side: sessions of TR-069 CPE"`
@@ -89,10 +90,18 @@ type Route struct {
 	EndpointID  string   `yaml:"endpoint_id" doc:"Endpoint ID; * stands for any characters, so * alone is everybody"`
 	Role        string   `yaml:"role" doc:"agent or controller"`
 	Via         string   `yaml:"via" doc:"name of the binding whose shared connection reaches them; empty: wherever they turn up"`
+	Fallback    []string `yaml:"fallback" doc:"further bindings, in the order in which they are used while those before are down"`
 	Destination string   `yaml:"destination" doc:"topic or destination there; {endpoint_id} stands for the Endpoint ID"`
 	AllowFrom   []string `yaml:"allow_from" doc:"who may send to them; * stands for any characters; empty: anyone"`
-	DenyFrom    []string `yaml:"deny_from" doc:"who may not, though allowed"`
 	Transit     bool     `yaml:"transit" doc:"take Records that came over a trunk to another trunk"`
+}
+
+// Rule lets Records through or refuses them by their two ends.
+type Rule struct {
+	From   string `yaml:"from" doc:"who sends; * stands for any characters; empty: anyone"`
+	To     string `yaml:"to" doc:"to whom; * stands for any characters; empty: anyone"`
+	Role   string `yaml:"role" doc:"role of to: agent, controller, or unknown for either"`
+	Action string `yaml:"action" doc:"allow or deny"`
 }
 
 // Alias is a further Endpoint ID of an Endpoint.

@@ -106,7 +106,7 @@ func TestProblems(t *testing.T) {
 		},
 		"key of the other role": {
 			"mtp:\n  - {name: a, type: mqtt, connect: \"mqtt://b\", endpoint_id: \"self::g\", role: agent, plain: true}\n",
-			"f.yaml:2:85: mtp[0].plain: a key of the server role; bindings with listen are servers, with connect clients",
+			"f.yaml:2:85: mtp[0].plain: a key of the server role; the binding has connect, which makes it a client",
 		},
 		"both roles": {
 			"mtp:\n  - name: a\n    type: stomp\n    listen: 127.0.0.1:1\n    connect: stomp://b\n",
@@ -117,7 +117,7 @@ func TestProblems(t *testing.T) {
 			`f.yaml:2:28: mtp[0].connect: "mqtt://b" is not a URL of type stomp; it begins with stomp:// or stomps://`,
 		},
 		"role on a broker": {
-			"mtp:\n  - {name: a, type: mqtt, connect: \"mqtt://b\", endpoint_id: \"self::g\"}\n",
+			"mtp:\n  - {name: a, type: stomp, connect: \"stomp://b\", endpoint_id: \"self::g\"}\n",
 			"f.yaml:2:5: mtp[0].role: on somebody else's broker it cannot be found out; set agent or controller",
 		},
 		"socket without Endpoint": {

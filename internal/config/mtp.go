@@ -15,15 +15,15 @@ import (
 type MTP struct {
 	Name    string `yaml:"name" doc:"unique name, used in logs and routes"`
 	Type    string `yaml:"type" doc:"websocket, mqtt, stomp, coap or uds"`
-	Listen  string `yaml:"listen" side:"server" doc:"host:port, uds: the path of the socket"`
+	Listen  string `yaml:"listen" for:"websocket/server,mqtt/server,stomp/server,uds/server,coap" doc:"host:port, uds: the path of the socket; coap with connect: where answers come in"`
 	Connect string `yaml:"connect" side:"client" doc:"URL of the other side: ws(s)://, mqtt(s)://, stomp(s)://, coap(s)://, unix:/"`
-	Path    string `yaml:"path" for:"websocket,coap" side:"server" doc:"the resource"`
+	Path    string `yaml:"path" for:"websocket/server,coap" doc:"the resource"`
 
 	Topics       Topics `yaml:"topics" for:"mqtt" doc:"topic templates"`
 	Destinations Topics `yaml:"destinations" for:"stomp" doc:"destination templates"`
 	Role         string `yaml:"role" doc:"role of the peers: agent, controller, or unknown to find out"`
 
-	EndpointID string   `yaml:"endpoint_id" side:"client" doc:"Endpoint ID by which we show ourselves in the handshake"`
+	EndpointID string   `yaml:"endpoint_id" for:"websocket/client,mqtt/client,stomp/client,uds" doc:"Endpoint ID by which the gateway shows itself in the handshake"`
 	Peer       string   `yaml:"peer" side:"client" for:"websocket,coap,uds" doc:"Endpoint ID of the other side; empty: any"`
 	Presents   string   `yaml:"presents" for:"uds" doc:"the one Endpoint that this socket shows to its peers"`
 	Trunk      bool     `yaml:"trunk" for:"websocket,uds" doc:"many Endpoints are behind the peer: another gateway"`

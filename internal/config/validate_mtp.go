@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -57,14 +58,30 @@ func (d *decoder) foreignKeys(path string, m *MTP) {
 			continue
 		}
 		switch {
-		case at == path+".listen":
+		case f.Name == "Listen":
 			d.invalid(at, "the binding has connect and cannot listen too", "make it two bindings")
-		case f.Tag.Get("for") != "" && !slices.Contains(strings.Split(f.Tag.Get("for"), ","), m.Type):
-			d.invalid(at, "not a key of type "+m.Type, "it is for "+strings.ReplaceAll(f.Tag.Get("for"), ",", ", "))
+		case !of(m.Type, f.Tag.Get("for")):
+			d.invalid(at, "not a key of type "+m.Type, "it is for "+typesOf(f.Tag.Get("for")))
+		case m.Client():
+			d.invalid(at, "a key of the server role", "the binding has connect, which makes it a client")
 		default:
-			d.invalid(at, "a key of the "+f.Tag.Get("side")+" role", "bindings with listen are servers, with connect clients")
+			d.invalid(at, "a key of the client role", "the binding has no connect, which makes it a server")
 		}
 	}
+}
+
+// of reports whether a tag "for" names the type, in whatever role.
+func of(typ, tag string) bool {
+	return tag == "" || slices.Contains(strings.Split(typesOf(tag), ", "), typ)
+}
+
+// typesOf lists the types of a tag "for".
+func typesOf(tag string) string {
+	names := strings.Split(tag, ",")
+	for i := range names {
+		names[i], _, _ = strings.Cut(names[i], "/")
+	}
+	return strings.Join(names, ", ")
 }
 
 func (d *decoder) server(path string, m *MTP) {
@@ -90,7 +107,7 @@ func (d *decoder) server(path string, m *MTP) {
 			d.endpointID(fmt.Sprintf("%s.auth.users[%d].endpoint_id", path, i), u.EndpointID)
 		}
 	}
-	if (m.Type == "websocket" || m.Type == "coap") && !strings.HasPrefix(m.Path, "/") {
+	if m.applies("websocket/server,coap", "") && !strings.HasPrefix(m.Path, "/") {
 		d.invalid(path+".path", fmt.Sprintf("%q does not begin with /", m.Path), "write for example /usp")
 	}
 	d.positive(path+".max_connections", m.MaxConnections)
@@ -114,11 +131,10 @@ func (d *decoder) client(path string, m *MTP) {
 		d.invalid(path+".connect", "credentials do not belong into the URL", "set username and password or password_file")
 	}
 	d.oneOf(path+".link", m.Link, "shared", "per_agent")
-	broker := m.Type == "mqtt" || m.Type == "stomp"
 	switch {
 	case m.Link == "per_agent" && m.Role != "controller":
 		d.invalid(path+".role", "only a Controller can be given one connection per Agent", "set role: controller")
-	case broker && m.Role == "unknown":
+	case m.Type == "stomp" && m.Role == "unknown":
 		d.invalid(path+".role", "on somebody else's broker it cannot be found out", "set agent or controller")
 	}
 	switch {
@@ -130,7 +146,7 @@ func (d *decoder) client(path string, m *MTP) {
 		if m.EndpointID != "" {
 			d.invalid(path+".endpoint_id", "every Agent has a connection under its own", "leave it out, or set link: shared")
 		}
-	case m.EndpointID == "":
+	case m.EndpointID == "" && m.Type != "coap":
 		d.invalid(path+".endpoint_id", "the connection has no Endpoint ID to show", "write for example self::gateway")
 	}
 	d.oneOf(path+".version", m.Version, "5", "3.1.1")
@@ -211,7 +227,7 @@ func (d *decoder) pattern(path, p string) {
 // listener checks where a server listens.
 func (d *decoder) listener(path string, m *MTP, taken map[string]string) {
 	switch {
-	case m.Client():
+	case m.Client() && m.Listen == "":
 	case m.Type == "uds":
 		if m.Listen == "" {
 			d.invalid(path, "the binding has neither listen nor connect", "name the socket, for example /run/uspgate/agent.sock")
@@ -247,8 +263,20 @@ func (d *decoder) relay(cfg *Config) {
 		d.pattern(path+".endpoint_id", r.EndpointID)
 		d.oneOf(path+".role", r.Role, "agent", "controller")
 		d.patterns(path+".allow_from", r.AllowFrom)
-		d.patterns(path+".deny_from", r.DenyFrom)
 		via(path+".via", r.Via, r.Destination)
+		for j, name := range r.Fallback {
+			via(fmt.Sprintf("%s.fallback[%d]", path, j), name, "")
+		}
+	}
+	for i, r := range cfg.Rules {
+		path := fmt.Sprintf("rules[%d]", i)
+		for key, p := range map[string]string{"from": r.From, "to": r.To} {
+			if p != "" {
+				d.pattern(path+"."+key, p)
+			}
+		}
+		d.oneOf(path+".role", cmp.Or(r.Role, "unknown"), "unknown", "agent", "controller")
+		d.oneOf(path+".action", r.Action, "allow", "deny")
 	}
 	for i, a := range cfg.Aliases {
 		path := fmt.Sprintf("aliases[%d]", i)

@@ -22,15 +22,17 @@ type Broker struct {
 	// Addr is host:port.
 	Addr string
 
-	t    *testing.T
-	run  func(net.Listener) (stop func())
-	stop func()
+	t     *testing.T
+	run   func(net.Listener) (stop func())
+	stop  func()
+	heard func(topic string) bool // has a subscriber; nil: what nobody listens to waits
 }
 
 // MQTTBroker runs a broker for MQTT 5 and 3.1.1 until the test ends.
 func MQTTBroker(t *testing.T) *Broker {
 	t.Helper()
-	return broker(t, func(ln net.Listener) func() {
+	b := &Broker{t: t}
+	return b.begin(func(ln net.Listener) func() {
 		s := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
 		if err := s.AddHook(new(auth.AllowHook), nil); err != nil {
 			t.Fatal(err)
@@ -41,6 +43,7 @@ func MQTTBroker(t *testing.T) *Broker {
 		if err := s.Serve(); err != nil {
 			t.Fatal(err)
 		}
+		b.heard = func(topic string) bool { return len(s.Topics.Subscribers(topic).Subscriptions) > 0 }
 		return func() { _ = s.Close() } // what it had is gone with it
 	})
 }
@@ -49,7 +52,7 @@ func MQTTBroker(t *testing.T) *Broker {
 // /queue goes to one of its subscribers, all else to every one.
 func STOMPBroker(t *testing.T) *Broker {
 	t.Helper()
-	return broker(t, func(ln net.Listener) func() {
+	return (&Broker{t: t}).begin(func(ln net.Listener) func() {
 		l := &tracked{Listener: ln}
 		served := make(chan struct{})
 		go func() {
@@ -64,12 +67,27 @@ func STOMPBroker(t *testing.T) *Broker {
 	})
 }
 
-func broker(t *testing.T, run func(net.Listener) func()) *Broker {
-	t.Helper()
-	b := &Broker{Addr: "127.0.0.1:0", t: t, run: run}
+func (b *Broker) begin(run func(net.Listener) func()) *Broker {
+	b.t.Helper()
+	b.Addr, b.run = "127.0.0.1:0", run
 	b.Start()
-	t.Cleanup(b.Stop)
+	b.t.Cleanup(b.Stop)
 	return b
+}
+
+// Await waits until somebody is subscribed to a topic, where what comes before
+// is lost.
+func (b *Broker) Await(topic string) {
+	b.t.Helper()
+	if b.heard == nil {
+		return
+	}
+	Eventually(b.t, func() error {
+		if !b.heard(topic) {
+			return errors.New("nobody is subscribed to " + topic)
+		}
+		return nil
+	})
 }
 
 // Start begins again after Stop, on the same port.

@@ -44,10 +44,22 @@ type Gateway struct {
 // "cwmp" and "metrics".
 func Start(t *testing.T, yaml string) *Gateway {
 	t.Helper()
-	cfg, err := config.Parse("test.yaml", []byte(yaml), []string{
+	return start(t, yaml, "USPGATE_MTP__0__LISTEN=127.0.0.1:0", "USPGATE_MTP__1__LISTEN=127.0.0.1:0")
+}
+
+// StartAs is Start with bindings of the test's own: the YAML says where they
+// listen.
+func StartAs(t *testing.T, yaml string) *Gateway {
+	t.Helper()
+	return start(t, yaml)
+}
+
+func start(t *testing.T, yaml string, environ ...string) *Gateway {
+	t.Helper()
+	cfg, err := config.Parse("test.yaml", []byte(yaml), append(environ,
 		"USPGATE_CWMP__LISTEN=127.0.0.1:0", "USPGATE_METRICS__LISTEN=127.0.0.1:0",
-		"USPGATE_MTP__0__LISTEN=127.0.0.1:0", "USPGATE_MTP__1__LISTEN=127.0.0.1:0",
-	})
+		"USPGATE_ADMIN__LISTEN=127.0.0.1:0", "USPGATE_DATA_DIR="+t.TempDir(),
+	))
 	if err != nil {
 		t.Fatal(err)
 	}

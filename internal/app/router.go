@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/uspgate/uspgate/internal/config"
+	"github.com/uspgate/uspgate/routing"
+	"github.com/uspgate/uspgate/routing/buffer"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// buildRouter makes the router with its buffer.
+func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
+	r := &o.Config.Routing
+	queue, err := buffer.NewMemory(buffer.MemoryOptions{
+		MaxRecords: r.QueueLimit, MaxBytes: int64(r.QueueBytes), MaxAge: time.Duration(r.QueueAge), Metrics: reg,
+	})
+	if err != nil {
+		return err
+	}
+	routes, err := routes(o.Config)
+	if err != nil {
+		return err
+	}
+	rules, err := rules(o.Config.Rules)
+	if err != nil {
+		return err
+	}
+	control := newControl(o.Config.Controllers)
+	options := routing.Options{
+		Buffer:              queue,
+		Policy:              control.mayManage,
+		Admit:               control.mayBeReached,
+		Routes:              routes,
+		Rules:               rules,
+		WindowRecords:       r.Window,
+		WindowBytes:         int64(r.WindowBytes),
+		SpillAfter:          time.Duration(r.SpillAfter),
+		Redeliver:           time.Duration(r.Redeliver),
+		PresenceGrace:       time.Duration(r.Grace),
+		ForgetAfter:         time.Duration(r.ForgetAfter),
+		MaxLinksPerEndpoint: r.LinksPerID,
+		MaxLinksPerIdentity: r.LinksPerWho,
+		Log:                 o.Log,
+		Metrics:             reg,
+	}
+	if r.Grace == 0 {
+		options.PresenceGrace = -1 // none
+	}
+	for _, alias := range o.Config.Aliases {
+		options.Aliases = append(options.Aliases, routing.Alias{
+			Alias: usp.EndpointID(alias.Alias), Endpoint: usp.EndpointID(alias.EndpointID),
+		})
+	}
+	for i := range o.Config.MTP {
+		if o.Config.MTP[i].TrustedBroker {
+			options.TrustedBrokers = append(options.TrustedBrokers, o.Config.MTP[i].Name)
+		}
+	}
+	a.router, err = routing.New(options)
+	return err
+}
+
+// routes are those of the file, then what it says elsewhere of the way to
+// somebody: Controllers, for whom Notifies wait from the start, and whom the
+// peers of shared connections speak for.
+func routes(c *config.Config) ([]routing.Route, error) {
+	list := make([]routing.Route, 0, len(c.Routes)+len(c.Controllers))
+	for _, r := range c.Routes {
+		role, err := usp.ParseRole(r.Role)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, routing.Route{
+			Match: r.EndpointID, Role: role, Via: r.Via, Fallback: r.Fallback, Destination: r.Destination,
+			AllowFrom: r.AllowFrom, Transit: r.Transit,
+		})
+	}
+	for _, k := range c.Controllers {
+		list = append(list, routing.Route{
+			Match: k.EndpointID, Role: usp.RoleController, Via: k.MTP, Destination: k.Destination,
+		})
+	}
+	for i := range c.MTP {
+		m := &c.MTP[i]
+		role, err := usp.ParseRole(m.Role)
+		if err != nil {
+			return nil, err
+		}
+		if !m.Shared() {
+			continue
+		}
+		for _, pattern := range m.SpeaksFor {
+			list = append(list, routing.Route{Match: pattern, Role: role, Via: m.Name})
+		}
+	}
+	return list, nil
+}
+
+func rules(list []config.Rule) ([]routing.Rule, error) {
+	out := make([]routing.Rule, len(list))
+	for i, r := range list {
+		out[i] = routing.Rule{From: r.From, To: r.To, Deny: r.Action == "deny"}
+		if r.Role == "" {
+			continue
+		}
+		var err error
+		if out[i].Role, err = usp.ParseRole(r.Role); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
