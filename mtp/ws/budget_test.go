@@ -44,67 +44,86 @@ func TestRelayAllocs(t *testing.T) { //nolint:paralleltest // AllocsPerRun count
 	}
 }
 
+// idleBudget is for an idle connection in bytes: 2048 of it are the stack, and
+// stacks of the same size lie apart.
+const idleBudget = 5000
+
 // TestIdleConnection: what an idle connection costs, with its goroutine, when
 // its peer has never sent anything and when it has sent a Record. The race
 // detector makes everything larger: the budget is for the product.
 func TestIdleConnection(t *testing.T) { //nolint:paralleltest // it reads the memory of the whole process
-	const connections, budget = 500, 5000 // 2048 of it are the stack, the rest is torn in places
-	s := newServer(t, ws.ServerOptions{LinkOptions: ws.LinkOptions{CloseTimeout: 10 * time.Millisecond}})
+	silent, spoken := idleConnections(t, 500)
+	t.Logf("idle connection: %d bytes, %d after a Record", silent, spoken)
+	if (silent > idleBudget || spoken > idleBudget) && !raceDetector {
+		t.Errorf("idle connection: got %d bytes, %d after a Record, want at most %d", silent, spoken, idleBudget)
+	}
+}
+
+// BenchmarkIdleConnection prints the same for more connections.
+func BenchmarkIdleConnection(b *testing.B) {
+	silent, spoken := idleConnections(b, 5000)
+	for b.Loop() { // nothing is timed
+	}
+	b.ReportMetric(float64(silent), "B/silent-conn")
+	b.ReportMetric(float64(spoken), "B/conn")
+	b.ReportMetric(0, "ns/op")
+}
+
+// idleConnections opens n of them and returns what one costs in the server, heap
+// and stack, before and after each has sent a Record.
+func idleConnections(tb testing.TB, n int) (silent, spoken int) {
+	tb.Helper()
+	s := newServer(tb, ws.ServerOptions{LinkOptions: ws.LinkOptions{CloseTimeout: 10 * time.Millisecond}})
 	s.LookEvery(100 * time.Millisecond)
 	hub := &quiet{links: make(chan struct{}), records: make(chan struct{})}
-	mtptest.Start(t, s, hub)
-	var conns []net.Conn
-	defer func() {
+	mtptest.Start(tb, s, hub)
+	conns := make([]net.Conn, 0, n+50)
+	tb.Cleanup(func() {
 		for _, c := range conns {
 			_ = c.Close()
 		}
-	}()
+	})
 	open := func(n int) {
 		for range n {
-			c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
+			c, err := (&net.Dialer{}).DialContext(tb.Context(), "tcp", s.Addr())
 			if err != nil {
-				t.Fatalf("dial: got %v, want nil", err)
+				tb.Fatalf("dial: got %v, want nil", err)
 			}
 			conns = append(conns, c)
 			_, err = fmt.Fprintf(c, "GET /usp?eid=os::a-%d HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n"+
 				"Sec-WebSocket-Protocol: v1.usp\r\n\r\n", len(conns))
 			if err != nil {
-				t.Fatalf("write: got %v, want nil", err)
+				tb.Fatalf("write: got %v, want nil", err)
 			}
 			<-hub.links
 		}
 	}
-	bare := bareConnection(t)
+	bare := bareConnection(tb)
 	open(50)
 	before, goroutines := used(), runtime.NumGoroutine()
-	open(connections)
-	check := func(what string) {
-		var got int
-		for deadline := time.Now().Add(mtptest.Timeout); ; { // until the readers have rested
-			got = (used()-before)/connections - bare
-			if got <= budget || raceDetector || time.Now().After(deadline) {
-				break
+	open(n)
+	each := func() (got int) {
+		for deadline := time.Now().Add(5 * time.Second); ; <-time.After(100 * time.Millisecond) { // until all have rested
+			got = (used()-before)/n - bare
+			if got <= idleBudget || raceDetector || time.Now().After(deadline) {
+				return got
 			}
-			<-time.After(10 * time.Millisecond)
 		}
-		if got > budget && !raceDetector {
-			t.Errorf("idle connection, %s: got %d bytes beside the test's half of %d, want at most %d", what, got, bare, budget)
-		}
-		t.Logf("idle connection, %s: %d bytes beside the test's half of %d", what, got, bare)
 	}
-	check("nothing sent")
+	silent = each()
 	rec := frame(finalBit|opBinary, mtptest.Record("os::a", "os::b", "x", benchRecord))
 	for _, c := range conns {
 		if _, err := c.Write(rec); err != nil {
-			t.Fatalf("write: got %v, want nil", err)
+			tb.Fatalf("write: got %v, want nil", err)
 		}
 		<-hub.records
 	}
-	check("a Record sent")
-	if got := runtime.NumGoroutine() - goroutines; got > connections {
-		t.Errorf("goroutines for %d connections: got %d, want one each", connections, got)
+	spoken = each()
+	if got := runtime.NumGoroutine() - goroutines; got > n {
+		tb.Errorf("goroutines for %d connections: got %d, want one each", n, got)
 	}
+	return silent, spoken
 }
 
 // quiet is a Handler that keeps nothing of what it is told.
@@ -132,20 +151,20 @@ func (p *quietPort) Accept(_ usp.Record, _ mtp.Hint, t mtp.Token) {
 }
 
 // bareConnection is the cost of the client's half, a net.Conn.
-func bareConnection(t *testing.T) int {
-	t.Helper()
+func bareConnection(tb testing.TB) int {
+	tb.Helper()
 	const n = 200
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatalf("listen: got %v, want nil", err)
+		tb.Fatalf("listen: got %v, want nil", err)
 	}
 	defer ln.Close()
 	before := used()
 	keep := make([]any, 0, n)
 	for range n {
-		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", ln.Addr().String())
+		c, err := (&net.Dialer{}).DialContext(tb.Context(), "tcp", ln.Addr().String())
 		if err != nil {
-			t.Fatalf("dial: got %v, want nil", err)
+			tb.Fatalf("dial: got %v, want nil", err)
 		}
 		defer c.Close()
 		keep = append(keep, c)
