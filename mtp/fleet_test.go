@@ -296,6 +296,25 @@ func TestFleetBound(t *testing.T) {
 	})
 }
 
+// TestFleetHundredThousand: as many members as the default allows, which cost
+// little while they wait.
+func TestFleetHundredThousand(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	f := newFleet(t, mtp.FleetOptions{Metrics: reg}, nil)
+	for i := range mtp.DefaultFleetMax + 1 {
+		f.Represent(agent(i))
+	}
+	if got := f.Members(); got != mtp.DefaultFleetMax {
+		t.Errorf("members: got %d, want %d", got, mtp.DefaultFleetMax)
+	}
+	wantFleetMetrics(t, reg, mtp.DefaultFleetMax, 0, 1)
+	for i := range mtp.DefaultFleetMax {
+		f.Withdraw(agent(i))
+	}
+	wantFleetMetrics(t, reg, 0, 0, 1)
+}
+
 // TestFleetLostMember: one that cannot be made, gives up or panics is dropped
 // and counted, and may be represented again.
 func TestFleetLostMember(t *testing.T) {

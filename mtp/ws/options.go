@@ -35,9 +35,7 @@ const (
 	DefaultMaxHeader        = 8 << 10
 )
 
-// Of the library's buffers per connection: the read buffer holds no more than a
-// control frame, for wire reads ahead where more is waiting; the write buffer
-// is not used.
+// The library's buffers, which serve the handshake only.
 const (
 	readBufferSize  = 128
 	writeBufferSize = 256
@@ -120,8 +118,9 @@ type ServerOptions struct {
 	// of its own, many Agents may be behind one NAT.
 	MaxConnectionsPerAddress int
 	// ProxyFrom are the networks of trusted proxies: connections from there
-	// must begin with a PROXY protocol header, whose source becomes the remote
-	// address, also for MaxConnectionsPerAddress. Empty: none.
+	// must begin with a PROXY protocol header, within HandshakeTimeout, whose
+	// source becomes the remote address, also for MaxConnectionsPerAddress.
+	// Empty: none.
 	ProxyFrom []netip.Prefix
 }
 
