@@ -21,24 +21,32 @@ import (
 func TestRest(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
-	for _, secure := range []bool{false, true} {
-		o := ws.ServerOptions{LinkOptions: ws.LinkOptions{CloseTimeout: time.Second}}
-		if secure {
-			o.TLS = &tls.Config{Certificates: []tls.Certificate{a.issue()}}
-		}
-		s := newServer(t, o)
-		s.LookEvery(32 * time.Millisecond) // a look each millisecond, at a Link each 32
-		hub := mtptest.NewRecorder(t)
-		mtptest.Start(t, s, hub)
-		for _, byPeer := range []bool{false, true} {
+	plain, secure := ws.ServerOptions{}, ws.ServerOptions{TLS: &tls.Config{Certificates: []tls.Certificate{a.issue()}}}
+	vectors := []struct {
+		name   string
+		opts   ws.ServerOptions
+		byPeer bool
+	}{
+		{"closed by us", plain, false},
+		{"closed by the peer", plain, true},
+		{"TLS, closed by us", secure, false},
+		{"TLS, closed by the peer", secure, true},
+	}
+	for _, v := range vectors {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, v.opts)
+			s.LookEvery(32 * time.Millisecond) // a look each millisecond, at a Link each 32
+			hub := mtptest.NewRecorder(t)
+			mtptest.Start(t, s, hub)
 			raw := dial(t, s.Addr())
-			if secure {
+			if v.opts.TLS != nil {
 				raw = tls.Client(raw, &tls.Config{RootCAs: a.pool, ServerName: "127.0.0.1"})
 			}
 			conn, _ := exchange(t, raw, "/usp?eid=os::a", nil)
 			p := hub.Link()
 			restAndSend(t, conn, p)
-			if byPeer {
+			if v.byPeer {
 				_ = conn.Close()
 			} else {
 				p.Link.Close(mtp.ErrDraining)
@@ -48,7 +56,7 @@ func TestRest(t *testing.T) {
 			if err := p.WaitDown(); err == nil {
 				t.Error("cause: got nil, want an error")
 			}
-		}
+		})
 	}
 }
 
