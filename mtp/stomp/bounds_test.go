@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +120,27 @@ func TestConnections(t *testing.T) {
 			t.Fatal("no place was given back")
 		}
 	}
+}
+
+// TestProxy: behind a load balancer that is trusted, the client is who its header
+// says.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	hub := mtptest.NewRecorder(t)
+	addr := serve(t, stomp.ServerOptions{
+		Role: usp.RoleAgent, ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		LinkOptions: stomp.LinkOptions{HandshakeTimeout: time.Second},
+	}, hub)
+	p := dial(t, addr)
+	p.write([]byte("PROXY TCP4 192.0.2.7 198.51.100.1 4711 61613\r\n"),
+		connectFrame(agent), subscribeFrame("0", agentDest(agent)))
+	p.want("CONNECTED")
+	if got := hub.Link().Peer; got.Remote != "192.0.2.7:4711" || got.Loopback {
+		t.Errorf("Peer: got %+v, want 192.0.2.7:4711", got)
+	}
+	p = dial(t, addr)
+	p.write(connectFrame(agent)) // without the header
+	p.wantEnd()
 }
 
 // TestBitByBit: frames may come in any pieces.

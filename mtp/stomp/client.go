@@ -85,7 +85,7 @@ func (c *Client) serve(ctx context.Context, h mtp.Handler, up func()) error {
 		defer close(ended)
 		l.leave()
 	})
-	err = l.guard(func() error { return l.run(ctx, h) })
+	err = l.run(ctx, h)
 	if !unwatch() {
 		<-ended
 	}

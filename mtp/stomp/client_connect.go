@@ -75,7 +75,7 @@ func (l *clientLink) stompFrame() []byte {
 // subscribe asks for the own destination [R-STOMP.12, R-STOMP.13, R-STOMP.17],
 // or for those of all Endpoints that are represented, and one that the broker
 // has named. Records are sent when the broker has confirmed the own one.
-func (l *clientLink) subscribe() {
+func (l *clientLink) subscribe() error {
 	frames := l.client.attach(l)
 	destination := l.own
 	if destination == "" {
@@ -90,6 +90,7 @@ func (l *clientLink) subscribe() {
 	}
 	l.flow.tell(frames)
 	if receipt == "" {
-		l.ready()
+		return l.ready()
 	}
+	return nil
 }

@@ -84,7 +84,8 @@ func (l *clientLink) destinationOf(a usp.Address) string {
 }
 
 // run connects, introduces the Link and reads until the connection ends.
-func (l *clientLink) run(ctx context.Context, h mtp.Handler) error {
+func (l *clientLink) run(ctx context.Context, h mtp.Handler) (err error) {
+	defer l.rescue(&err)
 	defer l.stop() // the connection is over
 	if err := l.conn.SetDeadline(time.Now().Add(l.opts.HandshakeTimeout)); err != nil {
 		return fmt.Errorf("stomp: %w", err)
@@ -93,10 +94,6 @@ func (l *clientLink) run(ctx context.Context, h mtp.Handler) error {
 	if err != nil {
 		return fmt.Errorf("stomp: connect: %w", err)
 	}
-	if err := l.conn.SetDeadline(time.Time{}); err != nil {
-		return fmt.Errorf("stomp: %w", err)
-	}
-	l.reader.timeout = l.opts.FrameTimeout
 	if !l.establish() {
 		return mtp.ErrDraining
 	}
@@ -108,7 +105,9 @@ func (l *clientLink) run(ctx context.Context, h mtp.Handler) error {
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	l.keep.Go(func() { l.keeper.run(keeping) })
-	l.subscribe()
+	if err := l.subscribe(); err != nil {
+		return err
+	}
 	return l.read()
 }
 
@@ -200,7 +199,7 @@ func (l *clientLink) handle(f *frame) (over bool, err error) {
 	case cmdMessage:
 		return false, l.receive(f)
 	case cmdReceipt:
-		return l.receipt(f), nil
+		return l.receipt(f)
 	case cmdError:
 		return false, l.failed(f)
 	default:
@@ -225,18 +224,18 @@ func (l *clientLink) receive(f *frame) error {
 }
 
 // receipt takes a RECEIPT, and reports whether it is that of our good-bye.
-func (l *clientLink) receipt(f *frame) (over bool) {
+func (l *clientLink) receipt(f *frame) (over bool, err error) {
 	switch id := f.values[hdrReceiptID]; string(id) {
 	case receiptBye:
-		return true
+		return true, nil
 	case receiptReady:
-		l.ready()
+		return false, l.ready()
 	default:
 		if number, ok := receiptNumber(id); ok {
 			l.flow.receipted(number, nil)
 		}
 	}
-	return false
+	return false, nil
 }
 
 // receiptNumber is the number of the Record whose SEND has asked for this
@@ -254,10 +253,13 @@ func receiptNumber(id []byte) (n uint64, ok bool) {
 	return n, true
 }
 
-// ready begins to send Records: the broker has confirmed the subscription.
-func (l *clientLink) ready() {
+// ready begins to send Records: the broker has confirmed the subscription, and
+// has no more deadline but that of frames.
+func (l *clientLink) ready() error {
+	l.reader.timeout = l.opts.FrameTimeout
 	l.flow.setReady(true)
 	l.up()
+	return l.conn.SetReadDeadline(time.Time{})
 }
 
 // failed takes an ERROR, after which the broker closes the connection

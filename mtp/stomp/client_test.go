@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/mtp/mtptest"
@@ -221,6 +222,32 @@ func TestClientError(t *testing.T) {
 		t.Errorf("cause: got %v, want what the broker says", err)
 	}
 	b.accept()
+}
+
+// TestClientPatience: a broker that does not answer is left, and another tried.
+func TestClientPatience(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	hub := mtptest.NewRecorder(t)
+	connectTo(t, stomp.ClientOptions{
+		LinkOptions: stomp.LinkOptions{HandshakeTimeout: 200 * time.Millisecond}, URL: b.url(),
+	}, hub)
+	p, _ := b.accept()
+	p.wantEnd()
+	p, _ = b.accept()
+	p.write(connectedFrame)
+	p.want("SUBSCRIBE")
+	p.wantEnd()
+	if err := hub.Link().WaitDown(); err == nil {
+		t.Error("cause: got nil, want an error")
+	}
+	p, _ = b.accept()
+	p.write(connectedFrame)
+	confirm(p)
+	<-time.After(300 * time.Millisecond)
+	link := hub.Link()
+	link.Send(record(agent, controller, 1), mtp.Hint{})
+	p.want("SEND")
 }
 
 // TestClientCulprit: a broker that does not say which SEND its ERROR is about, as

@@ -32,15 +32,6 @@ type conn struct {
 	mu           sync.Mutex  // writing
 }
 
-// Read implements io.Reader for the reader of frames.
-func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 && !c.heard.Load() {
-		c.heard.Store(true)
-	}
-	return n, err
-}
-
 // send writes whole frames: head, then tail and a NUL, if there is one.
 func (c *conn) send(head, tail []byte) error {
 	c.mu.Lock()

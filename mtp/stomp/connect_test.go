@@ -79,6 +79,7 @@ func TestConnectRefused(t *testing.T) {
 		"busy":                 {rawFrame("STOMP", nil, good[0], good[1], "passcode:busy"), "try again later"},
 		"another's Endpoint":   {rawFrame("STOMP", nil, append(good, "endpoint-id:os::2")...), "not allowed"}, // [R-SEC.4c]
 		"long endpoint-id":     {rawFrame("STOMP", nil, append(good, "endpoint-id:"+long)...), "too long"},
+		"control characters":   {rawFrame("STOMP", nil, append(good, `endpoint-id:a\nb`)...), "endpoint-id"},
 		"heart-beat alone":     {rawFrame("STOMP", nil, append(good, "heart-beat:1000")...), "heart-beat"},
 		"heart-beat of three":  {rawFrame("STOMP", nil, append(good, "heart-beat:1,2,3")...), "heart-beat"},
 		"negative heart-beat":  {rawFrame("STOMP", nil, append(good, "heart-beat:-1,2")...), "heart-beat"},

@@ -36,7 +36,9 @@ type core struct {
 func (c *core) init(raw net.Conn, o *LinkOptions, m *mtp.KindMetrics) {
 	c.opts, c.metrics = o, m
 	c.conn.Conn, c.conn.writeTimeout = raw, o.WriteTimeout
-	c.reader = reader{src: &c.conn, maxHeader: o.MaxHeader, maxHeaders: o.MaxHeaders, maxBody: o.MaxRecord}
+	c.reader = reader{
+		src: raw, heard: &c.conn.heard, maxHeader: o.MaxHeader, maxHeaders: o.MaxHeaders, maxBody: o.MaxRecord,
+	}
 }
 
 // take hands the Record in a SEND or MESSAGE to the router. It is one whatever
@@ -81,15 +83,13 @@ func (c *core) send(head, tail []byte) error { return c.conn.send(head, tail) }
 // stop implements carrier.
 func (c *core) stop() { c.conn.kill() }
 
-// guard runs f; what a peer makes panic costs its connection only.
-func (c *core) guard(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("stomp: panic: %v", r)
-			c.opts.Log.Error("panic while reading", zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
-		}
-	}()
-	return f()
+// rescue is deferred by what reads: what a peer makes panic costs its
+// connection only.
+func (c *core) rescue(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("stomp: panic: %v", r)
+		c.opts.Log.Error("panic while reading", zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
+	}
 }
 
 // way is how Records of one sender reach one Endpoint: the next one mostly goes

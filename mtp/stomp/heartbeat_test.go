@@ -280,6 +280,12 @@ func TestClientHeartBeat(t *testing.T) {
 		if _, err := conn.Write(rawFrame("CONNECTED", nil, "version:1.2", "heart-beat:1000,30000")); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := r.ReadString(0); err != nil { // SUBSCRIBE
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(rawFrame("RECEIPT", nil, "receipt-id:ready")); err != nil {
+			t.Fatal(err)
+		}
 		b := listen(r)
 		link := hub.Link()
 		begin := time.Now()

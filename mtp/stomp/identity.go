@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/mtp/listen"
@@ -25,6 +27,9 @@ var errAuth = errors.New("not authenticated")
 func (l *link) identify(f *frame) error {
 	o := &l.server.opts
 	claim, err := f.kept(hdrEndpointID) // escaped or not [R-STOMP.4]
+	if err == nil && strings.ContainsFunc(claim, unicode.IsControl) {
+		err = violation("endpoint-id is no Endpoint ID")
+	}
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (p *quietPort) Settled(_ mtp.Token, err error) { p.settled <- err }
 // Record and has agreed on heart-beats, with its goroutine. The race detector
 // makes everything larger: the budget is for the product.
 func TestIdleConnection(t *testing.T) { //nolint:paralleltest // it reads the memory of the whole process
-	const clients, budget = 400, 5000
+	const clients, budget = 400, 5500
 	hub := &quiet{make(chan error, 1)}
 	s, err := stomp.NewServer(stomp.ServerOptions{
 		LinkOptions: stomp.LinkOptions{CloseTimeout: 10 * time.Millisecond}, Listen: "127.0.0.1:0", Role: usp.RoleAgent,

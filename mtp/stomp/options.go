@@ -80,8 +80,8 @@ type LinkOptions struct {
 	// heart-beat of the other side makes it longer, or switches it off. A peer
 	// may be late: it is gone after two intervals without a sign [R-STOMP.8].
 	HeartBeat time.Duration
-	// HandshakeTimeout bounds TLS and all that precedes the first Record up to
-	// CONNECTED; default 10 s.
+	// HandshakeTimeout bounds TLS and the first frames: of a client STOMP, of a
+	// broker CONNECTED and the RECEIPT of our SUBSCRIBE; default 10 s.
 	HandshakeTimeout time.Duration
 	// FrameTimeout is how long a peer may take for the command and headers of a
 	// frame, and for every 64 KiB of its body; default 30 s.

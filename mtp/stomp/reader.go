@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/uspgate/uspgate/mtp"
@@ -49,6 +50,7 @@ type source interface {
 // is used for what has arrived, never for what a header promises.
 type reader struct {
 	src                            source
+	heard                          *atomic.Bool // set by everything that comes
 	maxHeader, maxHeaders, maxBody int
 	// timeout is for the headers of a frame and for every chunk of its body; 0:
 	// whoever has set a deadline keeps it.
@@ -105,7 +107,14 @@ func (r *reader) await() error {
 			return err
 		}
 	}
-	err := r.fill()
+	// The call that an idle connection waits in: few frames are below it.
+	n, err := r.src.Read(r.idle[:])
+	if n > 0 {
+		r.heard.Store(true)
+		r.buf, _ = scratches.Get().(*scratch)
+		r.r, r.w = 0, copy(r.buf.data[:], r.idle[:n])
+		return nil
+	}
 	if err == nil || !r.resting || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
@@ -130,30 +139,25 @@ func (r *reader) release() {
 	r.buf, r.r, r.w = nil, 0, 0
 }
 
-// fill reads more, at least one byte.
+// fill reads more behind what is buffered, at least one byte.
 func (r *reader) fill() error {
-	into := r.idle[:]
-	if r.buf != nil {
-		into = r.buf.data[r.w:]
-	}
-	n, err := readSome(r.src, into)
+	n, err := r.some(r.buf.data[r.w:])
 	if n == 0 {
 		return err
-	}
-	if r.buf == nil {
-		r.buf, _ = scratches.Get().(*scratch)
-		r.r, r.w = 0, copy(r.buf.data[:], into[:n])
-		return nil
 	}
 	r.w += n
 	return nil
 }
 
-// readSome returns at least one byte or an error; an error that comes with
-// bytes comes again.
-func readSome(src io.Reader, p []byte) (int, error) {
+// some returns at least one byte or an error; an error that comes with bytes
+// comes again.
+func (r *reader) some(p []byte) (int, error) {
 	for range 100 {
-		if n, err := src.Read(p); n > 0 || err != nil {
+		n, err := r.src.Read(p)
+		if n > 0 {
+			r.heard.Store(true)
+		}
+		if n > 0 || err != nil {
 			return n, err
 		}
 	}
@@ -285,7 +289,7 @@ func (r *reader) large(f *frame, size, n int) error {
 		if err := r.arm(); err != nil {
 			return err
 		}
-		m, err := readSome(r.src, body[len(body):min(cap(body), len(body)+chunkSize)])
+		m, err := r.some(body[len(body):min(cap(body), len(body)+chunkSize)])
 		if m == 0 {
 			return err
 		}

@@ -141,7 +141,7 @@ func (s *Server) admit(raw net.Conn) {
 // serve is the life of a connection, on a goroutine of its own, which is
 // another one after each rest.
 func (s *Server) serve(l *link) {
-	if err := l.guard(l.run); errors.Is(err, errRest) {
+	if err := l.run(); errors.Is(err, errRest) {
 		go s.serve(l)
 	} else {
 		s.finish(l, err)

@@ -26,7 +26,8 @@ func (e *refusedError) Unwrap() error { return e.cause }
 
 // run takes the STOMP frame and then all others. It returns nil if the client
 // has said good-bye, and errRest to be called again.
-func (l *link) run() error {
+func (l *link) run() (err error) {
+	defer l.rescue(&err)
 	if !l.established.Load() {
 		if err := l.open(); err != nil {
 			return err
