@@ -303,31 +303,6 @@ func TestNoSessions(t *testing.T) {
 	}
 }
 
-// TestWill: a will is never published, not even one with a Record to retain:
-// nobody would acknowledge it.
-func TestWill(t *testing.T) {
-	t.Parallel()
-	hub := mtptest.NewRecorder(t)
-	addr := serve(t, mqtt.ServerOptions{}, hub)
-	other := agentPeer(t, addr, v5, mtptest.Neighbour)
-	hub.Link()
-	for _, version := range []byte{v5, v311} {
-		p := dial(t, addr, version)
-		var none []byte
-		if version == v5 {
-			none = []byte{0}
-		}
-		p.write(packet(0x10, str("MQTT"), []byte{version, 0x02 | 0x04 | 0x08 | 0x20, 0, 60}, none, str("dying"),
-			none, str(agentTopic(mtptest.Neighbour)), str(string(record(agent, mtptest.Neighbour, 1)))))
-		p.wantConnack(0)
-		_ = p.Close()
-	}
-	other.ping() // it would have come before
-	if n := hub.Links(); n != 0 {
-		t.Errorf("links: got %d, want none", n)
-	}
-}
-
 // TestKeepAlive: a silent client is cut off after one and a half intervals, one
 // with keep-alive 0 is not.
 func TestKeepAlive(t *testing.T) {

@@ -146,8 +146,9 @@ func (p *plain) queue(l *link, d *delivery) {
 	}
 }
 
-// subscribe begins to deliver by s, which does not change any more.
-func (p *plain) subscribe(l *link, s *subscription) {
+// subscribe begins to deliver by s, which does not change any more, and returns
+// what is retained for it if that is wanted.
+func (p *plain) subscribe(l *link, s *subscription, retained bool) (list []*delivery) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := p.subs.at(s.filter)
@@ -155,32 +156,27 @@ func (p *plain) subscribe(l *link, s *subscription) {
 		n.subs = make(map[*link]*subscription, 1)
 	}
 	n.subs[l] = s
+	if !retained {
+		return nil
+	}
+	now := time.Now()
+	p.kept.messages(s.filter, func(m *message) {
+		if m.expired(now) {
+			return
+		}
+		d := &delivery{message: m, qos: min(m.qos, s.qos), retain: true} // [MQTT-3.3.1-9]
+		if s.id > 0 {
+			d.ids = []int{s.id}
+		}
+		list = append(list, d)
+	})
+	return list
 }
 
 func (p *plain) unsubscribe(l *link, filter string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.subs.change(filter, func(n *node) { delete(n.subs, l) })
-}
-
-// sendRetained delivers what is retained under s.
-func (p *plain) sendRetained(l *link, s *subscription) {
-	var list []*message
-	now := time.Now()
-	p.mu.RLock()
-	p.kept.messages(s.filter, func(m *message) {
-		if !m.expired(now) {
-			list = append(list, m)
-		}
-	})
-	p.mu.RUnlock()
-	for _, m := range list {
-		d := &delivery{message: m, qos: min(m.qos, s.qos), retain: true} // [MQTT-3.3.1-9]
-		if s.id > 0 {
-			d.ids = []int{s.id}
-		}
-		p.queue(l, d)
-	}
 }
 
 // retain keeps m instead of the one before, or forgets that one if m is empty

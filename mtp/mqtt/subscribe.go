@@ -19,16 +19,14 @@ func (l *link) subscribe(pk *packets.Packet) error {
 		return code
 	}
 	reasons := make([]byte, len(pk.Filters))
-	var fresh []*subscription // that want what is retained
+	var kept []*delivery // retained messages, which follow the SUBACK
 	for i := range pk.Filters {
-		s, again, reason := l.grant(&pk.Filters[i])
+		reason, more := l.grant(&pk.Filters[i])
 		if reason >= failure && !l.v5 {
 			reason = failure // the only one there is [MQTT-3.9.3-2 of 3.1.1]
 		}
 		reasons[i] = reason
-		if s != nil && s.plain && wantsRetained(&pk.Filters[i], again) {
-			fresh = append(fresh, s)
-		}
+		kept = append(kept, more...)
 	}
 	err := l.reply(&packets.Packet{
 		FixedHeader: packets.FixedHeader{Type: packets.Suback}, ProtocolVersion: l.version,
@@ -39,8 +37,8 @@ func (l *link) subscribe(pk *packets.Packet) error {
 	}
 	subscribed := l.subscribed()
 	l.flow.setReady(subscribed)
-	for _, s := range fresh {
-		l.server.plain.sendRetained(l, s)
+	for _, d := range kept {
+		l.server.plain.queue(l, d)
 	}
 	if !subscribed || !l.isEndpoint() {
 		return nil
@@ -90,36 +88,36 @@ func (l *link) subscribed() bool {
 }
 
 // grant makes a subscription with a QoS of at most 1, or says what is wrong with
-// a filter: an Endpoint reads its own topics [R-MQTT.40]. again tells that there
-// was one already.
-func (l *link) grant(f *packets.Subscription) (s *subscription, again bool, reason byte) {
+// a filter: an Endpoint reads its own topics [R-MQTT.40]. It returns what is
+// retained for it.
+func (l *link) grant(f *packets.Subscription) (reason byte, kept []*delivery) {
 	o := &l.server.opts
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	isPlain := o.plainly(f.Filter)
 	switch {
 	case !validFilter(f.Filter):
-		return nil, false, packets.ErrTopicFilterInvalid.Code
+		return packets.ErrTopicFilterInvalid.Code, nil
 	case strings.EqualFold(firstLevel(f.Filter), "$share"):
-		return nil, false, packets.ErrSharedSubscriptionsNotSupported.Code
+		return packets.ErrSharedSubscriptionsNotSupported.Code, nil
 	case strings.HasPrefix(f.Filter, "$"), !o.Topics.mayRead(f.Filter, l.owns, l.peer.Identity.Any),
 		isPlain && !l.server.plain.allows(l, f.Filter, false):
-		return nil, false, packets.ErrNotAuthorized.Code
+		return packets.ErrNotAuthorized.Code, nil
 	}
-	again = l.drop(f.Filter)
+	again := l.drop(f.Filter)
 	if len(l.subs) >= o.MaxSubscriptions || l.filterBytes()+len(f.Filter) > o.MaxControl || isPlain && o.deep(f.Filter) {
-		return nil, again, packets.ErrQuotaExceeded.Code
+		return packets.ErrQuotaExceeded.Code, nil
 	}
-	s = &subscription{
+	s := &subscription{
 		filter: strings.Clone(f.Filter), qos: min(f.Qos, 1), plain: isPlain,
 		noLocal: f.NoLocal, asPublished: f.RetainAsPublished, id: f.Identifier,
 	}
 	l.subs = append(l.subs, s)
 	if isPlain {
-		l.server.plain.subscribe(l, s)
+		kept = l.server.plain.subscribe(l, s, wantsRetained(f, again))
 	}
 	l.tells(s)
-	return s, again, s.qos
+	return s.qos, kept
 }
 
 // filterBytes is how much the filters of the client take; l.mu is held.
