@@ -43,7 +43,8 @@ func (pieces) SetReadDeadline(time.Time) error { return nil }
 // ReadFrames reads frames until one is wrong.
 func ReadFrames(r io.Reader, piece, maxHeader, maxHeaders, maxBody int, f func(Decoded)) error {
 	rd := reader{
-		src: pieces{r, piece}, heard: new(atomic.Bool), maxHeader: maxHeader, maxHeaders: maxHeaders, maxBody: maxBody, timeout: time.Second,
+		src: pieces{r, piece}, heard: new(atomic.Bool),
+		maxHeader: maxHeader, maxHeaders: maxHeaders, maxBody: maxBody, timeout: time.Second,
 	}
 	defer rd.release()
 	for {

@@ -26,12 +26,10 @@ type link struct {
 
 	// Of the goroutine that reads. Nothing of it changes after the STOMP frame
 	// but told, and peer until the link is up.
-	told    usp.Role // as told to the router
-	remote  string
-	version string
-	peer    mtp.Peer
-	trunk   bool // it may speak for more than one Endpoint
-	beats   rhythm
+	told   usp.Role // as told to the router
+	remote string
+	peer   mtp.Peer
+	trunk  bool // it may speak for more than one Endpoint
 
 	mu       sync.Mutex
 	role     usp.Role // as found out so far

@@ -59,7 +59,8 @@ func (l *link) open() error {
 		l.server.incomplete(l, err)
 		return err
 	}
-	if err := l.connected(f); err != nil {
+	version, beats, err := l.connected(f)
+	if err != nil {
 		text, reason := refusal(err)
 		l.metrics.Rejected(reason)
 		l.logRefused(err)
@@ -68,19 +69,19 @@ func (l *link) open() error {
 		}
 		return &refusedError{text, err}
 	}
-	return l.welcome()
+	return l.welcome(version, beats)
 }
 
 // connected looks at the STOMP frame.
-func (l *link) connected(f *frame) error {
-	if l.version = chooseVersion(f.literal(hdrAcceptVersion)); l.version == "" {
-		return &violationError{text: "supported protocol versions are 1.1 and 1.2", version: "1.1,1.2"}
+func (l *link) connected(f *frame) (version string, beats rhythm, err error) {
+	if version = chooseVersion(f.literal(hdrAcceptVersion)); version == "" {
+		err = &violationError{text: "supported protocol versions are 1.1 and 1.2", version: "1.1,1.2"}
+		return version, beats, err
 	}
-	var err error
-	if l.beats, err = negotiate(f, minHeartBeat, l.opts.HeartBeat); err != nil {
-		return err
+	if beats, err = negotiate(f, minHeartBeat, l.opts.HeartBeat); err != nil {
+		return version, beats, err
 	}
-	return l.identify(f)
+	return version, beats, l.identify(f)
 }
 
 // chooseVersion returns the best common version, "" if there is none [STOMP 1.2,
@@ -97,12 +98,12 @@ func chooseVersion(accepted string) string {
 
 // welcome sends CONNECTED, with the destination to subscribe to [R-STOMP.6].
 // Its values are not escaped.
-func (l *link) welcome() error {
+func (l *link) welcome(version string, beats rhythm) error {
 	o := &l.server.opts
 	l.flow.init(l, flowOptions{
 		maxRecords: o.QueueRecords, maxBytes: o.QueueBytes, closeTimeout: o.CloseTimeout, metrics: l.metrics,
 	})
-	b := appendLiteral([]byte("CONNECTED\n"), "version", l.version)
+	b := appendLiteral([]byte("CONNECTED\n"), "version", version)
 	b = appendLiteral(b, "session", rand.Text())
 	b = append(b, "server:uspgate\n"...)
 	b = appendHeartBeat(b, minHeartBeat, o.HeartBeat)
@@ -116,7 +117,7 @@ func (l *link) welcome() error {
 		return err
 	}
 	l.reader.timeout, l.reader.rest = o.FrameTimeout, l.server.rest
-	l.pulse = newPulse(l.beats)
+	l.pulse = newPulse(beats)
 	if !l.establish() {
 		return mtp.ErrDraining
 	}

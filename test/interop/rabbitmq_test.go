@@ -84,6 +84,7 @@ func nextMessage(t *testing.T, sub *gostomp.Subscription) *gostomp.Message {
 // rabbitShared: our shared Link represents two Controllers; each Agent's answer
 // comes to the one that asked, and what is for a third is never seen.
 func rabbitShared(t *testing.T, r *rabbitMQ) {
+	t.Helper()
 	const second = usp.EndpointID("self::second:with%20more")
 	c, hub := stompClient(t, stomp.ClientOptions{
 		URL: "stomp://guest:guest@" + r.Stomp, VirtualHost: "/", Shared: true, Role: usp.RoleController,
@@ -137,6 +138,7 @@ func rabbitShared(t *testing.T, r *rabbitMQ) {
 // rabbitSingle: one Endpoint each, ours on both sides, also by a destination of
 // another kind.
 func rabbitSingle(t *testing.T, r *rabbitMQ) {
+	t.Helper()
 	for name, d := range map[string]stomp.Destinations{
 		"queues": {},
 		"topics": {Agent: "/topic/usp.v1.agent.{endpoint_id}", Controller: "/topic/usp.v1.controller.{endpoint_id}"},
@@ -185,6 +187,7 @@ func ready(t *testing.T, p *mtptest.Port) {
 // rabbitKept: the default destinations are queues, which keep what comes for an
 // Endpoint that is not there, in order.
 func rabbitKept(t *testing.T, r *rabbitMQ) {
+	t.Helper()
 	const absent = usp.EndpointID("os::00D09E-absent")
 	_, hub := stompClient(t, stomp.ClientOptions{
 		URL: "stomp://guest:guest@" + r.Stomp, VirtualHost: "/", Endpoint: foreignController, Role: usp.RoleController,
@@ -210,6 +213,7 @@ func rabbitKept(t *testing.T, r *rabbitMQ) {
 // one with further slashes, with an ERROR; the Record is refused for good, and
 // the connection comes again.
 func rabbitRefused(t *testing.T, r *rabbitMQ) {
+	t.Helper()
 	_, hub := stompClient(t, stomp.ClientOptions{
 		URL: "stomp://guest:guest@" + r.Stomp, VirtualHost: "/", Endpoint: foreignController, Role: usp.RoleController,
 	})
@@ -227,6 +231,7 @@ func rabbitRefused(t *testing.T, r *rabbitMQ) {
 // rabbitMQTT has our MQTT client, with MQTT 3.1.1, meet another on RabbitMQ,
 // where the / of a topic is a dot inside.
 func rabbitMQTT(t *testing.T, r *rabbitMQ) {
+	t.Helper()
 	agent := client(t, r.MQTT, foreignAgent, usp.RoleAgent, mqtt.Version311)
 	controller := client(t, r.MQTT, foreignController, usp.RoleController, mqtt.Version311)
 	exchange(t, agent.Link(), controller.Link(), true, true)
