@@ -223,7 +223,7 @@ func (c *Client) ping(ctx context.Context, to way, l *link) error {
 
 // link implements role: all Records belong to the one Link, if the peer may
 // have sent them.
-func (c *Client) link(_ *effects, r *request) (*link, error) {
+func (c *Client) link(r *request) (*link, error) {
 	l, from := c.current, r.rec.Header().From
 	if l == nil || l.state != linkOpen {
 		return nil, mtp.ErrBusy

@@ -47,11 +47,7 @@ func at(tb testing.TB, ip, addr string) *peer {
 		tb.Fatalf("listen: got %v, want nil", err)
 	}
 	tb.Cleanup(func() { _ = conn.Close() })
-	to, err := net.ResolveUDPAddr("udp", addr)
-	if err != nil {
-		tb.Fatalf("address: got %v, want nil", err)
-	}
-	return &peer{tb: tb, conn: conn, to: to}
+	return &peer{tb: tb, conn: conn, to: address(tb, addr)}
 }
 
 // rejections is how many were turned away for the reason.

@@ -69,8 +69,7 @@ type link struct {
 	// What is known of the peer.
 	source  netip.AddrPort
 	session *session // that its latest Record came over
-	raw     string   // its latest reply-to, as it came and as it is used
-	replyTo string
+	replyTo string   // its latest reply-to
 	heard   time.Time
 	timer   timer // idle, or the deadline of a close
 }
@@ -114,10 +113,10 @@ func (l *link) Enqueue(rec usp.Record, hint mtp.Hint, t mtp.Token) error {
 // address finds where d goes and the reply-to that goes with it [R-COAP.2a].
 func (l *link) address(d *delivery, h *usp.Header, destination string) bool {
 	c := &l.cached
-	switch {
-	case destination == "" || destination == l.replyTo:
+	switch destination {
+	case "", l.replyTo:
 		d.dest = l.dest
-	case destination == c.destination:
+	case c.destination:
 		d.dest = c.dest
 	default:
 		t, err := parseTarget(destination)
@@ -293,7 +292,7 @@ func (l *link) useSession(s *session) {
 func (l *link) hear() { l.heard = time.Now() }
 
 // push takes a Record from the peer, which the worker hands to the router.
-func (l *link) push(fx *effects, r *request) error {
+func (l *link) push(r *request) error {
 	if l.state != linkOpen || len(l.inbox)+len(l.unsettled) >= l.n.opts.MaxUnsettled {
 		return mtp.ErrBusy
 	}

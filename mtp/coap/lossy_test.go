@@ -34,11 +34,8 @@ type lossy struct {
 func newLossy(tb testing.TB, addr string, seed uint64, loss, delay, repeat float64) *lossy {
 	tb.Helper()
 	p := &lossy{front: listenUDP(tb)}
-	to, err := net.ResolveUDPAddr("udp", addr)
-	if err != nil {
-		tb.Fatalf("address: got %v, want nil", err)
-	}
-	if p.back, err = net.DialUDP("udp", nil, to); err != nil {
+	var err error
+	if p.back, err = net.DialUDP("udp", nil, address(tb, addr)); err != nil {
 		tb.Fatalf("dial: got %v, want nil", err)
 	}
 	pass := func(r *rand.Rand, b []byte, send func([]byte)) {

@@ -30,7 +30,7 @@ type way struct {
 // the node's lock.
 type role interface {
 	// link returns the Link that a Record belongs to, or why it is refused.
-	link(fx *effects, r *request) (*link, error)
+	link(r *request) (*link, error)
 	// identify completes l.peer before LinkUp, without the lock.
 	identify(l *link) error
 	// gone forgets a Link that has ended.

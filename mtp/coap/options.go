@@ -255,7 +255,7 @@ func (o *LinkOptions) check() error {
 	if o.MaxDatagram < o.BlockSize+maxHeader {
 		return fmt.Errorf("coap: datagrams of %d bytes do not hold a block of %d", o.MaxDatagram, o.BlockSize)
 	}
-	for _, segment := range strings.Split(o.Path, "/") {
+	for segment := range strings.SplitSeq(o.Path, "/") {
 		if segment == "" || len(segment) > maxSegment {
 			return fmt.Errorf("coap: path %q: want segments of 1 to %d bytes", o.Path, maxSegment)
 		}

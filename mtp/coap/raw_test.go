@@ -144,13 +144,18 @@ func newPeer(tb testing.TB, addr string) *peer {
 	tb.Helper()
 	p := &peer{tb: tb, conn: listenUDP(tb)}
 	if addr != "" {
-		to, err := net.ResolveUDPAddr("udp", addr)
-		if err != nil {
-			tb.Fatalf("address: got %v, want nil", err)
-		}
-		p.to = to
+		p.to = address(tb, addr)
 	}
 	return p
+}
+
+func address(tb testing.TB, addr string) *net.UDPAddr {
+	tb.Helper()
+	to, err := net.ResolveUDPAddr("udp", addr)
+	if err != nil {
+		tb.Fatalf("address: got %v, want nil", err)
+	}
+	return to
 }
 
 // replyTo is the URI of the peer.

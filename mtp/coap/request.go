@@ -37,8 +37,7 @@ type request struct {
 
 	rec     usp.Record
 	held    int    // bytes counted in node.held
-	raw     string // the reply-to as it came
-	replyTo string // the reply-to as it is used, "" while unknown
+	replyTo string // where the sender wants its answers, as a URI and parsed
 	target  *target
 	rebind  bool // the Link's default destination has changed
 	ticket  mtp.Token
@@ -56,7 +55,7 @@ func (n *node) onRequest(fx *effects, w way, m *message.Message, data []byte) {
 	}
 	r := &request{n: n, way: w, mid: key.mid, con: m.Type == typeConfirmable, seen: e}
 	r.tokenN = uint8(copy(r.token[:], m.Token))
-	code, body := n.take(fx, r, m)
+	code, body := n.take(r, m)
 	if code != 0 {
 		if code != codes.Continue && code != codes.Content {
 			n.metrics.Received(outcomeOf(code))
@@ -68,7 +67,7 @@ func (n *node) onRequest(fx *effects, w way, m *message.Message, data []byte) {
 
 // take checks a request and takes its Record. A code that is not 0 is the
 // answer, with a body.
-func (n *node) take(fx *effects, r *request, m *message.Message) (codes.Code, string) {
+func (n *node) take(r *request, m *message.Message) (codes.Code, string) {
 	place, segment := n.placeOf(m.Options)
 	switch {
 	case place == placeNone:
@@ -89,7 +88,7 @@ func (n *node) take(fx *effects, r *request, m *message.Message) (codes.Code, st
 		return code, ""
 	}
 	r.held = cap(body)
-	err := n.deliver(fx, r, body, segment)
+	err := n.deliver(r, body, segment)
 	if err == nil {
 		return 0, ""
 	}
@@ -133,7 +132,7 @@ func (n *node) body(r *request, m *message.Message) ([]byte, codes.Code) {
 }
 
 // deliver gives a Record to its Link.
-func (n *node) deliver(fx *effects, r *request, body []byte, segment string) error {
+func (n *node) deliver(r *request, body []byte, segment string) error {
 	rec, err := usp.NewRecord(body)
 	if err != nil {
 		return mtp.ErrMalformed // [R-COAP.13]
@@ -149,11 +148,11 @@ func (n *node) deliver(fx *effects, r *request, body []byte, segment string) err
 	if n.draining {
 		return mtp.ErrBusy
 	}
-	l, err := n.role.link(fx, r)
+	l, err := n.role.link(r)
 	if err != nil {
 		return err
 	}
-	return l.push(fx, r)
+	return l.push(r)
 }
 
 var errReplyTo = errors.New("coap: reply-to")
@@ -165,9 +164,8 @@ func (n *node) readReplyTo(r *request, opts message.Options) error {
 		if opts[i].ID != message.URIQuery {
 			continue
 		}
-		if raw, ok := strings.CutPrefix(string(opts[i].Value), replyToQuery); ok {
-			r.raw = raw
-			return n.useReplyTo(r, source)
+		if uri, ok := strings.CutPrefix(string(opts[i].Value), replyToQuery); ok {
+			return n.useReplyTo(r, uri, source)
 		}
 	}
 	if !n.opts.ReplyToOptional {
@@ -184,8 +182,8 @@ func (n *node) readReplyTo(r *request, opts message.Options) error {
 // useReplyTo checks a reply-to: its host must be the one that the Record came
 // from, or lie in a network that is allowed. Otherwise anybody could direct our
 // Records at anybody.
-func (n *node) useReplyTo(r *request, source netip.AddrPort) error {
-	t, err := parseTarget(r.raw)
+func (n *node) useReplyTo(r *request, uri string, source netip.AddrPort) error {
+	t, err := parseTarget(uri)
 	if err != nil {
 		return err
 	}

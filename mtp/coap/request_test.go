@@ -167,13 +167,15 @@ func TestReplyTo(t *testing.T) {
 	hub, p, addr := serve(t, coap.ServerOptions{})
 	p.want(p.post(hello), code204)
 	south := hub.Link()
-	address := usp.Address{ID: mtptest.Agent, Role: usp.RoleAgent}
-	if got, want := south.Next().Hint.ReplyTo, p.replyTo(); got != want || south.Bound()[address].Destination != want {
+	endpoint := usp.Address{ID: mtptest.Agent, Role: usp.RoleAgent}
+	if got, want := south.Next().Hint.ReplyTo, p.replyTo(); got != want ||
+		south.Bound()[endpoint].Destination != want {
 		t.Fatalf("reply-to: got %q and bound %v, want %q", got, south.Bound(), want)
 	}
 	again := newPeer(t, addr) // the same Endpoint at another port
 	again.want(again.post(hello), code204)
-	if got, want := south.Next().Hint.ReplyTo, again.replyTo(); got != want || south.Bound()[address].Destination != want {
+	if got, want := south.Next().Hint.ReplyTo, again.replyTo(); got != want ||
+		south.Bound()[endpoint].Destination != want {
 		t.Fatalf("reply-to: got %q and bound %v, want %q", got, south.Bound(), want)
 	}
 	south.Send(mtptest.Record(mtptest.Controller, mtptest.Agent, "down", 0), mtp.Hint{})
@@ -320,8 +322,17 @@ func TestMalformed(t *testing.T) {
 		}
 	}
 	for _, b := range [][]byte{
-		{}, {0x40}, {0x40, 2, 0}, {0x00, 2, 0x20, 1}, {0xc0, 2, 0x20, 2}, {0x50, 0, 0x20, 3}, {0x60, 0, 0x20, 4},
-		{0x70, 0, 0x20, 5}, {0x60, 2, 0x20, 6}, {0x61, code204, 0x20, 7, 9}, {0x51, code204, 0x20, 8, 9},
+		{},
+		{0x40},
+		{0x40, 2, 0},
+		{0x00, 2, 0x20, 1},
+		{0xc0, 2, 0x20, 2},
+		{0x50, 0, 0x20, 3},
+		{0x60, 0, 0x20, 4},
+		{0x70, 0, 0x20, 5},
+		{0x60, 2, 0x20, 6},
+		{0x61, code204, 0x20, 7, 9},
+		{0x51, code204, 0x20, 8, 9},
 		{0x5f, 2, 0x20, 9},
 	} {
 		p.send(b)

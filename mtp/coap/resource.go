@@ -95,9 +95,9 @@ func (n *node) listing(opts message.Options) string {
 
 // matches reports whether one of values is want, which may end in *.
 func matches(values []string, want string) bool {
-	prefix, any := strings.CutSuffix(want, "*")
+	prefix, wild := strings.CutSuffix(want, "*")
 	for _, v := range values {
-		if v == want || any && strings.HasPrefix(v, prefix) {
+		if v == want || wild && strings.HasPrefix(v, prefix) {
 			return true
 		}
 	}

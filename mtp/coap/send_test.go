@@ -312,8 +312,13 @@ func TestStrangers(t *testing.T) {
 func TestClientOptions(t *testing.T) {
 	t.Parallel()
 	for _, o := range []coap.ClientOptions{
-		{}, {URL: "http://127.0.0.1/"}, {URL: "coap://127.0.0.1/a?b=c"}, {URL: "coap://u@127.0.0.1/"},
-		{URL: "coap://127.0.0.1:0/"}, {URL: "coap://127.0.0.1:99999/"}, {URL: "coap://127.0.0.1/#f"},
+		{},
+		{URL: "http://127.0.0.1/"},
+		{URL: "coap://127.0.0.1/a?b=c"},
+		{URL: "coap://u@127.0.0.1/"},
+		{URL: "coap://127.0.0.1:0/"},
+		{URL: "coap://127.0.0.1:99999/"},
+		{URL: "coap://127.0.0.1/#f"},
 		{URL: "coap://127.0.0.1/usp", Shared: true, Endpoint: mtptest.Agent},
 		{URL: "coap://127.0.0.1/usp", LinkOptions: coap.LinkOptions{BlockSize: 100}},
 		{URL: "coap://127.0.0.1/usp", LinkOptions: coap.LinkOptions{MaxDatagram: 1024}},

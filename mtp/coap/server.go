@@ -108,7 +108,7 @@ func (s *Server) peer(id usp.EndpointID, remote netip.AddrPort, who mtp.Identity
 }
 
 // link implements role: Links are keyed by Endpoint, not by address.
-func (s *Server) link(fx *effects, r *request) (*link, error) {
+func (s *Server) link(r *request) (*link, error) {
 	from := r.rec.Header().From
 	who := mtp.Identity{Method: "none"}
 	proved := r.way.session != nil && r.way.session.proved
@@ -124,7 +124,7 @@ func (s *Server) link(fx *effects, r *request) (*link, error) {
 	if l == nil {
 		return s.enter(r, usp.EndpointID(strings.Clone(string(from))), who)
 	}
-	return l, s.follow(fx, l, r, proved)
+	return l, s.follow(l, r, proved)
 }
 
 // enter makes the Link of an Endpoint that has none.
@@ -148,7 +148,7 @@ func (s *Server) enter(r *request, id usp.EndpointID, who mtp.Identity) (*link, 
 // follow takes the address of a Record as that of a Link that there is. On
 // plain UDP an address is only a claim: while the one before speaks, another
 // host is not believed.
-func (s *Server) follow(fx *effects, l *link, r *request, proved bool) error {
+func (s *Server) follow(l *link, r *request, proved bool) error {
 	certified := l.peer.Identity.Method == "certificate"
 	moved := r.way.addr.Addr() != l.source.Addr()
 	switch {

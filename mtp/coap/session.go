@@ -188,7 +188,7 @@ func (n *node) openSession(ctx context.Context, addr netip.AddrPort, host string
 		s = n.newSession(addr)
 		s.client = true
 		n.sessions.byAddr[addr] = s
-		n.wg.Go(func() {
+		n.wg.Go(func() { //nolint:contextcheck // the session outlives who has asked for it
 			var err error
 			conf := n.secure.client(host, &s.proof)
 			s.conn, err = dtls.Client(s.pipe, s.pipe.RemoteAddr(), conf) //nolint:staticcheck // one configuration per session

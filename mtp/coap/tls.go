@@ -21,6 +21,9 @@ import (
 
 var errNoCertificate = errors.New("coap: the peer gave no certificate")
 
+// dtlsConfig is what the library wants for one session.
+type dtlsConfig = dtls.Config //nolint:staticcheck // its successor, a list of options, cannot hold what we compute
+
 // tlsOptions makes DTLS configurations of a tls.Config.
 type tlsOptions struct {
 	config *tls.Config
@@ -53,7 +56,7 @@ func (p *proof) identity(client bool) (mtp.Identity, bool) {
 }
 
 // server is the configuration for a handshake that the peer at remote begins.
-func (o *tlsOptions) server(local, remote netip.AddrPort, p *proof) (*dtls.Config, error) {
+func (o *tlsOptions) server(local, remote netip.AddrPort, p *proof) (*dtlsConfig, error) {
 	conf := o.config
 	if o.accept != nil {
 		conf = o.accept
@@ -89,7 +92,7 @@ func (o *tlsOptions) server(local, remote netip.AddrPort, p *proof) (*dtls.Confi
 }
 
 // client is the configuration for a handshake with the host.
-func (o *tlsOptions) client(host string, p *proof) *dtls.Config {
+func (o *tlsOptions) client(host string, p *proof) *dtlsConfig {
 	conf := o.config
 	d := o.common(conf, p)
 	d.RootCAs, d.ServerName, d.InsecureSkipVerify = conf.RootCAs, conf.ServerName, conf.InsecureSkipVerify
@@ -108,14 +111,14 @@ func (o *tlsOptions) client(host string, p *proof) *dtls.Config {
 		}
 	}
 	if o.byEndpoint {
-		o.verifyEndpoint(d, conf, p)
+		o.verifyEndpoint(d, conf)
 	}
 	p.verified = true
 	return d
 }
 
 // verifyEndpoint checks the chain of a peer that we dial, but no host name.
-func (o *tlsOptions) verifyEndpoint(d *dtls.Config, conf *tls.Config, p *proof) {
+func (o *tlsOptions) verifyEndpoint(d *dtlsConfig, conf *tls.Config) {
 	roots, after := conf.RootCAs, d.VerifyPeerCertificate
 	if roots == nil {
 		roots = conf.ClientCAs
@@ -144,8 +147,8 @@ func (o *tlsOptions) verifyEndpoint(d *dtls.Config, conf *tls.Config, p *proof) 
 }
 
 // common is what both roles have in common [R-COAP.15].
-func (o *tlsOptions) common(conf *tls.Config, p *proof) *dtls.Config {
-	d := &dtls.Config{
+func (o *tlsOptions) common(conf *tls.Config, p *proof) *dtlsConfig {
+	d := &dtlsConfig{
 		Certificates: conf.Certificates, CipherSuites: cipherSuites(),
 		KeyLogWriter: conf.KeyLogWriter,
 		LoggerFactory: &logging.DefaultLoggerFactory{ // its lines say nothing that errors do not

@@ -54,10 +54,8 @@ func (t *transfers) keyOf(w way, opts message.Options) transferKey {
 	var h maphash.Hash
 	h.SetSeed(t.seed)
 	for i := range opts {
-		switch opts[i].ID {
-		case message.URIPath, message.URIQuery, requestTag:
-			_ = h.WriteByte(byte(opts[i].ID))
-			_ = h.WriteByte(byte(len(opts[i].Value)))
+		if id := opts[i].ID; id == message.URIPath || id == message.URIQuery || id == requestTag {
+			_, _ = h.Write([]byte{byte(id), byte(len(opts[i].Value))}) // never fails
 			_, _ = h.Write(opts[i].Value)
 		}
 	}
