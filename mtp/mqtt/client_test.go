@@ -68,7 +68,7 @@ func (p *peer) take(kind byte) packets.Packet {
 	}
 	decode := map[byte]func([]byte) error{
 		packets.Connect: pk.ConnectDecode, packets.Publish: pk.PublishDecode, packets.Puback: pk.PubackDecode,
-		packets.Subscribe: pk.SubscribeDecode, packets.Pubrec: pk.PubrecDecode, packets.Pubcomp: pk.PubcompDecode,
+		packets.Subscribe: pk.SubscribeDecode, packets.Unsubscribe: pk.UnsubscribeDecode, packets.Pubrec: pk.PubrecDecode, packets.Pubcomp: pk.PubcompDecode,
 		packets.Pingreq: func([]byte) error { return nil }, packets.Disconnect: pk.DisconnectDecode,
 	}[kind]
 	if err := decode(body); err != nil {
@@ -97,10 +97,10 @@ func (b *broker) client(o mqtt.ClientOptions) (*mtptest.Recorder, *mtptest.Runni
 	if o.URL == "" {
 		o.URL = "mqtt://" + b.Addr().String()
 	}
-	if o.Endpoint == "" {
+	if o.Endpoint == "" && !o.Shared {
 		o.Endpoint = agent
 	}
-	if o.Role == usp.RoleUnknown {
+	if o.Role == usp.RoleUnknown && !o.Shared {
 		o.Role = usp.RoleAgent
 	}
 	o.Retry.Interval = 10 * time.Millisecond

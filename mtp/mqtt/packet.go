@@ -115,6 +115,8 @@ func encode(pk *packets.Packet) ([]byte, error) {
 		err = pk.SubscribeEncode(&buf)
 	case packets.Suback:
 		err = pk.SubackEncode(&buf)
+	case packets.Unsubscribe:
+		err = pk.UnsubscribeEncode(&buf)
 	default:
 		err = pk.UnsubackEncode(&buf)
 	}
