@@ -61,7 +61,7 @@ type Options struct {
 // HeaderTimeout, so that these belong into a goroutine of the connection's own.
 // What is malformed, late or too much is closed then, and Read returns an error.
 // Accept rests and tries again where the system runs out of descriptors or
-// memory; an error of Accept is final. Safe for concurrent use.
+// memory; an error of Accept is final, net.ErrClosed after Close. Safe for concurrent use.
 func Listen(ctx context.Context, o Options) (net.Listener, error) {
 	if o.Network == "" {
 		o.Network = "tcp"
@@ -132,8 +132,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	for {
 		raw, err := l.Listener.Accept()
 		if err != nil {
-			if !temporary(err) || !l.rest(rest, err) {
+			if !temporary(err) {
 				return nil, err
+			}
+			if !l.rest(rest, err) {
+				return nil, fmt.Errorf("listen: accept: %w", net.ErrClosed)
 			}
 			rest = min(2*rest, longRest)
 			continue

@@ -66,7 +66,7 @@ type link struct {
 // newLink wraps a connection whose handshake is over.
 func newLink(w *wire, o *LinkOptions, m *mtp.KindMetrics, id usp.EndpointID) *link {
 	l := &link{opts: o, metrics: m, wire: w, endpoint: id}
-	w.opened()
+	w.waitWithoutBuffer()
 	l.box = mtp.NewOutbox(mtp.OutboxOptions{
 		MaxRecords: o.QueueRecords, MaxBytes: o.QueueBytes,
 		Write: l.write, Finish: l.finish, Abort: w.kill, Metrics: m,

@@ -65,11 +65,6 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), w.flush(p)
 }
 
-// opened says that the handshake is over: the library is not used any more.
-func (w *wire) opened() {
-	w.waitWithoutBuffer()
-}
-
 // saidClose reports whether a Close frame has been sent.
 func (w *wire) saidClose() bool {
 	w.mu.Lock()
