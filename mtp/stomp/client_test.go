@@ -372,6 +372,7 @@ func TestOptions(t *testing.T) {
 		"template":         templates("/queue/a", "/queue/{endpoint_id}"),
 		"same template":    templates("/{endpoint_id}", "/{endpoint_id}"),
 		"large header":     link(stomp.LinkOptions{MaxHeader: 16 << 10}),
+		"negative timeout": link(stomp.LinkOptions{FrameTimeout: -1}),
 		"negative":         link(stomp.LinkOptions{MaxRecord: -1}),
 	}
 	for name, o := range bad {

@@ -84,7 +84,8 @@ func TestConnectRefused(t *testing.T) {
 		"heart-beat of three":  {rawFrame("STOMP", nil, append(good, "heart-beat:1,2,3")...), "heart-beat"},
 		"negative heart-beat":  {rawFrame("STOMP", nil, append(good, "heart-beat:-1,2")...), "heart-beat"},
 		"heart-beat of commas": {rawFrame("STOMP", nil, append(good, "heart-beat:,")...), "heart-beat"},
-		"not the first frame":  {sendFrame(record(agent, controller, 1)), "neither STOMP nor CONNECT"},
+		"not the first frame":  {sendFrame(nil), "neither STOMP nor CONNECT"},
+		"a Record first":       {sendFrame(record(agent, controller, 1)), "larger than 0"},
 		"a body":               {rawFrame("STOMP", []byte("body"), append(good, "content-length:4")...), "body"},
 		"HTTP":                 {[]byte("GET / HTTP/1.1\r\n\r\n"), "command"},
 	}

@@ -49,6 +49,7 @@ var (
 func newLink(s *Server, raw net.Conn) *link {
 	l := &link{server: s}
 	l.init(raw, &s.opts.LinkOptions, s.metrics)
+	l.reader.maxBody = 0 // whoever has not been let in has no body read
 	return l
 }
 

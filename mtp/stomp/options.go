@@ -213,6 +213,8 @@ func (o *LinkOptions) setDefaults() error {
 	switch {
 	case o.MaxRecord < 1 || o.MaxHeader < 1 || o.MaxHeaders < 1:
 		return errors.New("stomp: MaxRecord, MaxHeader and MaxHeaders are positive")
+	case o.HandshakeTimeout < 0 || o.FrameTimeout < 0 || o.WriteTimeout < 0 || o.CloseTimeout < 0:
+		return errors.New("stomp: timeouts are positive")
 	case o.MaxHeader > maxMaxHeader:
 		return fmt.Errorf("stomp: MaxHeader is at most %d", maxMaxHeader)
 	}

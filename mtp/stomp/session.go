@@ -116,7 +116,7 @@ func (l *link) welcome(version string, beats rhythm) error {
 	if err := l.conn.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	l.reader.timeout, l.reader.rest = o.FrameTimeout, l.server.rest
+	l.reader.timeout, l.reader.rest, l.reader.maxBody = o.FrameTimeout, l.server.rest, o.MaxRecord
 	l.pulse = newPulse(beats)
 	if !l.establish() {
 		return mtp.ErrDraining
