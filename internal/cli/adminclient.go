@@ -154,8 +154,8 @@ func (a *adminVerb) decode(resp *http.Response, v any) error {
 		return fmt.Errorf("what answers at %s is not the admin API of uspgate: it says %q", a.url, resp.Status)
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
-		return fmt.Errorf("the gateway at %s does not take the token of %s: name admin.token of its data_dir with --token-file",
-			a.url, a.tokenFile)
+		return fmt.Errorf("the gateway at %s does not take the token of %s: "+
+			"name admin.token of its data_dir with --token-file", a.url, a.tokenFile)
 	}
 	return fmt.Errorf("the gateway refuses: %s", printable(refused.Error))
 }

@@ -130,7 +130,9 @@ func TestIssueNobodyElse(t *testing.T) {
 // FuzzIssue: whatever the id, the certificate names it and only it, or is not
 // made.
 func FuzzIssue(f *testing.F) {
-	for _, id := range []string{"os::00D09E-1", "ops::00D09E-a%2Fb", "os::00D09E-*", "self::?", "fqdn::a.b", "fqdn::.", "::"} {
+	for _, id := range []string{
+		"os::00D09E-1", "ops::00D09E-a%2Fb", "os::00D09E-*", "self::?", "fqdn::a.b", "fqdn::.", "::",
+	} {
 		f.Add(id)
 	}
 	dir := f.TempDir()

@@ -276,8 +276,8 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("lint: got %v, %v, want none", problems, err)
 	}
 	end := all.leaf.Leaf.NotAfter.Unix()
-	want := fmt.Sprintf(`# HELP uspgate_tls_cert_not_after_timestamp_seconds When the own certificate expires; 0: there is none.
-# TYPE uspgate_tls_cert_not_after_timestamp_seconds gauge
+	want := "# HELP uspgate_tls_cert_not_after_timestamp_seconds " +
+		"When the own certificate expires; 0: there is none.\n" + fmt.Sprintf(`# TYPE uspgate_tls_cert_not_after_timestamp_seconds gauge
 uspgate_tls_cert_not_after_timestamp_seconds{listener="mqtt"} %d
 uspgate_tls_cert_not_after_timestamp_seconds{listener="ws"} %d
 `, end, end)
