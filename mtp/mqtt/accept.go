@@ -25,7 +25,7 @@ func (s *Server) accept(ctx context.Context) error {
 		case err == nil:
 			s.admit(raw)
 		case ctx.Err() != nil:
-			return nil // the listener was closed because ctx has ended
+			return nil //nolint:nilerr // the listener was closed because ctx has ended
 		default:
 			return fmt.Errorf("mqtt: %w", err)
 		}

@@ -95,7 +95,7 @@ func (c *Client) serve(ctx context.Context, h mtp.Handler, up func()) error {
 		defer close(ended)
 		l.leave()
 	})
-	err = l.guarded(h, up)
+	err = l.guarded(ctx, h, up)
 	if !unwatch() {
 		<-ended
 	}

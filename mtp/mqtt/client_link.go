@@ -73,19 +73,19 @@ func newClientLink(c *Client, raw net.Conn) *clientLink {
 }
 
 // guarded is run; what a broker makes panic costs this connection only.
-func (l *clientLink) guarded(h mtp.Handler, up func()) (err error) {
+func (l *clientLink) guarded(ctx context.Context, h mtp.Handler, up func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("mqtt: panic: %v", r)
 			l.client.opts.Log.Error("panic while reading", zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
 		}
 	}()
-	return l.run(h, up)
+	return l.run(ctx, h, up)
 }
 
 // run connects, introduces the Link and reads until the connection ends.
-func (l *clientLink) run(h mtp.Handler, up func()) error {
-	ctx, cancel := context.WithCancel(context.Background())
+func (l *clientLink) run(ctx context.Context, h mtp.Handler, up func()) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the connection ends later than ctx
 	defer cancel()
 	defer l.conn.Close() //nolint:errcheck // the connection is over
 	if err := l.conn.SetReadDeadline(time.Now().Add(l.client.opts.ConnectTimeout)); err != nil {

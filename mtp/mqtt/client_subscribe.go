@@ -82,7 +82,7 @@ func (l *clientLink) represent(ctx context.Context) error {
 			break
 		}
 		if len(list) > 0 {
-			kind := byte(packets.Unsubscribe)
+			kind := packets.Unsubscribe
 			if subscribe {
 				kind = packets.Subscribe
 			}

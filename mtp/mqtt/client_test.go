@@ -68,7 +68,8 @@ func (p *peer) take(kind byte) packets.Packet {
 	}
 	decode := map[byte]func([]byte) error{
 		packets.Connect: pk.ConnectDecode, packets.Publish: pk.PublishDecode, packets.Puback: pk.PubackDecode,
-		packets.Subscribe: pk.SubscribeDecode, packets.Unsubscribe: pk.UnsubscribeDecode, packets.Pubrec: pk.PubrecDecode, packets.Pubcomp: pk.PubcompDecode,
+		packets.Subscribe: pk.SubscribeDecode, packets.Unsubscribe: pk.UnsubscribeDecode,
+		packets.Pubrec: pk.PubrecDecode, packets.Pubcomp: pk.PubcompDecode,
 		packets.Pingreq: func([]byte) error { return nil }, packets.Disconnect: pk.DisconnectDecode,
 	}[kind]
 	if err := decode(body); err != nil {

@@ -86,8 +86,8 @@ func (p *plain) receive(l *link, pk *packets.Packet) error {
 
 // receiver is a subscription that covers a message.
 type receiver struct {
-	*link
-	*subscription
+	link *link
+	by   *subscription
 }
 
 // publish hands m on; mtp.ErrUnroutable says that nobody is subscribed.
@@ -103,7 +103,7 @@ func (p *plain) publish(from *link, m *message) error {
 	})
 	p.mu.RUnlock()
 	if len(list) > 1 {
-		slices.SortFunc(list, func(a, b receiver) int { return cmp.Compare(a.number, b.number) })
+		slices.SortFunc(list, func(a, b receiver) int { return cmp.Compare(a.link.number, b.link.number) })
 	}
 	for rest := list; len(rest) > 0; {
 		n := 1
@@ -126,16 +126,16 @@ func (p *plain) publish(from *link, m *message) error {
 
 // deliver sends m to one client, once, with the highest QoS of its
 // subscriptions [MQTT-3.3.4-2].
-func (p *plain) deliver(m *message, by []receiver) {
+func (p *plain) deliver(m *message, to []receiver) {
 	d := &delivery{message: m}
-	for _, r := range by {
-		d.qos = max(d.qos, min(m.qos, r.subscription.qos))
-		d.retain = d.retain || m.retain && r.asPublished // [MQTT-3.3.1-12, MQTT-3.3.1-13]
-		if r.id > 0 {
-			d.ids = append(d.ids, r.id)
+	for _, r := range to {
+		d.qos = max(d.qos, min(m.qos, r.by.qos))
+		d.retain = d.retain || m.retain && r.by.asPublished // [MQTT-3.3.1-12, MQTT-3.3.1-13]
+		if r.by.id > 0 {
+			d.ids = append(d.ids, r.by.id)
 		}
 	}
-	p.queue(by[0].link, d)
+	p.queue(to[0].link, d)
 }
 
 func (p *plain) queue(l *link, d *delivery) {

@@ -33,7 +33,8 @@ func newMessage(topic string, payload []byte, p *packets.Properties, qos byte, r
 		PayloadFormat: p.PayloadFormat, PayloadFormatFlag: p.PayloadFormatFlag, ContentType: p.ContentType,
 		ResponseTopic: p.ResponseTopic, CorrelationData: p.CorrelationData, User: p.User,
 	}
-	if p.PayloadFormatFlag || p.ContentType != "" || p.ResponseTopic != "" || len(p.CorrelationData) > 0 || len(p.User) > 0 {
+	if p.PayloadFormatFlag || p.ContentType != "" || p.ResponseTopic != "" ||
+		len(p.CorrelationData) > 0 || len(p.User) > 0 {
 		var buf bytes.Buffer
 		handed.Encode(packets.Publish, packets.Mods{AllowResponseInfo: true}, &buf, 0)
 		_, n := binary.Uvarint(buf.Bytes())

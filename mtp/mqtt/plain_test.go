@@ -117,7 +117,7 @@ func TestPlainWildcards(t *testing.T) {
 	hub := mtptest.NewRecorder(t)
 	addr := serve(t, mqtt.ServerOptions{Plain: true}, hub)
 	sub := newForeign(t, addr, &paho.Connect{ClientID: "sub"})
-	sub.subscribe(7, paho.SubscribeOptions{Topic: "home/+/temperature", QoS: 0}, paho.SubscribeOptions{Topic: "home/#", QoS: 1})
+	sub.subscribe(7, paho.SubscribeOptions{Topic: "home/+/temperature"}, paho.SubscribeOptions{Topic: "home/#", QoS: 1})
 	sub.subscribe(9, paho.SubscribeOptions{Topic: "home/kitchen/temperature", QoS: 2})
 	old := make(chan paho3.Message, 10)
 	c3 := old311(t, addr, "sub3")
@@ -299,7 +299,8 @@ func TestPlainAccess(t *testing.T) {
 		Plain: true, Metrics: reg,
 		Auth: func(l mqtt.Login) (mtp.Identity, error) { return mtp.Identity{Method: "password"}, nil },
 		PlainACL: func(a mqtt.PlainAccess) bool {
-			return a.Identity.Name == "alice" && a.ClientID == "c" && (a.Topic == "mine/#" && !a.Write || a.Topic == "mine/x" && a.Write)
+			return a.Identity.Name == "alice" && a.ClientID == "c" &&
+				(a.Topic == "mine/#" && !a.Write || a.Topic == "mine/x" && a.Write)
 		},
 	}, mtptest.NewRecorder(t))
 	f := newForeign(t, addr, &paho.Connect{
@@ -446,7 +447,8 @@ func TestPlainExpiry(t *testing.T) {
 	f := newForeign(t, addr, &paho.Connect{ClientID: "c"})
 	second := uint32(1)
 	f.publish(&paho.Publish{
-		Topic: "a", QoS: 1, Retain: true, Payload: []byte("short"), Properties: &paho.PublishProperties{MessageExpiry: &second},
+		Topic: "a", QoS: 1, Retain: true, Payload: []byte("short"),
+		Properties: &paho.PublishProperties{MessageExpiry: &second},
 	})
 	eventually(t, func() bool { // and its room is given back
 		return f.publish(&paho.Publish{Topic: "b", QoS: 1, Retain: true, Payload: []byte("long")}) == 0x10

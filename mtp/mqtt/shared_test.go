@@ -27,7 +27,9 @@ import (
 
 func agentOf(id usp.EndpointID) usp.Address { return usp.Address{ID: id, Role: usp.RoleAgent} }
 
-func controllerOf(id usp.EndpointID) usp.Address { return usp.Address{ID: id, Role: usp.RoleController} }
+func controllerOf(id usp.EndpointID) usp.Address {
+	return usp.Address{ID: id, Role: usp.RoleController}
+}
 
 // filtersOf are what a SUBSCRIBE or UNSUBSCRIBE names.
 func filtersOf(pk packets.Packet) []string {
@@ -49,7 +51,8 @@ func representer(t *testing.T, r *mtptest.Running) mtp.Representer {
 }
 
 // TestShared: whoever is represented is subscribed for, in pieces, again after
-// a reconnect, and not when withdrawn; what it sends waits for that [R-MQTT.15, R-MQTT.17, R-MQTT.22, R-MQTT.24, R-MQTT.34].
+// a reconnect, and not when withdrawn; what it sends waits for that [R-MQTT.15,
+// R-MQTT.17, R-MQTT.22, R-MQTT.24, R-MQTT.34].
 func TestShared(t *testing.T) {
 	t.Parallel()
 	for _, version := range []byte{v5, v311} {
@@ -58,7 +61,9 @@ func TestShared(t *testing.T) {
 			below, joined = "/#", func(topic, reply string) string { return topic + "/reply-to=" + escaped(reply) }
 		}
 		b := listen(t)
-		hub, running := b.client(mqtt.ClientOptions{Shared: true, Version: mqtt.Version(version), MaxFilters: 2, MaxRepresented: 4})
+		hub, running := b.client(mqtt.ClientOptions{
+			Shared: true, Version: mqtt.Version(version), MaxFilters: 2, MaxRepresented: 4,
+		})
 		rep := representer(t, running)
 		p, pk := b.accept(version)
 		if len(pk.Properties.User) != 0 {
@@ -112,7 +117,8 @@ func TestShared(t *testing.T) {
 			p.write(suback(version, sub.PacketID, make([]byte, len(sub.Filters))...))
 		}
 		slices.Sort(all)
-		if want := []string{agentTopic("a1") + below, agentTopic("a2") + below, agentTopic("a3") + below}; !slices.Equal(all, want) {
+		want := []string{agentTopic("a1") + below, agentTopic("a2") + below, agentTopic("a3") + below}
+		if !slices.Equal(all, want) {
 			t.Errorf("SUBSCRIBE again: got %q, want %q", all, want)
 		}
 		rep.Withdraw(agentOf("a2"))
@@ -127,7 +133,9 @@ func TestShared(t *testing.T) {
 	}
 }
 
-func escaped(topic string) string { return string(bytes.ReplaceAll([]byte(topic), []byte("/"), []byte("%2F"))) }
+func escaped(topic string) string {
+	return string(bytes.ReplaceAll([]byte(topic), []byte("/"), []byte("%2F")))
+}
 
 // TestSharedDenied: without any subscription the connection is given up, for
 // another try [R-MQTT.17].
@@ -235,7 +243,8 @@ func TestClientPeer(t *testing.T) {
 		got := hub.Link().Peer
 		if got.Presents != tt.want.Presents || got.Endpoint != tt.want.Endpoint || got.Shared != tt.want.Shared ||
 			got.Order != tt.want.Order || got.Identity.Any != tt.want.Identity.Any || !got.Loopback ||
-			!slices.Equal(got.Identity.IDs, tt.want.Identity.IDs) || !slices.Equal(got.Identity.Patterns, tt.want.Identity.Patterns) {
+			!slices.Equal(got.Identity.IDs, tt.want.Identity.IDs) ||
+			!slices.Equal(got.Identity.Patterns, tt.want.Identity.Patterns) {
 			t.Errorf("%s: got %+v, want %+v", name, got, tt.want)
 		}
 	}
@@ -248,7 +257,8 @@ func TestClientPresence(t *testing.T) {
 	b := listen(t)
 	hub, running := b.client(mqtt.ClientOptions{Presence: "usp/v1/presence/{endpoint_id}", Announce: true})
 	p, pk := b.accept(v5)
-	if c := pk.Connect; !c.WillFlag || !c.WillRetain || c.WillTopic != "usp/v1/presence/"+string(agent) || string(c.WillPayload) != "offline" {
+	own := "usp/v1/presence/" + string(agent)
+	if c := pk.Connect; !c.WillFlag || !c.WillRetain || c.WillTopic != own || string(c.WillPayload) != "offline" {
 		t.Errorf("will: got %+v", c)
 	}
 	p.write(connack(v5, 0))
@@ -259,7 +269,7 @@ func TestClientPresence(t *testing.T) {
 	p.write(suback(v5, sub.PacketID, 1, 1))
 	wantState := func(state string) {
 		t.Helper()
-		if got := p.take(packets.Publish); got.TopicName != "usp/v1/presence/"+string(agent) || string(got.Payload) != state ||
+		if got := p.take(packets.Publish); got.TopicName != own || string(got.Payload) != state ||
 			!got.FixedHeader.Retain || got.Properties.ContentType != "" {
 			t.Errorf("PUBLISH: got %s %q, want %s", got.TopicName, got.Payload, state)
 		}
@@ -332,9 +342,14 @@ func TestSharedBroker(t *testing.T) {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			t.Parallel()
 			addr := startMochi(t)
-			exact, rep1 := onBroker(t, addr, mqtt.ClientOptions{Shared: true, Version: version, ClientID: "gw1"})
-			prefix, rep2 := onBroker(t, addr, mqtt.ClientOptions{Shared: true, Version: version, ClientID: "gw2", Prefix: "uspgate/gw2"})
-			const south, north, a, c = usp.EndpointID("os::a-south"), usp.EndpointID("self::north"), usp.EndpointID("os::a-a"), usp.EndpointID("self::c")
+			shared := mqtt.ClientOptions{Shared: true, Version: version, ClientID: "gw1"}
+			exact, rep1 := onBroker(t, addr, shared)
+			shared.ClientID, shared.Prefix = "gw2", "uspgate/gw2"
+			prefix, rep2 := onBroker(t, addr, shared)
+			const (
+				south, a = usp.EndpointID("os::a-south"), usp.EndpointID("os::a-a")
+				north, c = usp.EndpointID("self::north"), usp.EndpointID("self::c")
+			)
 			rep1.Represent(agentOf(south))
 			rep2.Represent(controllerOf(north))
 			lone, _ := onBroker(t, addr, mqtt.ClientOptions{Endpoint: a, Role: usp.RoleAgent, Version: version})

@@ -26,7 +26,8 @@ func connectWill(version byte, clientID, topic string, payload []byte, expiry, d
 		none = props([]byte{0x11, 0, 0, 0, expiry})
 		willProps = props([]byte{0x18, 0, 0, 0, delay})
 	}
-	return packet(0x10, str("MQTT"), []byte{version, flags, 0, 60}, none, str(clientID), willProps, str(topic), str(string(payload)))
+	return packet(0x10, str("MQTT"), []byte{version, flags, 0, 60}, none, str(clientID),
+		willProps, str(topic), str(string(payload)))
 }
 
 // TestWillRecord: a Record in a will comes from its Link before that goes down,
@@ -103,7 +104,8 @@ func TestWillPlain(t *testing.T) {
 // last, within the bounds of the server [MQTT-3.1.3-9].
 func TestWillDelay(t *testing.T) {
 	t.Parallel()
-	addr := serve(t, mqtt.ServerOptions{Plain: true, MaxWillDelay: 500 * time.Millisecond, MaxWills: 1}, mtptest.NewRecorder(t))
+	o := mqtt.ServerOptions{Plain: true, MaxWillDelay: 500 * time.Millisecond, MaxWills: 1}
+	addr := serve(t, o, mtptest.NewRecorder(t))
 	sub := newForeign(t, addr, &paho.Connect{ClientID: "sub"})
 	sub.subscribe(0, paho.SubscribeOptions{Topic: "state/+", QoS: 1})
 	die := func(id string) {

@@ -225,6 +225,55 @@ func relay(t *testing.T, from, to *mtptest.Port, rec usp.Record, reply string) {
 	}
 }
 
+// TestMosquittoShared has a shared client represent an Agent on Mosquitto, with
+// the exact topics and below a prefix of its own, in both versions: a
+// Controller there and the Agent exchange Records, what others exchange does
+// not come, and after a restart of the broker all is as before.
+func TestMosquittoShared(t *testing.T) {
+	for _, version := range []mqtt.Version{mqtt.Version5, mqtt.Version311} {
+		for _, prefix := range []string{"", "uspgate/gw1"} {
+			t.Run(fmt.Sprintf("%d %s", version, prefix), func(t *testing.T) {
+				addr := freeAddr(t)
+				stop := startBroker(t, addr)
+				c, err := mqtt.NewClient(mqtt.ClientOptions{
+					URL: "mqtt://" + addr, Version: version, Shared: true, Prefix: prefix, ClientID: "gateway",
+					Presence: "usp/v1/presence/{endpoint_id}",
+					Retry:    mtp.BackoffOptions{Interval: 50 * time.Millisecond}, Log: harness.Log(t),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Represent(usp.Address{ID: foreignAgent, Role: usp.RoleAgent})
+				own := agentTopic(foreignAgent)
+				if prefix != "" {
+					own = prefix + "/agent/" + string(foreignAgent)
+				}
+				gateway := mtptest.NewRecorder(t)
+				mtptest.Start(t, c, gateway)
+				const otherAgent = usp.EndpointID("os::00D09E-other")
+				others := client(t, addr, otherAgent, usp.RoleAgent, version)
+				controllers := client(t, addr, foreignController, usp.RoleController, version)
+				between := usp.NewNoSession(otherAgent, foreignController, "1.4", []byte("between others"))
+				for range 2 {
+					south, north := gateway.Link(), controllers.Link()
+					south.RefuseRecords(func(rec usp.Record) error {
+						if rec.Header().From == otherAgent {
+							t.Errorf("got a Record from %s, want none", otherAgent)
+						}
+						return nil
+					})
+					relay(t, south, north, usp.NewNoSession(foreignAgent, foreignController, "1.4", []byte("up")), own)
+					relay(t, others.Link(), north, between, agentTopic(otherAgent))
+					down := usp.NewNoSession(foreignController, foreignAgent, "1.4", []byte("down"))
+					relay(t, north, south, down, controllerTopic(foreignController)) // to where the Agent has said
+					stop()
+					stop = startBroker(t, addr)
+				}
+			})
+		}
+	}
+}
+
 func client(t *testing.T, addr string, id usp.EndpointID, role usp.Role, version mqtt.Version) *mtptest.Recorder {
 	t.Helper()
 	own := agentTopic(id)
