@@ -321,3 +321,25 @@ func TestCloseTimeout(t *testing.T) {
 	p.next() // the Record that was not answered
 	p.insist(code204)
 }
+
+// TestMaxAnswers: separate responses beyond the bound of messages that wait for
+// an ACK are sent once, without.
+func TestMaxAnswers(t *testing.T) {
+	t.Parallel()
+	hub := mtptest.NewRecorder(t)
+	hub.Hold, hub.Window = true, 8
+	o := coap.LinkOptions{AckDelay: time.Millisecond, MaxExchanges: 1, AckTimeout: time.Minute}
+	server := mtptest.Start(t, newServer(t, coap.ServerOptions{LinkOptions: o}), hub)
+	p := newPeer(t, server.Transport.Addr())
+	for range 3 {
+		if m := p.roundTrip(p.post(hello)); m.typ != ack || m.code != codeEmpty {
+			t.Fatalf("answer: got %v, want an empty ACK", m)
+		}
+	}
+	hub.Link().Release(3, nil)
+	for _, typ := range []byte{con, non, non} {
+		if m := p.next(); m.typ != typ || m.code != code204 {
+			t.Fatalf("response: got %v, want a 2.04 of type %d", m, typ)
+		}
+	}
+}

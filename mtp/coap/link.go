@@ -134,6 +134,9 @@ func (l *link) address(d *delivery, h *usp.Header, destination string) bool {
 	if addr, ok := d.dest.address(); ok {
 		remote = addr.Addr()
 	}
+	if !remote.IsValid() && l.n.local.Addr().IsUnspecified() && l.n.opts.Advertise == "" {
+		return false // nobody knows which of our addresses the peer can reach
+	}
 	if c.replyTo.Value == nil || c.from != h.From || c.remote != remote {
 		uri := l.n.replyURI(h.From, remote)
 		if len(replyToQuery)+len(uri) > maxQuery {

@@ -114,7 +114,8 @@ type LinkOptions struct {
 	TransferTimeout time.Duration
 	// MaxExchanges bounds the requests that are remembered for 247 s to know
 	// repetitions of them, MaxExchangesPerPeer those of one address and port; 0:
-	// 65,536 and 256. The oldest one is forgotten.
+	// 65,536 and 256. The oldest one is forgotten. As many messages of ours may
+	// wait for their ACK; separate responses beyond are sent once.
 	MaxExchanges, MaxExchangesPerPeer int
 	// MaxSessions bounds DTLS sessions, MaxHandshakes those of them that are
 	// not established; 0: 10,000 and 256. What comes for one more is dropped.
@@ -160,7 +161,8 @@ type ServerOptions struct {
 	// taken at their word.
 	Auth AuthFunc
 	// Shared adds a Link that is up while the Server runs, for Records to
-	// Endpoints that have not spoken: their Hint.Destination is a URI.
+	// Endpoints that have not spoken: their Hint.Destination is a URI. If that
+	// has a name and Listen is no one address, Advertise is needed.
 	Shared bool
 	// MaxPeers bounds the Links, MaxPeersPerAddress those of one address; 0:
 	// 10,000 and no bound of its own. A Record from one more gets 5.03.

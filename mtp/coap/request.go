@@ -218,10 +218,10 @@ func (r *request) settled(fx *effects, err error) {
 func (r *request) answer(fx *effects, body string) {
 	m := message.Message{Type: typeAck, MessageID: int32(r.mid)}
 	switch {
-	case r.con && r.waiting:
+	case r.con && r.waiting && len(r.n.byMID) < r.n.opts.MaxExchanges:
 		r.n.launch(fx, &r.ex, r, r.way)
 		return
-	case !r.con:
+	case !r.con, r.waiting: // once, without ACK: too many wait for theirs
 		r.n.lastMID++
 		m.Type, m.MessageID = typeNonConfirmable, int32(r.n.lastMID)
 	}

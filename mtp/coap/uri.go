@@ -61,6 +61,9 @@ func parseTarget(s string) (target, error) {
 	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
 		return target{}, errURI
 	}
+	if err := checkName(t.host); err != nil {
+		return target{}, err
+	}
 	if p := u.Port(); p != "" {
 		port, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || port == 0 {
@@ -70,6 +73,23 @@ func parseTarget(s string) (target, error) {
 	}
 	t.path, err = splitPath(u.EscapedPath())
 	return t, err
+}
+
+// checkName checks a host: an IP address, or a name as DNS has them.
+func checkName(host string) error {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return nil
+	}
+	for i := range len(host) {
+		c := host[i]
+		if c != '-' && c != '.' && c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return fmt.Errorf("%w: host", errURI)
+		}
+	}
+	if len(host) > maxSegment {
+		return fmt.Errorf("%w: host", errURI)
+	}
+	return nil
 }
 
 // splitPath returns the decoded segments of a path.
