@@ -162,10 +162,9 @@ func TestNoCredential(t *testing.T) {
 	maker := source(t, pki.Options{Files: f})
 	target := pki.Target{Trust: source(t, pki.Options{Files: pki.Files{CA: all.files.CA}}), ServerName: "localhost"}
 	vectors := map[string]pki.Credentials{
-		"broker without certificate": pki.TrustedBroker(target),
-		"other manufacturer":         pki.Wildcards(target, maker),
-		"names nobody":               pki.Wildcards(target, all.client(t, all.ca.Issue())),
-		"no certificates":            pki.Wildcards(target, target.Trust),
+		"other manufacturer": pki.Wildcards(target, maker),
+		"names nobody":       pki.Wildcards(target, all.client(t, all.ca.Issue())),
+		"no certificates":    pki.Wildcards(target, target.Trust),
 	}
 	for name, c := range vectors {
 		if conf, err := c.ClientFor(otherAgent); !errors.Is(err, pki.ErrNoCredential) {
@@ -175,6 +174,15 @@ func TestNoCredential(t *testing.T) {
 	perAgent := pki.PerAgent(target, issuer(t, pki.IssuerOptions{CA: authoritySource(t, all.ca.Pair())}))
 	if conf, err := perAgent.ClientFor("ops::00D09E-*"); err == nil {
 		t.Errorf("per agent, wildcard: got %v, want an error", conf)
+	}
+
+	none, err := pki.TrustedBroker(target).ClientFor(agentID)
+	if err != nil {
+		t.Fatalf("broker without certificate: got %v, want nil", err)
+	}
+	open := &tls.Config{Certificates: []tls.Certificate{all.leaf}, ClientCAs: all.ca.Pool()}
+	if got := meet(t, open, none); !got.ok() {
+		t.Errorf("broker without certificate: got %v, %v, want nil", got.server, got.client)
 	}
 
 	// A Config outlives the certificate that it was made for.

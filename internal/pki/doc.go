@@ -19,5 +19,5 @@
 // affair.
 //
 // The package knows TLS, files and Endpoint IDs; it opens no socket and knows
-// no MTP. A Source has two locks, reload before metrics of the registry.
+// no MTP.
 package pki

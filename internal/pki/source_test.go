@@ -275,13 +275,11 @@ func TestMetrics(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: got %v, %v, want none", problems, err)
 	}
+	const name = "uspgate_tls_cert_not_after_timestamp_seconds"
 	end := all.leaf.Leaf.NotAfter.Unix()
-	want := "# HELP uspgate_tls_cert_not_after_timestamp_seconds " +
-		"When the own certificate expires; 0: there is none.\n" + fmt.Sprintf(`# TYPE uspgate_tls_cert_not_after_timestamp_seconds gauge
-uspgate_tls_cert_not_after_timestamp_seconds{listener="mqtt"} %d
-uspgate_tls_cert_not_after_timestamp_seconds{listener="ws"} %d
-`, end, end)
-	err = testutil.GatherAndCompare(reg, strings.NewReader(want), "uspgate_tls_cert_not_after_timestamp_seconds")
+	want := "# HELP " + name + " When the own certificate expires; 0: there is none.\n# TYPE " + name + " gauge\n" +
+		fmt.Sprintf("%s{listener=\"mqtt\"} %d\n%s{listener=\"ws\"} %d\n", name, end, name, end)
+	err = testutil.GatherAndCompare(reg, strings.NewReader(want), name)
 	if err != nil {
 		t.Error(err)
 	}
