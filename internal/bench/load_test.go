@@ -54,6 +54,7 @@ mtp:
 - {name: ws, type: websocket, listen: "127.0.0.1:0"}
 - {name: mqtt, type: mqtt, listen: "127.0.0.1:0"}
 cwmp: {listen: "127.0.0.1:0"}
+admin: {listen: ""}
 metrics: {listen: "127.0.0.1:0"}
 `
 

@@ -139,6 +139,7 @@ func (s *servers) startOurs(ctx context.Context) (*server, error) {
 - {name: north, type: uds, listen: "%s", presents: "%s"}
 routes: [{endpoint_id: "%s", role: controller}]
 cwmp: {listen: "%s"}
+admin: {listen: ""}
 metrics: {listen: "%s"}
 log: {level: warn}
 `, a[0], a[1], a[2], a[3], south, controllerID, north, agentID, controllerID, a[4], a[5]))
