@@ -99,7 +99,7 @@ func (l *clientLink) run(ctx context.Context, h mtp.Handler, up func()) error {
 	f := newFlow(l, flowOptions{
 		maxRecords: o.QueueRecords, maxBytes: o.QueueBytes, window: window, receive: l.receiveMaximum(),
 		maxPacket: maxPacket, v5: l.v5, insist: o.SessionExpiry > 0,
-		closeTimeout: o.CloseTimeout, metrics: l.client.metrics,
+		closeTimeout: o.CloseTimeout, metrics: l.client.metrics, ids: controlID - 1,
 	})
 	l.mu.Lock()
 	l.flow = f

@@ -62,3 +62,32 @@ func ReadPackets(r io.Reader, version byte, maxPublish, maxControl int, f func(f
 		f(first, pk.FixedHeader.Remaining)
 	}
 }
+
+// Covering returns which of filters a tree of subscriptions says cover topic, in
+// order, and how many nodes are left when all have been taken out again.
+func Covering(filters []string, topic string) (covering []string, left int) {
+	var n node
+	l := new(link)
+	for _, f := range filters {
+		n.at(f).subs = map[*link]*subscription{l: {filter: f}}
+	}
+	n.subscribers(topic, func(_ *link, s *subscription) { covering = append(covering, s.filter) })
+	for _, f := range filters {
+		n.change(f, func(n *node) { delete(n.subs, l) })
+	}
+	return covering, len(n.children)
+}
+
+// Retained returns which of topics a tree of retained messages says that filter
+// covers.
+func Retained(topics []string, filter string) (covered []string) {
+	var n node
+	for _, topic := range topics {
+		n.at(topic).retained = &message{topic: topic}
+	}
+	n.messages(filter, func(m *message) { covered = append(covered, m.topic) })
+	return covered
+}
+
+// IsRecordTopic reports whether the topic is an Endpoint's, or below one.
+func (t Topics) IsRecordTopic(topic string) bool { return t.covers(topic) }

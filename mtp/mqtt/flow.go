@@ -36,6 +36,8 @@ type flowOptions struct {
 	window int
 	// receive is how many PUBLISHes the peer may have without PUBACK.
 	receive int
+	// ids is the highest packet identifier of a PUBLISH; 0: any.
+	ids uint16
 	// maxPacket is the largest packet in bytes that the peer takes; 0: any.
 	maxPacket int
 	v5        bool
@@ -120,6 +122,7 @@ func newFlow(c carrier, o flowOptions) *flow {
 	if o.maxBytes <= 0 {
 		o.maxBytes = mtp.DefaultQueueBytes
 	}
+	def(&o.ids, maxIDs)
 	f := &flow{c: c, o: o}
 	f.runFunc = f.run
 	return f

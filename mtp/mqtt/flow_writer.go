@@ -143,7 +143,7 @@ func (f *flow) take(b *batch) {
 		return
 	}
 	if p.qos > 0 {
-		f.lastID = f.lastID%(controlID-1) + 1
+		f.lastID = f.lastID%f.o.ids + 1
 		p.id, e.id, e.state = f.lastID, f.lastID, entryFlying
 	} else {
 		b.done = append(b.done, outcome{number: number, token: e.token, plain: e.plain != nil})

@@ -6,6 +6,7 @@ package mqtt_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -187,6 +188,65 @@ func FuzzPackets(f *testing.F) {
 		})
 		if err == nil {
 			t.Fatal("got no error at the end")
+		}
+	})
+}
+
+// FuzzTree: the trees of plain MQTT agree with the comparison of one filter with
+// one topic [MQTT-4.7], and nothing is left in them.
+func FuzzTree(f *testing.F) {
+	f.Add("a/#,a/+,+/b,#,a/b,a,+,a/+/c,+/+", "a/b")
+	f.Add("$SYS/#,+/x,#,$SYS/x", "$SYS/x")
+	f.Add("/,/+,+/+,//,#", "/")
+	f.Add("a/#,a/b/#", "a")
+	f.Fuzz(func(t *testing.T, list, topic string) {
+		if topic == "" || strings.ContainsAny(topic, "+#\x00") {
+			return
+		}
+		filters := slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return !mqtt.ValidFilter(s) })
+		slices.Sort(filters)
+		filters = slices.Compact(filters)
+		var want []string
+		for _, filter := range filters {
+			wild := strings.HasPrefix(filter, "+") || strings.HasPrefix(filter, "#")
+			if mqtt.Matches(filter, topic) && !(wild && topic[0] == '$') {
+				want = append(want, filter)
+			}
+		}
+		got, left := mqtt.Covering(filters, topic)
+		if slices.Sort(got); !slices.Equal(got, want) || left != 0 {
+			t.Fatalf("%q: got %q with %d nodes left, want %q", topic, got, left, want)
+		}
+		for _, filter := range filters {
+			got := mqtt.Retained([]string{topic, topic + "/x", "other"}, filter)
+			for _, kept := range []string{topic, topic + "/x", "other"} {
+				if slices.Contains(got, kept) != mqtt.Matches(filter, kept) {
+					t.Fatalf("%q of %q: got %q", filter, kept, got)
+				}
+			}
+		}
+	})
+}
+
+// FuzzRecordTopic: every topic of an Endpoint, with or without something below,
+// is one of Records.
+func FuzzRecordTopic(f *testing.F) {
+	f.Add("os::a", "/x/y", "usp/v1/agent")
+	f.Fuzz(func(t *testing.T, id, below, other string) {
+		if id == "" || strings.ContainsAny(id, "/+#\x00") || below != "" && below[0] != '/' {
+			return
+		}
+		for _, topics := range []mqtt.Topics{mqtt.DefaultTopics(), {Agent: "x-{endpoint_id}/usp", Controller: "c/{endpoint_id}-y"}} {
+			for _, role := range []usp.Role{usp.RoleAgent, usp.RoleController} {
+				topic := topics.Of(usp.Address{ID: usp.EndpointID(id), Role: role})
+				if !topics.IsRecordTopic(topic) || !topics.IsRecordTopic(topic+below) {
+					t.Fatalf("%q: got no Record topic", topic+below)
+				}
+			}
+			levels := strings.SplitN(other, "/", 5)
+			if topics.IsRecordTopic(other) && len(levels) < 2 {
+				t.Fatalf("%q: got a Record topic, want none", other)
+			}
 		}
 	})
 }
