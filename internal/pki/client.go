@@ -21,6 +21,9 @@ import (
 // revoked, and must name serverName or, as URN, the Endpoint ID peer, if that
 // is not empty [R-MTP.4]. A serverName below .local or .home.arpa need not be
 // named: nobody can vouch for those. It is a new Config at every call.
+//
+// With CA, its GetConfigForClient is for what the server opens to us, as in
+// CoAP: the server needs a certificate there, of which CA and CRL are checked.
 func (s *Source) ClientConfig(serverName string, peer usp.EndpointID) *tls.Config {
 	return s.clientConfig(serverName, peer, func() (*tls.Certificate, error) {
 		if st := s.current.Load(); st.cert != nil {
@@ -33,7 +36,7 @@ func (s *Source) ClientConfig(serverName string, peer usp.EndpointID) *tls.Confi
 func (s *Source) clientConfig(
 	serverName string, peer usp.EndpointID, certificate func() (*tls.Certificate, error),
 ) *tls.Config {
-	return &tls.Config{
+	c := &tls.Config{
 		MinVersion: s.o.MinVersion,
 		ServerName: serverName,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -46,6 +49,15 @@ func (s *Source) clientConfig(
 			return s.current.Load().verifyServer(cs.PeerCertificates, serverName, peer)
 		},
 	}
+	if s.o.CA != "" {
+		c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			accept := s.current.Load().server.Clone()
+			accept.Certificates, accept.ClientAuth = nil, tls.RequireAndVerifyClientCert
+			accept.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate() }
+			return accept, nil
+		}
+	}
+	return c
 }
 
 // verifyServer checks dates, chain, name and revocation.

@@ -332,6 +332,39 @@ func TestClientResumption(t *testing.T) {
 	}
 }
 
+// TestServerOpens: where the server connects to the client it needs a
+// certificate of what is trusted now.
+func TestServerOpens(t *testing.T) {
+	t.Parallel()
+	all := newSet(t)
+	own, theirs := all.ca.Issue(), all.ca.Issue("self::c")
+	s := all.client(t, own)
+	conf := s.ClientConfig("controller.example.org", "self::c")
+	accept := func() *tls.Config {
+		c, err := conf.GetConfigForClient(nil)
+		if err != nil {
+			t.Fatalf("GetConfigForClient: got %v, want nil", err)
+		}
+		return c
+	}
+	got := meet(t, accept(), all.peer(0, theirs))
+	if !got.ok() || !got.seen.PeerCertificates[0].Equal(own.Leaf) {
+		t.Errorf("with a certificate: got %v, %v, want nil and the own certificate", got.server, got.client)
+	}
+	if got := meet(t, accept(), all.peer(0)); got.server == nil {
+		t.Errorf("without a certificate: got nil, want an error")
+	}
+	all.ca.Revoke(theirs.Leaf)
+	pkitest.WriteCRL(t, filepath.Dir(all.files.CA), "ca", all.ca)
+	reload(t, s)
+	if got := meet(t, accept(), all.peer(0, theirs)); !errors.Is(got.server, pki.ErrRevoked) {
+		t.Errorf("revoked: got %v, want %v", got.server, pki.ErrRevoked)
+	}
+	if c := source(t, pki.Options{}).ClientConfig("localhost", ""); c.GetConfigForClient != nil {
+		t.Errorf("without CA: got a way in, want none")
+	}
+}
+
 // TestNoCertificate: a Source without one serves nobody, and says why.
 func TestNoCertificate(t *testing.T) {
 	t.Parallel()
