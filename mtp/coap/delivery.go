@@ -76,7 +76,7 @@ func (d *delivery) restart(fx *effects) {
 	}
 	binary.BigEndian.PutUint64(d.token[:], rand.Uint64())
 	n.byToken[d.key()] = d
-	n.launch(fx, &d.ex, d, d.to)
+	n.launch(fx, &d.ex, d, d.to, d.roundTrip())
 }
 
 func (d *delivery) key() tokenKey { return tokenKey{d.to, binary.BigEndian.Uint64(d.token[:])} }
@@ -155,6 +155,7 @@ func (d *delivery) answered(fx *effects, m *message.Message) {
 	if has && told.num != sent.num {
 		return // of a block before
 	}
+	d.ex.heard()
 	d.ex.land()
 	d.ex.n.clock.disarm(&d.timer)
 	switch {
@@ -170,6 +171,14 @@ func (d *delivery) answered(fx *effects, m *message.Message) {
 	default:
 		d.finish(fx, outcomeOf(m.Code)) // [R-COAP.10]
 	}
+}
+
+// roundTrip is the peer's, if the Link has one peer.
+func (d *delivery) roundTrip() *roundTrip {
+	if d.link.shared {
+		return nil
+	}
+	return &d.link.rtt
 }
 
 func (d *delivery) again() bool {
@@ -188,7 +197,7 @@ func (d *delivery) next(fx *effects, sent, told block, has bool) {
 		return
 	}
 	d.num = uint32(offset >> (d.szx + 4))
-	d.link.n.launch(fx, &d.ex, d, d.to)
+	d.link.n.launch(fx, &d.ex, d, d.to, d.roundTrip())
 }
 
 // finish ends the delivery with an outcome.

@@ -43,7 +43,9 @@ type exchange struct {
 	to    way
 	mid   uint16
 	tries int
+	begun time.Time
 	wait  time.Duration
+	rtt   *roundTrip // of the peer; nil: not known
 	timer timer
 }
 
@@ -62,8 +64,8 @@ type exchanger interface {
 // Deviation: a Message ID comes again after 65,536 messages, within
 // EXCHANGE_LIFETIME if they are sent at more than 265 a second [RFC 7252 4.4]:
 // a Record of 5 MiB alone is 5,120 messages. Requests differ by their token.
-func (n *node) launch(fx *effects, x *exchange, owner exchanger, to way) {
-	x.n, x.owner, x.to = n, owner, to
+func (n *node) launch(fx *effects, x *exchange, owner exchanger, to way, rtt *roundTrip) {
+	x.n, x.owner, x.to, x.rtt = n, owner, to, rtt
 	for {
 		n.lastMID++
 		x.mid = n.lastMID
@@ -71,8 +73,9 @@ func (n *node) launch(fx *effects, x *exchange, owner exchanger, to way) {
 			break
 		}
 	}
-	x.tries = 0
-	x.wait = time.Duration(float64(n.opts.AckTimeout) * (1 + randomFactor*rand.Float64()))
+	x.tries, x.begun = 0, time.Now()
+	first := rtt.timeout(n.opts.MinAckTimeout, n.opts.AckTimeout)
+	x.wait = time.Duration(float64(first) * (1 + randomFactor*rand.Float64()))
 	n.byMID[midKey{to, x.mid}] = x
 	x.transmit(fx)
 }
@@ -86,13 +89,25 @@ func (x *exchange) transmit(fx *effects) {
 
 // expire implements expirer: no ACK in time.
 func (x *exchange) expire(fx *effects) {
-	if x.tries++; x.tries > x.n.opts.MaxRetransmit {
+	o := x.n.opts
+	longest := o.AckTimeout << min(o.MaxRetransmit, 16)
+	if x.tries++; x.tries > o.MaxRetransmit && time.Since(x.begun) >= 2*longest-o.AckTimeout {
 		x.land()
 		x.owner.lost(fx)
 		return
 	}
-	x.wait *= 2
+	if x.wait < longest {
+		x.wait *= 2
+	}
 	x.transmit(fx)
+}
+
+// heard learns from an answer how long the peer takes. That to a repetition
+// says nothing: it may be to the message before.
+func (x *exchange) heard() {
+	if x.rtt != nil && x.tries == 0 && x.n.byMID[midKey{x.to, x.mid}] == x {
+		x.rtt.add(time.Since(x.begun))
+	}
 }
 
 // land ends the exchange.
@@ -130,6 +145,7 @@ func (n *node) onEmpty(fx *effects, w way, t message.Type, mid uint16) {
 		fx.empty(w, typeReset, mid) // [RFC 7252 4.3]
 	case x == nil || t == typeNonConfirmable:
 	case t == typeAck:
+		x.heard()
 		x.land()
 		x.owner.acked(fx)
 	default:
@@ -193,7 +209,7 @@ func (n *node) startPing(to way) *ping {
 	p := &ping{done: make(chan bool, 1)}
 	fx := n.begin()
 	defer n.end(fx)
-	n.launch(fx, &p.ex, p, to)
+	n.launch(fx, &p.ex, p, to, nil)
 	return p
 }
 

@@ -71,6 +71,7 @@ type link struct {
 	session *session // that its latest Record came over
 	replyTo string   // its latest reply-to
 	heard   time.Time
+	rtt     roundTrip
 	timer   timer // idle, or the deadline of a close
 }
 

@@ -25,6 +25,7 @@ const (
 	DefaultBlockSize        = 1024
 	DefaultMaxDatagram      = 8 << 10
 	DefaultAckTimeout       = 2 * time.Second
+	DefaultMinAckTimeout    = 250 * time.Millisecond
 	DefaultMaxRetransmit    = 4
 	DefaultNStart           = 1
 	DefaultAckDelay         = 200 * time.Millisecond
@@ -87,6 +88,11 @@ type LinkOptions struct {
 	AckTimeout    time.Duration
 	MaxRetransmit int
 	NStart        int
+	// MinAckTimeout is the least that AckTimeout becomes for an Endpoint that
+	// answers fast, by the estimator of [RFC 6298]; 0: 250 ms, which is more
+	// than AckDelay. It is then sent to more often, but given up no sooner than
+	// AckTimeout and MaxRetransmit say. AckTimeout or more: as they say.
+	MinAckTimeout time.Duration
 	// AckDelay is how long the answer to a Record may wait for its outcome
 	// before it becomes a separate response [RFC 7252 5.2.2]; 0: 200 ms.
 	AckDelay time.Duration
@@ -224,6 +230,7 @@ func (o *LinkOptions) setDefaults() error {
 	def(&o.BlockSize, DefaultBlockSize)
 	def(&o.MaxDatagram, DefaultMaxDatagram)
 	def(&o.AckTimeout, DefaultAckTimeout)
+	def(&o.MinAckTimeout, DefaultMinAckTimeout)
 	def(&o.MaxRetransmit, DefaultMaxRetransmit)
 	def(&o.NStart, DefaultNStart)
 	def(&o.AckDelay, DefaultAckDelay)

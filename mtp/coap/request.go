@@ -219,7 +219,7 @@ func (r *request) answer(fx *effects, body string) {
 	m := message.Message{Type: typeAck, MessageID: int32(r.mid)}
 	switch {
 	case r.con && r.waiting && len(r.n.byMID) < r.n.opts.MaxExchanges:
-		r.n.launch(fx, &r.ex, r, r.way)
+		r.n.launch(fx, &r.ex, r, r.way, nil)
 		return
 	case !r.con, r.waiting: // once, without ACK: too many wait for theirs
 		r.n.lastMID++

@@ -219,6 +219,33 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// TestRoundTrip: a peer that answers fast is sent to again sooner than one of
+// which nothing is known, and given up no sooner.
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	o := coap.LinkOptions{AckTimeout: 400 * time.Millisecond, MinAckTimeout: 10 * time.Millisecond, MaxRetransmit: 1}
+	hub, p := dial(t, coap.ClientOptions{LinkOptions: o})
+	north := hub.Link()
+	for range 3 {
+		north.Send(hello, mtp.Hint{})
+		p.answer(p.next(), code204)
+		north.Settlement()
+	}
+	north.Send(hello, mtp.Hint{})
+	begin, sent := time.Now(), 0
+	for time.Since(begin) < o.AckTimeout {
+		if _, ok := p.within(o.AckTimeout); ok {
+			sent++
+		}
+	}
+	if sent < 3 || north.IsDown() {
+		t.Fatalf("got %d datagrams within AckTimeout and down %t, want more and not down", sent, north.IsDown())
+	}
+	if err := north.WaitDown(); err == nil || time.Since(begin) < 3*o.AckTimeout {
+		t.Fatalf("cause: got %v after %v, want an error after %v", err, time.Since(begin), 3*o.AckTimeout)
+	}
+}
+
 // TestShared: of the destinations of a shared Link one that is dead costs the
 // others nothing, and gets ErrBusy.
 func TestShared(t *testing.T) {
