@@ -248,19 +248,22 @@ func (c *Client) expected(w way) bool {
 		slices.ContainsFunc(c.opts.ReplyTo, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// speaksFor reports whether the peer may send Records of that Endpoint.
+// speaksFor reports whether the peer may send Records of that Endpoint: by
+// configuration, and by its certificate.
 func (c *Client) speaksFor(s *session, from usp.EndpointID) bool {
-	if c.opts.Peer != "" && from != c.opts.Peer {
+	allowed := mtp.Identity{Patterns: c.opts.Patterns}
+	if c.opts.Peer != "" {
+		allowed.IDs = []usp.EndpointID{c.opts.Peer}
+	}
+	if !allowed.Allows(from) {
 		return false
 	}
-	if s != nil {
-		who := s.identity
-		who.Patterns = c.opts.Patterns
-		if !s.proved || !who.Allows(from) {
-			return false
-		}
+	if s == nil {
+		return true
 	}
-	return len(c.opts.Patterns) == 0 || slices.ContainsFunc(c.opts.Patterns, from.Like)
+	who := s.identity
+	who.Patterns = c.opts.Patterns
+	return s.proved && who.Allows(from)
 }
 
 // bind has an Endpoint behind a shared Link reached where it wants to be.

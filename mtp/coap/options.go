@@ -171,7 +171,8 @@ type ServerOptions struct {
 	// has a name and Listen is no one address, Advertise is needed.
 	Shared bool
 	// MaxPeers bounds the Links, MaxPeersPerAddress those of one address; 0:
-	// 10,000 and no bound of its own. A Record from one more gets 5.03.
+	// 10,000 and no bound of its own, negative: no bound. A Record from one more
+	// gets 5.03.
 	MaxPeers, MaxPeersPerAddress int
 	// MoveAfter is how long the address of a live Endpoint that nobody has
 	// authenticated must have been silent until a Record of that Endpoint from

@@ -334,6 +334,15 @@ func TestStrangers(t *testing.T) {
 		t.Fatalf("Record: got %q, want %q", got.Record.Bytes(), down)
 	}
 	p.want(p.post(mtptest.Record("self::other", mtptest.Agent, "down", 0)), code403)
+
+	hub, p = dial(t, coap.ClientOptions{LinkOptions: coap.LinkOptions{Patterns: []string{"self::o*"}}})
+	hub.Link().Send(hello, mtp.Hint{})
+	p.answer(p.next(), code204)
+	for id, code := range map[usp.EndpointID]byte{
+		"self::other": code204, mtptest.Controller: code204, "self::stranger": code403,
+	} {
+		p.want(p.post(mtptest.Record(id, mtptest.Agent, "down", 0)), code)
+	}
 }
 
 func TestClientOptions(t *testing.T) {

@@ -131,7 +131,7 @@ func (s *Server) link(r *request) (*link, error) {
 func (s *Server) enter(r *request, id usp.EndpointID, who mtp.Identity) (*link, error) {
 	addr := r.way.addr.Addr()
 	switch {
-	case len(s.links) >= s.opts.MaxPeers:
+	case s.opts.MaxPeers > 0 && len(s.links) >= s.opts.MaxPeers:
 		s.node.metrics.Rejected(mtp.RejectConnections)
 		return nil, mtp.ErrBusy
 	case s.opts.MaxPeersPerAddress > 0 && s.byAddr[addr] >= s.opts.MaxPeersPerAddress:
