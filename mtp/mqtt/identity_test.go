@@ -39,15 +39,3 @@ func TestPeer(t *testing.T) {
 		t.Errorf("Peer: got %+v", got)
 	}
 }
-
-// TestLongClientID: 64 characters, and those of Endpoint IDs, will do
-// [R-MQTT.47].
-func TestLongClientID(t *testing.T) {
-	t.Parallel()
-	addr := serve(t, mqtt.ServerOptions{}, mtptest.NewRecorder(t))
-	for _, version := range []byte{v5, v311} {
-		p := dial(t, addr, version)
-		p.write(connect(version, "ops::00D09E-a_b.c%20d-0123456789012345678901234567890123456789012345"))
-		p.wantConnack(0)
-	}
-}

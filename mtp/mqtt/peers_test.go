@@ -19,7 +19,8 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
-// TestPaho5 has the MQTT 5 client of the Eclipse Foundation obey our CONNACK.
+// TestPaho5 has the MQTT 5 client of the Eclipse Foundation obey our CONNACK
+// [R-MQTT.1, R-MQTT.3, R-MQTT.6, R-MQTT.18, R-MQTT.19, R-MQTT.39].
 func TestPaho5(t *testing.T) {
 	t.Parallel()
 	hub := mtptest.NewRecorder(t)
@@ -82,7 +83,7 @@ func TestPaho5(t *testing.T) {
 	<-c.Done()
 }
 
-// TestPaho311 has their MQTT 3.1.1 client do the same the old way.
+// TestPaho311 has their MQTT 3.1.1 client do the same the old way [R-MQTT.2].
 func TestPaho311(t *testing.T) {
 	t.Parallel()
 	hub := mtptest.NewRecorder(t)

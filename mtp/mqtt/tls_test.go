@@ -178,3 +178,36 @@ func TestTLS(t *testing.T) {
 		t.Error("TLS 1.1: got a connection, want none")
 	}
 }
+
+// TestWildcardName: the name of a broker may be a wildcard in its certificate, of
+// one level [R-MQTT.49].
+func TestWildcardName(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	cert := ca.make(&x509.Certificate{DNSNames: []string{"*.example.org"}})
+	hub := mtptest.NewRecorder(t)
+	addr := serve(t, mqtt.ServerOptions{TLS: &tls.Config{
+		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12,
+	}}, hub)
+	for name, good := range map[string]bool{"mqtt.example.org": true, "a.b.example.org": false} {
+		ended := make(chan error, 1)
+		c, err := mqtt.NewClient(mqtt.ClientOptions{
+			URL: "mqtts://" + addr, Endpoint: agent, Role: usp.RoleAgent, Retry: mtp.BackoffOptions{Interval: time.Hour},
+			TLS: &tls.Config{RootCAs: ca.pool, ServerName: name, MinVersion: tls.VersionTLS12},
+			GiveUp: func(err error) error {
+				ended <- err
+				return nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := mtptest.Start(t, c, mtptest.NewRecorder(t))
+		if good {
+			hub.Link()
+		} else if err := <-ended; err == nil {
+			t.Errorf("%s: got nil, want an error", name)
+		}
+		r.Stop(t)
+	}
+}
