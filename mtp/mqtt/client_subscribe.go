@@ -115,7 +115,10 @@ func (l *clientLink) ask(ctx context.Context, kind byte, filters []string) error
 		PacketID:        controlID,
 	}
 	for _, f := range filters {
-		pk.Filters = append(pk.Filters, packets.Subscription{Filter: f, Qos: 1})
+		// What we publish does not come back by a filter that covers it, but in
+		// 3.1.1, and in groups, which must not have that [MQTT-3.8.3-4].
+		alone := !strings.HasPrefix(f, "$share/")
+		pk.Filters = append(pk.Filters, packets.Subscription{Filter: f, Qos: 1, NoLocal: alone})
 	}
 	if err := l.reply(&pk); err != nil {
 		return fmt.Errorf("mqtt: subscribe: %w", err)

@@ -180,6 +180,9 @@ func TestClientConnect(t *testing.T) {
 			var filters []string
 			sub := p.take(packets.Subscribe)
 			for _, f := range sub.Filters {
+				if f.NoLocal != (version == v5) {
+					t.Errorf("%s: got No Local %v, want it in MQTT 5", f.Filter, f.NoLocal)
+				}
 				filters = append(filters, f.Filter)
 			}
 			slices.Sort(tt.filters)

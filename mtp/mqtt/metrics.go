@@ -13,7 +13,7 @@ import (
 // Results of a message of plain MQTT, as in the label result.
 const (
 	resultDelivered   = iota // to one client
-	resultDropped            // its queue was full, or the message too old or too large
+	resultDropped            // its queue was full
 	resultNobody             // nobody is subscribed
 	resultForbidden          // by PlainACL
 	resultNotRetained        // no room
