@@ -60,12 +60,13 @@ type row struct {
 
 // measure runs all pairs and prints a row for each as soon as it is known.
 func measure(ctx context.Context, f *flags, s *servers, out io.Writer) error {
+	wanted := slices.DeleteFunc(pairs(), func(p pair) bool { return !f.only.MatchString(p.String()) })
+	if len(wanted) == 0 {
+		return nil
+	}
 	t := table{out}
 	t.head(f)
-	for _, p := range pairs() {
-		if !f.only.MatchString(p.String()) {
-			continue
-		}
+	for _, p := range wanted {
 		r := row{pair: p}
 		if err := r.measure(ctx, f, s); err != nil {
 			if ctx.Err() != nil {
