@@ -105,6 +105,34 @@ func TestLoadThroughGateway(t *testing.T) {
 	}
 }
 
+// TestLoadOfOtherMTPs: the rest, for which the Controller is named in a route:
+// an Agent on CoAP cannot show that it is one.
+func TestLoadOfOtherMTPs(t *testing.T) {
+	t.Parallel()
+	const agent, controller = usp.EndpointID("os::00D09E-other"), usp.EndpointID("self::other")
+	south, north := filepath.Join(t.TempDir(), "s"), filepath.Join(t.TempDir(), "n")
+	at := gateway(t, fmt.Sprintf(`
+mtp:
+- {name: ws, type: websocket, listen: "127.0.0.1:0"}
+- {name: stomp, type: stomp, listen: "127.0.0.1:0"}
+- {name: coap, type: coap, listen: "127.0.0.1:0"}
+- {name: south, type: uds, listen: "%s", presents: "%s"}
+- {name: north, type: uds, listen: "%s", presents: "%s"}
+routes: [{endpoint_id: "%s", role: controller}]
+cwmp: {listen: "127.0.0.1:0"}
+admin: {listen: ""}
+metrics: {listen: ""}
+`, south, controller, north, agent, controller))
+	ws, stomp, coap := "ws://"+at["ws"]+"/usp", "stomp://"+at["stomp"], "coap://"+at["coap"]+"/usp"
+	for _, pair := range [][2]string{{stomp, ws}, {ws, stomp}, {coap, ws}, {"unix://" + south, "unix://" + north}} {
+		run(t, bench.Options{
+			From:   bench.Side{URL: pair[0], Endpoint: agent},
+			To:     bench.Side{URL: pair[1], Endpoint: controller},
+			Window: 32,
+		})
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	side := bench.Side{URL: "ws://127.0.0.1:1/"}
@@ -116,6 +144,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		{From: side, To: side, Timeout: -1},
 		{From: bench.Side{Endpoint: "self::a"}, To: bench.Side{Endpoint: "self::a"}},
 		{From: side, To: bench.Side{URL: "gopher://h"}},
+		{From: bench.Side{URL: "gopher://h"}, To: side},
+		{From: side, To: bench.Side{URL: "coap://h/usp"}},
 	} {
 		if l, err := bench.Dial(t.Context(), o); err == nil {
 			l.Close()

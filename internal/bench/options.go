@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/uspgate/uspgate/usp"
@@ -26,8 +27,8 @@ const maxWindow = 1 << 14
 // Side is one end of a Load.
 type Side struct {
 	// URL is where to connect: ws://HOST:PORT/PATH, mqtt://HOST:PORT (MQTT 5),
-	// mqtt311://HOST:PORT, stomp://HOST:PORT, coap://HOST:PORT/PATH or
-	// unix:///PATH. A user and password in it are used by MQTT and STOMP.
+	// mqtt311://HOST:PORT, stomp://HOST:PORT, coap://HOST:PORT/PATH (the sender
+	// only) or unix:///PATH. A user and password in it are used by MQTT and STOMP.
 	URL string
 	// Endpoint is the own Endpoint ID; empty: one by the side.
 	Endpoint usp.EndpointID
@@ -86,6 +87,13 @@ func (o *Options) setDefaults() error {
 		return fmt.Errorf("bench: window %d, want 1 to %d", o.Window, maxWindow)
 	case o.Timeout < 0:
 		return fmt.Errorf("bench: timeout %v, want more than 0", o.Timeout)
+	case strings.HasPrefix(o.To.URL, "coap:"):
+		return errors.New("bench: a receiver on CoAP has no way to say where it is; coap:// is for the sender")
+	}
+	for _, url := range []string{o.From.URL, o.To.URL} {
+		if _, _, _, err := protocolFor(url, identity{}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

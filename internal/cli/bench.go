@@ -35,8 +35,8 @@ func benchRelayCommand(env Env) *cobra.Command {
 		Short: "Send Records through a gateway and measure rate, latency and CPU time",
 		Long: "Connect an Agent and a Controller of its own to a gateway, or to any broker, and send Records from\n" +
 			"the one to the other. URLs are ws://HOST:PORT/PATH, mqtt://HOST:PORT, mqtt311://HOST:PORT,\n" +
-			"stomp://HOST:PORT, coap://HOST:PORT/PATH or unix:///PATH, without TLS. With --server-pid the CPU\n" +
-			"time of that process per Record is measured as well.",
+			"stomp://HOST:PORT, coap://HOST:PORT/PATH (--from only) or unix:///PATH, without TLS. With\n" +
+			"--server-pid the CPU time of that process per Record is measured as well.",
 		Example: "  uspgate bench relay --from mqtt://127.0.0.1:1883 --to ws://127.0.0.1:8080/usp --qos 1\n" +
 			"  uspgate bench relay --from ws://127.0.0.1:8080/usp --to ws://127.0.0.1:8080/usp \\\n" +
 			"    --records 1000000 --server-pid $(pidof uspgate) -o json",
