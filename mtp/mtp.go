@@ -212,7 +212,8 @@ type Hint struct {
 	// (an MQTT topic, a STOMP destination). Empty: the Link's own peer.
 	Destination string
 	// ReplyTo, from Accept: where the sender of this Record wants the answer
-	// (MQTT Response Topic, reply-to-dest, CoAP reply-to). The router keeps it
+	// (MQTT Response Topic, reply-to-dest, CoAP reply-to), empty if that is where
+	// everything else for it goes. The router keeps it
 	// per request and gives it back as Destination of the answer. It never
 	// crosses to another Link.
 	ReplyTo string

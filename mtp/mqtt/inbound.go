@@ -78,7 +78,9 @@ func (l *link) receive(pk *packets.Packet) error {
 	return nil
 }
 
-// learn notes what a PUBLISH tells of its sender and returns its reply topic.
+// learn notes what a PUBLISH tells of its sender and returns its reply topic,
+// or nothing if that is where all Records for it go: the router need not keep it
+// for each request then.
 func (l *link) learn(pk *packets.Packet, rec *usp.Record) (reply string) {
 	reply = replyTopic(pk.TopicName, pk.Properties.ResponseTopic)
 	connect := rec.Header().Type == usp.RecordMQTTConnect
@@ -95,6 +97,9 @@ func (l *link) learn(pk *packets.Packet, rec *usp.Record) (reply string) {
 		}
 	}
 	l.learnTopic(reply, rankReplyTo)
+	if l.rank > rankReplyTo && !l.trunk && reply == l.topic {
+		return ""
+	}
 	return reply
 }
 

@@ -54,12 +54,13 @@ func TestPaho5(t *testing.T) {
 	for i := range 100 {
 		resp, err := c.Publish(t.Context(), &paho.Publish{
 			QoS: byte(i % 3), Topic: controllerTopic(controller), Payload: record(agent, controller, i),
-			Properties: &paho.PublishProperties{ContentType: "usp.msg", ResponseTopic: own},
+			Properties: &paho.PublishProperties{ContentType: "usp.msg", ResponseTopic: own + "/answers"},
 		})
 		if err != nil || resp.ReasonCode != 0 {
 			t.Fatalf("Publish %d: got %+v, %v", i, resp, err)
 		}
-		if r := link.Next(); !bytes.Equal(r.Record.Bytes(), record(agent, controller, i)) || r.Hint.ReplyTo != own {
+		r := link.Next()
+		if !bytes.Equal(r.Record.Bytes(), record(agent, controller, i)) || r.Hint.ReplyTo != own+"/answers" {
 			t.Fatalf("Record %d: got %q", i, r.Record.Bytes())
 		}
 	}
@@ -101,10 +102,11 @@ func TestPaho311(t *testing.T) {
 	own := agentTopic(agent)
 	wait(c.Subscribe(own+"/#", 1, func(_ paho3.Client, m paho3.Message) { got <- m }))
 	link := hub.Link()
-	suffix := "/reply-to=" + strings.ReplaceAll(own, "/", "%2F")
+	answers := own + "/answers"
+	suffix := "/reply-to=" + strings.ReplaceAll(answers, "/", "%2F")
 	for i := range 100 {
 		wait(c.Publish(controllerTopic(controller)+suffix, byte(i%3), false, record(agent, controller, i)))
-		if r := link.Next(); !bytes.Equal(r.Record.Bytes(), record(agent, controller, i)) || r.Hint.ReplyTo != own {
+		if r := link.Next(); !bytes.Equal(r.Record.Bytes(), record(agent, controller, i)) || r.Hint.ReplyTo != answers {
 			t.Fatalf("Record %d: got %q", i, r.Record.Bytes())
 		}
 	}

@@ -219,7 +219,7 @@ func (l *clientLink) receive(f *frame) error {
 		l.Ack(t, err)
 		return nil
 	}
-	l.take(&rec, t)
+	l.take(&rec, l.replyTo, t)
 	return nil
 }
 

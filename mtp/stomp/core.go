@@ -41,12 +41,13 @@ func (c *core) init(raw net.Conn, o *LinkOptions, m *mtp.KindMetrics) {
 	}
 }
 
-// take hands the Record in a SEND or MESSAGE to the router. It is one whatever
+// take hands the Record in a SEND or MESSAGE to the router, with where its sender
+// wants the answer if that is anywhere special. It is a Record whatever
 // its content-type and destination; one that does not parse is dropped
 // [R-MTP.5].
-func (c *core) take(rec *usp.Record, t mtp.Token) {
+func (c *core) take(rec *usp.Record, replyTo string, t mtp.Token) {
 	c.accepting.Store(true)
-	c.port.Accept(*rec, mtp.Hint{ReplyTo: c.replyTo}, t)
+	c.port.Accept(*rec, mtp.Hint{ReplyTo: replyTo}, t)
 	c.accepting.Store(false)
 }
 

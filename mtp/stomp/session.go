@@ -182,8 +182,20 @@ func (l *link) receive(f *frame, receipt string) error {
 	if err := l.introduce(); err != nil {
 		return err
 	}
-	l.take(&rec, t)
+	l.take(&rec, l.elsewhere(), t)
 	return nil
+}
+
+// elsewhere is the last reply-to-dest, or nothing if that is the only
+// destination that the client is subscribed to: the router need not keep it for
+// each request then.
+func (l *link) elsewhere() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.subs) == 1 && l.subs[0].destination == l.replyTo {
+		return ""
+	}
+	return l.replyTo
 }
 
 // learn notes what a SEND tells of its sender's role.
