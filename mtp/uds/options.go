@@ -245,9 +245,9 @@ func (o *ClientOptions) setDefaults() error {
 	return nil
 }
 
-// socketPath takes unix:// away and refuses what cannot be the path of a socket.
+// socketPath takes unix: or unix:// away and refuses what cannot be the path of a socket.
 func socketPath(s string) (string, error) {
-	path := strings.TrimPrefix(s, "unix://")
+	path := strings.TrimPrefix(strings.TrimPrefix(s, "unix:"), "//")
 	switch {
 	case path == "":
 		return "", errors.New("want the path of a socket")
