@@ -238,7 +238,7 @@ func (l *lane) pairsFor(p *port) []*pair {
 		return nil
 	}
 	if l.from != "" {
-		if pr := l.ep.pair(l.from); pr != nil {
+		if pr := l.shownPair(); pr != nil {
 			return []*pair{pr}
 		}
 		return nil
@@ -261,6 +261,23 @@ func (l *lane) pairsFor(p *port) []*pair {
 		}
 	}
 	return list
+}
+
+// shownPair is that of the one Agent whom the lane's Links show, if it is there.
+// Of one behind a broker nobody knows before it has shown itself.
+func (l *lane) shownPair() *pair {
+	a := l.ep.r.table.get(usp.Address{ID: l.from, Role: usp.RoleAgent})
+	if a == nil || a.links.Load() == 0 {
+		return nil
+	}
+	if a.direct.Load() == 0 {
+		return l.ep.knownPair(l.from)
+	}
+	pr := l.ep.pair(l.from)
+	if pr != nil {
+		pr.is(a)
+	}
+	return pr
 }
 
 // connect consumes a Connect Record: its sender is an Agent, on this Link, and

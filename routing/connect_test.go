@@ -118,13 +118,27 @@ func TestConnectRecordWaitsForWhoHasNotSpoken(t *testing.T) {
 func TestLinkThatShowsAnAgentBeginsWithItsConnectRecord(t *testing.T) {
 	t.Parallel()
 	r := newRouter(t, routing.Options{})
+	a := up(t, r, agentPeer(agentID))
 	for range 2 {
 		p := controllerPeer(controllerID)
 		p.Presents = agentID
 		c := up(t, r, p)
 		wantQueued(t, c, "connect "+string(agentID))
+		a.send(usp.NewWebSocketConnect(agentID, controllerID)) // is no other one
+		wantQueued(t, c, "connect "+string(agentID))
 		c.kill()
 	}
+}
+
+func TestLinkThatShowsAnAgentWhoIsAwayBeginsWithNothing(t *testing.T) {
+	t.Parallel()
+	r := newRouter(t, routing.Options{})
+	p := controllerPeer(controllerID)
+	p.Presents = agentID
+	c, a := up(t, r, p), up(t, r, agentPeer(agentID))
+	a.send(usp.NewWebSocketConnect(agentID, controllerID))
+	a.send(msg(agentID, controllerID, "1"))
+	wantQueued(t, c, "connect "+string(agentID), "1")
 }
 
 func TestDisconnectRecordObligesToANewConnectRecord(t *testing.T) {

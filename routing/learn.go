@@ -278,8 +278,13 @@ func (p *port) Unbind(a usp.Address) {
 	if a.Role == usp.RoleUnknown {
 		a.Role = p.peer.Role
 	}
-	if e := p.r.table.get(a); e != nil && p.who.forget(e) {
-		e.unbind(p)
+	e := p.r.table.get(a)
+	if e == nil || !p.who.forget(e) {
+		return
+	}
+	e.unbind(p)
+	if a.Role == usp.RoleUnknown && e.leave(false) { // it is bound with its role by now
+		p.r.table.remove(e)
 	}
 }
 
@@ -325,12 +330,19 @@ func (w *identity) note(e *endpoint) {
 func (w *identity) forget(e *endpoint) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.one == e {
+	ok := w.one == e
+	if ok {
 		w.one = nil
-		return true
+	} else {
+		_, ok = w.bound[e]
+		delete(w.bound, e)
 	}
-	_, ok := w.bound[e]
-	delete(w.bound, e)
+	if w.one == nil && len(w.bound) == 1 { // mostly the address with its role, after the one without
+		for last := range w.bound {
+			w.one = last
+		}
+		w.bound = nil
+	}
 	return ok
 }
 
