@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/uspgate/uspgate/cwmp/acs"
+	"github.com/uspgate/uspgate/internal/admin"
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/obs"
 	"github.com/uspgate/uspgate/internal/pki"
@@ -40,6 +43,8 @@ type App struct {
 	host       *agent.Host
 	fleet      *device.Fleet
 	acs        *acs.Server
+	admin      *admin.Server // nil without admin.listen
+	neighbours *neighbours   // nil without discovery
 
 	showings     []showing
 	certificates []*pki.Source
@@ -56,7 +61,7 @@ func New(o Options) (*App, error) {
 		a.probes = obs.NewServer(o.Config.Metrics.Listen, reg)
 	}
 	for _, build := range []func(Options, *prometheus.Registry) error{
-		a.buildRouter, a.buildTransports, a.buildTranslation, a.buildACS,
+		a.buildRouter, a.buildTransports, a.buildDiscovery, a.buildTranslation, a.buildACS, a.buildAdmin,
 	} {
 		if err := build(o, reg); err != nil {
 			return nil, err
@@ -76,18 +81,43 @@ func (a *App) Listen(ctx context.Context) error {
 	if err := a.acs.Listen(ctx); err != nil {
 		return err
 	}
+	if a.admin != nil {
+		if err := a.admin.Listen(ctx); err != nil {
+			return err
+		}
+	}
 	if a.probes != nil {
 		return a.probes.Listen(ctx)
 	}
 	return nil
 }
 
+// buildAdmin makes the API of the administrator.
+func (a *App) buildAdmin(o Options, _ *prometheus.Registry) error {
+	c := &o.Config.Admin
+	if c.Listen == "" {
+		return nil
+	}
+	token := c.TokenFile
+	if token == "" {
+		token = filepath.Join(o.Config.DataDir, "admin.token")
+	}
+	var err error
+	a.admin, err = admin.New(admin.Options{
+		Listen: c.Listen, TokenFile: token, Router: a.router, Version: o.Version, Log: o.Log,
+	})
+	return err
+}
+
 // Addresses returns the bound address of every listener by name: those of
-// mtp, "cwmp" and "metrics".
+// mtp, "cwmp", "admin" and "metrics".
 func (a *App) Addresses() map[string]string {
 	out := map[string]string{"cwmp": a.acs.Addr()}
 	if a.probes != nil {
 		out["metrics"] = a.probes.Addr()
+	}
+	if a.admin != nil {
+		out["admin"] = a.admin.Addr()
 	}
 	for _, t := range a.transports {
 		out[t.Name()] = t.Addr()
@@ -110,6 +140,12 @@ func (a *App) Run(ctx context.Context) error {
 		{"translate", []func(context.Context) error{a.fleet.Run, a.host.Run}},
 		{"mtp", a.carriers()},
 		{"routing", []func(context.Context) error{a.router.Run}},
+	}
+	if a.neighbours != nil { // the first to go: nobody is to come any more
+		stages = slices.Insert(stages, 0, stage{"discovery", a.neighbours.run()})
+	}
+	if a.admin != nil {
+		stages = append(stages, stage{"admin", []func(context.Context) error{a.admin.Run}})
 	}
 	if len(a.certificates) > 0 {
 		watch := stage{name: "certificates"}

@@ -43,7 +43,8 @@ func (b *binding) stompClient(who as) (mtp.Transport, error) {
 	return stomp.NewClient(stomp.ClientOptions{
 		LinkOptions: b.stompLink(),
 		URL:         b.Connect, Username: b.Username, Password: b.Password.Reveal(), VirtualHost: b.VirtualHost,
-		Endpoint: b.own(who), Role: b.role.Opposite(), Shared: who.id == "", Peer: usp.EndpointID(b.Peer),
+		Endpoint: b.own(who), Role: b.role.Opposite(), Shared: who.id == "", Presents: who.id != "",
+		Peer: usp.EndpointID(b.Peer), NoReceipts: !b.Receipts,
 		TLS: who.tls, Retry: b.retry(), Hold: who.hold,
 	})
 }

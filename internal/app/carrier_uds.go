@@ -14,15 +14,21 @@ import (
 )
 
 func (b *binding) udsLink() uds.LinkOptions {
-	uids := make([]uint32, len(b.AllowUIDs))
-	for i, id := range b.AllowUIDs {
-		uids[i] = uint32(id) //nolint:gosec // not negative, and no user has a larger one
-	}
 	return uds.LinkOptions{
 		Name: b.Name, Presents: usp.EndpointID(b.Presents), Endpoint: usp.EndpointID(b.EndpointID), Role: b.role,
-		Shared: b.Trunk, Patterns: b.SpeaksFor, Order: b.Order, AllowUIDs: uids, MaxRecord: int(b.MaxRecord),
+		Shared: b.Trunk, Patterns: b.SpeaksFor, Order: b.Order,
+		AllowUIDs: ids(b.AllowUIDs), AllowGIDs: ids(b.AllowGIDs), MaxRecord: int(b.MaxRecord),
 		NoConnectRecords: !b.ConnectRecords, Log: b.o.Log, Metrics: b.reg,
 	}
+}
+
+// ids are user or group ids, which the configuration knows not to be negative.
+func ids(list []int) []uint32 {
+	out := make([]uint32, len(list))
+	for i, id := range list {
+		out[i] = uint32(id) //nolint:gosec // no user or group has a larger one
+	}
+	return out
 }
 
 func (b *binding) udsServer(conf *tls.Config) (mtp.Transport, error) {
@@ -32,7 +38,7 @@ func (b *binding) udsServer(conf *tls.Config) (mtp.Transport, error) {
 	}
 	return uds.NewServer(uds.ServerOptions{
 		LinkOptions: b.udsLink(),
-		Listen:      b.Listen, Mode: fs.FileMode(mode), TLS: conf, MaxConnections: b.MaxConnections,
+		Listen:      b.Listen, Mode: fs.FileMode(mode), Owner: b.Owner, Group: b.Group, TLS: conf, MaxConnections: b.MaxConnections,
 	})
 }
 

@@ -60,6 +60,6 @@ func (b *binding) webSocketClient(who as) (mtp.Transport, error) {
 		LinkOptions: b.webSocketLink(),
 		URL:         b.Connect, Endpoint: b.own(who), Carrier: who.id == "", Peer: usp.EndpointID(b.Peer),
 		Role: b.role, Shared: b.Trunk, TLS: who.tls, Header: header, SourceAddresses: sources,
-		Retry: b.retry(), Hold: who.hold,
+		Retry: b.retry(), Hold: who.hold, Buffers: who.buffers,
 	})
 }

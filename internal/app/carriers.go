@@ -15,6 +15,7 @@ import (
 
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/ws"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -50,6 +51,8 @@ type as struct {
 	tls *tls.Config
 	// hold, if set, is called before each attempt.
 	hold mtp.HoldFunc
+	// buffers are shared by all connections of a fleet.
+	buffers *ws.Buffers
 }
 
 // build makes the Transport and has it shown what it represents.
@@ -124,12 +127,13 @@ func (b *binding) fleet() (mtp.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
+	buffers := new(ws.Buffers)
 	return mtp.NewFleet(mtp.FleetOptions{
 		Name: b.Name,
 		Addr: b.Connect,
 		Rate: float64(b.DialRate),
 		New: func(m mtp.FleetMember) (mtp.Transport, error) {
-			who := as{id: m.Address.ID, hold: b.hold(m)}
+			who := as{id: m.Address.ID, hold: b.hold(m), buffers: buffers}
 			if credentials != nil {
 				conf, err := credentials.ClientFor(who.id)
 				if err != nil {

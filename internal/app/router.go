@@ -4,6 +4,8 @@
 package app
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,12 +80,14 @@ func routes(c *config.Config) ([]routing.Route, error) {
 		}
 		list = append(list, routing.Route{
 			Match: r.EndpointID, Role: role, Via: r.Via, Fallback: r.Fallback, Destination: r.Destination,
-			AllowFrom: r.AllowFrom, Transit: r.Transit,
+			AllowFrom: r.AllowFrom, Transit: r.Transit || isBroker(c, r.Via),
 		})
 	}
 	for _, k := range c.Controllers {
+		via := cmp.Or(k.MTP, behind(c, k.EndpointID))
 		list = append(list, routing.Route{
-			Match: k.EndpointID, Role: usp.RoleController, Via: k.MTP, Destination: k.Destination,
+			Match: k.EndpointID, Role: usp.RoleController, Via: via, Destination: k.Destination,
+			Transit: isBroker(c, via),
 		})
 	}
 	for i := range c.MTP {
@@ -96,10 +100,28 @@ func routes(c *config.Config) ([]routing.Route, error) {
 			continue
 		}
 		for _, pattern := range m.SpeaksFor {
-			list = append(list, routing.Route{Match: pattern, Role: role, Via: m.Name})
+			list = append(list, routing.Route{Match: pattern, Role: role, Via: m.Name, Transit: !m.Trunk})
 		}
 	}
 	return list, nil
+}
+
+// isBroker reports that a binding is on somebody else's broker. There are
+// Endpoints behind it and no gateways: Records from a trunk may go there.
+func isBroker(c *config.Config, name string) bool {
+	return slices.ContainsFunc(c.MTP, func(m config.MTP) bool { return m.Name == name && m.Shared() && !m.Trunk })
+}
+
+// behind is the shared binding whose peer speaks for a Controller, the first one
+// if there are several.
+func behind(c *config.Config, controller string) string {
+	for i := range c.MTP {
+		m := &c.MTP[i]
+		if m.Shared() && m.Role != "agent" && slices.ContainsFunc(m.SpeaksFor, usp.EndpointID(controller).Like) {
+			return m.Name
+		}
+	}
+	return ""
 }
 
 func rules(list []config.Rule) ([]routing.Rule, error) {

@@ -93,7 +93,7 @@ type Route struct {
 	Fallback    []string `yaml:"fallback" doc:"further bindings, in the order in which they are used while those before are down"`
 	Destination string   `yaml:"destination" doc:"topic or destination there; {endpoint_id} stands for the Endpoint ID"`
 	AllowFrom   []string `yaml:"allow_from" doc:"who may send to them; * stands for any characters; empty: anyone"`
-	Transit     bool     `yaml:"transit" doc:"take Records that came over a trunk to another trunk"`
+	Transit     bool     `yaml:"transit" doc:"take Records that came over a trunk to another trunk; to a broker they always go"`
 }
 
 // Rule lets Records through or refuses them by their two ends.
@@ -160,9 +160,9 @@ type Translate struct {
 // Discovery configures DNS-SD over multicast DNS.
 type Discovery struct {
 	Advertise  bool     `yaml:"advertise" doc:"show the bindings to the local network"`
-	Browse     bool     `yaml:"browse" doc:"look for Endpoints in the local network"`
+	Browse     bool     `yaml:"browse" doc:"look for Agents in the local network, and connect with them"`
 	Interfaces []string `yaml:"interfaces" doc:"names of network interfaces; empty: all that can multicast"`
-	EndpointID string   `yaml:"endpoint_id" doc:"the Endpoint ID by which the gateway's bindings are shown"`
+	EndpointID string   `yaml:"endpoint_id" doc:"the Endpoint ID by which the gateway shows itself"`
 	Name       string   `yaml:"name" doc:"friendly name shown with it"`
 }
 

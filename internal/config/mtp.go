@@ -43,8 +43,12 @@ type MTP struct {
 	Records       []string `yaml:"records" side:"server" for:"mqtt" doc:"topic filters whose messages are Records whatever their content type"`
 	Plain         bool     `yaml:"plain" side:"server" for:"mqtt" doc:"clients may exchange other messages by topic"`
 	VirtualHost   string   `yaml:"virtual_host" side:"client" for:"stomp" doc:"host header; empty: the host of the URL"`
+	Receipts      bool     `yaml:"receipts" side:"client" for:"stomp" doc:"a Record is delivered when the broker confirms it; false: when it is written"`
 	Mode          string   `yaml:"mode" side:"server" for:"uds" doc:"permissions of the socket, octal"`
+	Owner         string   `yaml:"owner" side:"server" for:"uds" doc:"user that the socket is given to; empty: that of the process"`
+	Group         string   `yaml:"group" side:"server" for:"uds" doc:"group that the socket is given to; empty: that of the process"`
 	AllowUIDs     []int    `yaml:"allow_uids" side:"server" for:"uds" doc:"user ids that may connect; empty: any that the permissions let in"`
+	AllowGIDs     []int    `yaml:"allow_gids" side:"server" for:"uds" doc:"group ids that may connect"`
 	Advertise     string   `yaml:"advertise" for:"coap" doc:"host:port under which peers reach us; empty: the local address towards each"`
 
 	Username     string `yaml:"username" side:"client" doc:"user name for the other side"`
@@ -113,7 +117,7 @@ func (m *MTP) Shared() bool {
 func DefaultMTP(name, typ string) MTP {
 	m := MTP{
 		Name: name, Type: typ, Role: "unknown", ConnectRecords: true,
-		TLS: DefaultTLS(), Auth: Auth{Mode: "none"}, Link: "shared", Version: "5", Mode: "0660",
+		TLS: DefaultTLS(), Auth: Auth{Mode: "none"}, Receipts: true, Link: "shared", Version: "5", Mode: "0660",
 		Represents: []string{"*"}, DialRate: 50,
 		MaxRecord: 5 << 20, MaxConnections: 100_000, KeepAlive: Duration(time.Minute),
 		Topics:            Topics{Agent: "usp/v1/agent/{endpoint_id}", Controller: "usp/v1/controller/{endpoint_id}"},
@@ -128,6 +132,7 @@ func DefaultMTP(name, typ string) MTP {
 		m.Listen = "127.0.0.1:1883"
 	case "stomp":
 		m.Listen = "127.0.0.1:61613"
+		m.Retry.Interval, m.Retry.Max = Duration(30*time.Second), Duration(30720*time.Second) // [R-STOMP.7]
 	case "coap":
 		m.Listen, m.Path = "127.0.0.1:5683", "/usp"
 	case "uds":

@@ -77,7 +77,7 @@ func (d *decoder) validate(cfg *Config) {
 				"listen on 127.0.0.1 and use a tunnel")
 		}
 	}
-	if cfg.Discovery.Advertise && cfg.Discovery.EndpointID == "" {
+	if (cfg.Discovery.Advertise || cfg.Discovery.Browse) && cfg.Discovery.EndpointID == "" {
 		d.invalid("discovery.endpoint_id", "bindings are shown under an Endpoint ID", "write for example self::gateway")
 	}
 	for i, c := range cfg.Controllers {
