@@ -99,7 +99,11 @@ func routes(c *config.Config) ([]routing.Route, error) {
 		if !m.Shared() {
 			continue
 		}
-		for _, pattern := range m.SpeaksFor {
+		patterns := m.SpeaksFor
+		if len(patterns) == 0 { // a broker: whoever is not known elsewhere
+			patterns = []string{"*"}
+		}
+		for _, pattern := range patterns {
 			list = append(list, routing.Route{Match: pattern, Role: role, Via: m.Name, Transit: !m.Trunk})
 		}
 	}

@@ -202,6 +202,11 @@ var fences = map[string][]string{
 	"github.com/hooklift/gowsdl":       {"cwmp/wsdl", "cwmp/soap"},
 	"github.com/goccy/go-yaml":         {"internal/config", "translate/model"},
 	"github.com/spf13/cobra":           {"internal/cli"},
+	"github.com/plgd-dev/go-coap":      {"mtp/coap"},
+	"github.com/pion":                  {"mtp/coap"},
+	"github.com/go-stomp/stomp":        {"mtp/stomp"}, // its tests only
+	"github.com/pires/go-proxyproto":   {"mtp/listen"},
+	"github.com/miekg/dns":             {"internal/discovery"},
 	"google.golang.org/protobuf/cmd":   {"usp/proto/protogen"},
 	"github.com/bufbuild/protocompile": {"usp/proto/protogen"},
 	"github.com/nats-io":               {"internal/engine"},

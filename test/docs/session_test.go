@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -36,6 +37,7 @@ type session struct {
 	t       *testing.T
 	addr    map[string]string // documented host:port to the real one
 	gateway *process
+	data    string // its data directory
 	running []*process
 	code    int // of the last command
 	failed  string
@@ -117,7 +119,7 @@ func (s *session) uspgate(st step, environ, args []string) error {
 	case args[0] == "usp":
 		return s.foreground(st, environ, s.via(args))
 	default:
-		return s.foreground(st, environ, args)
+		return s.foreground(st, environ, s.asked(args))
 	}
 }
 
@@ -176,8 +178,12 @@ func (s *session) serve(st step, environ, args []string) error {
 	if err != nil {
 		return err
 	}
-	wanted := map[string]string{"cwmp": cfg.CWMP.Listen, "metrics": cfg.Metrics.Listen}
-	environ = append(environ, "USPGATE_CWMP__LISTEN=127.0.0.1:0", "USPGATE_METRICS__LISTEN=127.0.0.1:0")
+	wanted := map[string]string{
+		"cwmp": cfg.CWMP.Listen, "metrics": cfg.Metrics.Listen, "admin": cfg.Admin.Listen,
+	}
+	s.data = s.t.TempDir()
+	environ = append(environ, "USPGATE_CWMP__LISTEN=127.0.0.1:0", "USPGATE_METRICS__LISTEN=127.0.0.1:0",
+		"USPGATE_ADMIN__LISTEN=127.0.0.1:0", "USPGATE_DATA_DIR="+s.data)
 	for i, m := range cfg.MTP {
 		wanted[m.Name] = m.Listen
 		environ = append(environ, fmt.Sprintf("USPGATE_MTP__%d__LISTEN=127.0.0.1:0", i))
@@ -206,6 +212,15 @@ func loopback(listen string) string {
 		return listen
 	}
 	return "127.0.0.1:" + port
+}
+
+// asked completes the arguments of a verb that asks the administrator's API.
+func (s *session) asked(args []string) []string {
+	if len(args) > 0 && slices.Contains([]string{"endpoints", "routes", "queues"}, args[0]) {
+		args = append(slices.Clone(args),
+			"--admin", "http://127.0.0.1:7557", "--token-file", filepath.Join(s.data, "admin.token"))
+	}
+	return args
 }
 
 var virtualAgent = regexp.MustCompile(`\b(?:ops|os|uuid)::\S+`)
