@@ -147,6 +147,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+func prometheusRegistry() *prometheus.Registry { return prometheus.NewPedanticRegistry() }
+
 // value is that of a metric, named with its label value if it has one.
 func value(t *testing.T, reg prometheus.Gatherer, name string) float64 {
 	t.Helper()
