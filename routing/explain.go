@@ -5,6 +5,7 @@ package routing
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"github.com/uspgate/uspgate/mtp"
@@ -110,14 +111,12 @@ func (r *Router) Explain(a usp.Address) string { return r.ExplainFrom("", a) }
 // ExplainFrom is Explain for Records from one Endpoint: also whether the rules
 // let them through.
 func (r *Router) ExplainFrom(from usp.EndpointID, to usp.Address) string {
-	text := ""
-	for i, x := range r.Explanations(from, to) {
-		if i > 0 {
-			text += "\n"
-		}
-		text += x.String()
+	list := r.Explanations(from, to)
+	texts := make([]string, len(list))
+	for i := range list {
+		texts[i] = list[i].String()
 	}
-	return text
+	return strings.Join(texts, "\n")
 }
 
 // Explanations is what ExplainFrom says, as data: one, or with an unknown role

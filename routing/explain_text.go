@@ -66,7 +66,8 @@ func (x *Explanation) access() []string {
 				strings.Join(rt.AllowFrom, ", "), rt.Match))
 		}
 		if rt.Transit {
-			lines = append(lines, fmt.Sprintf("Records that came over another trunk may go on to it (static route %q).", rt.Match))
+			lines = append(lines, fmt.Sprintf(
+				"Records that came over another trunk may go on to it (static route %q).", rt.Match))
 		}
 	}
 	for _, u := range x.Rules {
@@ -97,7 +98,7 @@ func (rt *RouteInfo) where() string {
 		text += fmt.Sprintf(" to %q", rt.Destination)
 	}
 	if len(rt.Fallback) > 0 {
-		text += fmt.Sprintf(", else via %s", strings.Join(rt.Fallback, ", "))
+		text += ", else via " + strings.Join(rt.Fallback, ", ")
 	}
 	return text
 }

@@ -5,6 +5,7 @@ package routing
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/uspgate/uspgate/usp"
@@ -76,10 +77,7 @@ func (e *endpoint) dropLanes() {
 	e.main.mu.Lock()
 	x := e.more.Load()
 	x.mu.RLock()
-	lanes := make(map[usp.EndpointID]*lane, len(x.lanes))
-	for id, l := range x.lanes {
-		lanes[id] = l
-	}
+	lanes := maps.Clone(x.lanes)
 	x.mu.RUnlock()
 	for id, l := range lanes {
 		if l.behind.Load() || l.links.Load() != nil || !l.mu.TryLock() {

@@ -109,7 +109,9 @@ func TestOrderOfLinks(t *testing.T) {
 
 func TestRouteFallback(t *testing.T) {
 	t.Parallel()
-	r := newRouter(t, routing.Options{Routes: []routing.Route{{Match: "os::*", Role: usp.RoleAgent, Via: "a", Fallback: []string{"b"}}}})
+	r := newRouter(t, routing.Options{Routes: []routing.Route{
+		{Match: "os::*", Role: usp.RoleAgent, Via: "a", Fallback: []string{"b"}},
+	}})
 	c, a, b := up(t, r, controllerPeer(controllerID)), up(t, r, trunkPeer("a")), up(t, r, trunkPeer("b"))
 	c.send(msg(controllerID, agentID, "1"))
 	wantQueued(t, a, "1")

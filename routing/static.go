@@ -32,7 +32,9 @@ const maxFallbacks = 16
 type Route struct {
 	// Match is an Endpoint ID; * stands for any characters, also none.
 	Match string
-	// Role of the Endpoints; RoleUnknown: whichever the sender asks for.
+	// Role of the Endpoints; RoleUnknown: whichever the sender asks for. A sender
+	// whose own role is not known asks for none: for Records from a trunk that
+	// carries both roles, routes have to name theirs.
 	Role usp.Role
 	// Via names the Transport whose shared Links (a broker, a trunk) reach
 	// them. Empty: wherever they turn up. Of its Links those are used whose
@@ -72,7 +74,7 @@ func (rt *Route) rank(transport string) uint8 {
 		return 1
 	}
 	if i := slices.Index(rt.Fallback, transport); i >= 0 {
-		return uint8(i) + 2 //nolint:gosec // at most maxFallbacks
+		return uint8(i) + 2
 	}
 	return 0
 }

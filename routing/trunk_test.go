@@ -42,7 +42,8 @@ func TestFromTrunkToTrunk(t *testing.T) {
 		{"back", []routing.Route{there, {Match: "*", Via: "west", Transit: true}}, far, mtp.ErrUnroutable, "loop"},
 		{
 			"from where the sender is not",
-			[]routing.Route{{Match: "*", Via: "east", Transit: true}}, far, mtp.ErrUnroutable, "loop",
+			[]routing.Route{{Match: "*", Via: "east", Transit: true}},
+			far, mtp.ErrUnroutable, "loop",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
