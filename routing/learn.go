@@ -26,6 +26,8 @@ type identity struct {
 	// last is the sender of the last Record; it belongs to the goroutine that
 	// calls Accept, and stays nil on a shared Link.
 	last *endpoint
+	// guess is the role in which an Endpoint was bound before it has shown one.
+	guess usp.Role
 }
 
 // Bind implements mtp.Port.
@@ -41,11 +43,20 @@ func (p *port) Bind(a usp.Address, hint mtp.Hint) error {
 	}
 	// What the Endpoint was on other Links or is by a static route, it will be
 	// here: what waits for it need not wait until it speaks. Its Records are
-	// judged by what they show themselves.
-	a.Role = p.r.knownRole(a.ID)
+	// judged by what they show themselves. While another Link is up this one
+	// may be that of the other role [R-ARC.1].
+	if role := p.r.knownRole(a.ID); !p.r.reached(usp.Address{ID: a.ID, Role: role}) {
+		a.Role = role
+	}
 	err := p.bind(a, hint)
-	p.who.unguess(p.r.canon(a.ID))
+	p.who.unguess(p.r.canon(a.ID), a.Role)
 	return err
+}
+
+// reached reports whether the Endpoint has a Link of its own.
+func (r *Router) reached(a usp.Address) bool {
+	e := r.table.get(a)
+	return e != nil && e.direct.Load() > 0
 }
 
 // bind makes the address reachable over the Link.

@@ -4,6 +4,8 @@
 package routing
 
 import (
+	"go.uber.org/zap"
+
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -75,6 +77,7 @@ func (p *port) noteRole(id usp.EndpointID, role usp.Role) {
 // what was bound without a role is bound with it.
 func (p *port) showRole(id usp.EndpointID, role usp.Role) {
 	p.noteRole(id, role)
+	p.guessed(id, role)
 	e := p.r.table.get(usp.Address{ID: id, Role: usp.RoleUnknown})
 	if e == nil || !p.who.has(e) {
 		return
@@ -98,6 +101,23 @@ func (p *port) showRole(id usp.EndpointID, role usp.Role) {
 	}
 }
 
+// guessed takes back what was bound in another role than the one shown.
+func (p *port) guessed(id usp.EndpointID, role usp.Role) {
+	p.who.mu.Lock()
+	guess := p.who.guess
+	p.who.guess = usp.RoleUnknown
+	p.who.mu.Unlock()
+	if guess == usp.RoleUnknown || guess == role {
+		return
+	}
+	if e := p.r.table.get(usp.Address{ID: id, Role: guess}); e != nil && p.who.forget(e) {
+		e.unbind(p)
+	}
+	if err := p.bind(usp.Address{ID: id, Role: role}, mtp.Hint{}); err != nil {
+		p.r.log.Warn("an Endpoint could not be bound in the role that it has shown", p.fields(zap.Error(err))...)
+	}
+}
+
 // knownRole is the one role that an Endpoint is known in, on whatever Link; it
 // is a Controller also if Agents have shown themselves to it.
 func (r *Router) knownRole(id usp.EndpointID) usp.Role {
@@ -115,9 +135,10 @@ func (r *Router) knownRole(id usp.EndpointID) usp.Role {
 	}
 }
 
-// unguess forgets a role that no Record has shown yet.
-func (w *identity) unguess(id usp.EndpointID) {
+// unguess forgets a role that no Record has shown yet, but for what it was.
+func (w *identity) unguess(id usp.EndpointID, role usp.Role) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.roles, id)
+	w.guess = role
 }
