@@ -26,7 +26,7 @@ func (b *binding) udsLink() uds.LinkOptions {
 func ids(list []int) []uint32 {
 	out := make([]uint32, len(list))
 	for i, id := range list {
-		out[i] = uint32(id) //nolint:gosec // no user or group has a larger one
+		out[i] = uint32(id)
 	}
 	return out
 }

@@ -48,9 +48,10 @@ func (c control) mayManage(p *mtp.Peer, from, to usp.Address, _ *usp.Header) err
 }
 
 // mayBeReached is asked before an Endpoint is bound to a Link: a Controller that
-// is not allowed gets no notifications either.
+// is not allowed gets no notifications either. The gateway at the other end of a
+// trunk is none: what it sends is judged by who says it.
 func (c control) mayBeReached(p *mtp.Peer, a usp.Address) error {
-	if a.Role != usp.RoleController {
+	if a.Role != usp.RoleController || p.Shared && a.ID == p.Endpoint {
 		return nil
 	}
 	return c.allows(p, a.ID)

@@ -27,7 +27,7 @@ type MTP struct {
 	Peer       string   `yaml:"peer" side:"client" for:"websocket,coap,uds" doc:"Endpoint ID of the other side; empty: any"`
 	Presents   string   `yaml:"presents" for:"uds" doc:"the one Endpoint that this socket shows to its peers"`
 	Trunk      bool     `yaml:"trunk" for:"websocket,uds" doc:"many Endpoints are behind the peer: another gateway"`
-	SpeaksFor  []string `yaml:"speaks_for" doc:"Endpoint IDs for which the peer may speak beside its own; * stands for any characters; empty on a broker: any"`
+	SpeaksFor  []string `yaml:"speaks_for" doc:"Endpoint IDs for which the peer may speak, that of a trunk itself among them; * stands for any characters; empty on a broker: any"`
 	Order      int      `yaml:"order" doc:"of several connections of an Endpoint the one with the lowest order is used"`
 
 	Link       string   `yaml:"link" side:"client" for:"websocket,mqtt,stomp" doc:"shared: one connection; per_agent: one for each Agent"`
@@ -121,7 +121,9 @@ func DefaultMTP(name, typ string) MTP {
 		Represents: []string{"*"}, DialRate: 50,
 		MaxRecord: 5 << 20, MaxConnections: 100_000, KeepAlive: Duration(time.Minute),
 		Topics:            Topics{Agent: "usp/v1/agent/{endpoint_id}", Controller: "usp/v1/controller/{endpoint_id}"},
-		Destinations:      Topics{Agent: "/queue/usp.v1.agent.{endpoint_id}", Controller: "/queue/usp.v1.controller.{endpoint_id}"},
+		Destinations: Topics{
+			Agent: "/queue/usp.v1.agent.{endpoint_id}", Controller: "/queue/usp.v1.controller.{endpoint_id}",
+		},
 		Retry:             Retry{Interval: Duration(5 * time.Second), Multiplier: 2000},
 		AgentCertificates: AgentCertificates{Mode: "trusted_broker", Validity: Duration(90 * 24 * time.Hour)},
 	}

@@ -235,7 +235,7 @@ func (e *end) speaks() string { return "    speaks_for: [\"" + string(e.id) + "\
 // socket is a path that is short enough, which those of TempDir need not be.
 func (e *end) socket() string {
 	e.t.Helper()
-	dir, err := os.MkdirTemp("", "usp") //nolint:usetesting // see above
+	dir, err := os.MkdirTemp("", "usp")
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -327,6 +327,6 @@ func freeUDP(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // nothing was sent
+	defer conn.Close()
 	return conn.LocalAddr().String()
 }

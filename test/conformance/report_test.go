@@ -74,15 +74,15 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	whole := flag.Lookup("test.run").Value.String() == "" && !testing.Short()
 	if whole || *update {
-		fmt.Print(matrix.table())
+		fmt.Fprint(os.Stdout, matrix.table())
 		if err := document(); err != nil {
-			fmt.Println(err)
+			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 	}
 	if code == 0 {
 		if err := goleak.Find(goleak.IgnoreAnyFunction(harness.BrokerLeak)); err != nil {
-			fmt.Println(err)
+			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 	}

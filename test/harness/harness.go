@@ -37,6 +37,7 @@ const Timeout = 30 * time.Second
 type Gateway struct {
 	t    *testing.T
 	addr map[string]string
+	data string
 }
 
 // Start runs a gateway. The YAML is added to a configuration in which every
@@ -56,9 +57,10 @@ func StartAs(t *testing.T, yaml string) *Gateway {
 
 func start(t *testing.T, yaml string, environ ...string) *Gateway {
 	t.Helper()
+	data := t.TempDir()
 	cfg, err := config.Parse("test.yaml", []byte(yaml), append(environ,
 		"USPGATE_CWMP__LISTEN=127.0.0.1:0", "USPGATE_METRICS__LISTEN=127.0.0.1:0",
-		"USPGATE_ADMIN__LISTEN=127.0.0.1:0", "USPGATE_DATA_DIR="+t.TempDir(),
+		"USPGATE_ADMIN__LISTEN=127.0.0.1:0", "USPGATE_DATA_DIR="+data,
 	))
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +73,7 @@ func start(t *testing.T, yaml string, environ ...string) *Gateway {
 		t.Fatal(err)
 	}
 	Background(t, "gateway", gw.Run)
-	return &Gateway{t: t, addr: gw.Addresses()}
+	return &Gateway{t: t, addr: gw.Addresses(), data: data}
 }
 
 // Log returns a logger that prints warnings when the test runs with -v.
@@ -99,6 +101,18 @@ func Background(t *testing.T, name string, f func(context.Context) error) {
 
 // Addr is the address of a listener by name.
 func (g *Gateway) Addr(name string) string { return g.addr[name] }
+
+// Ask runs a verb of the command line that asks the administrator's API of the
+// gateway, and returns what it prints.
+func (g *Gateway) Ask(args ...string) string {
+	g.t.Helper()
+	code, out, errs := Command(g.t, append(args,
+		"--admin", "http://"+g.addr["admin"], "--token-file", filepath.Join(g.data, "admin.token"))...)
+	if code != 0 {
+		g.t.Fatalf("%s: got exit code %d, want 0: %s", strings.Join(args, " "), code, errs)
+	}
+	return out
+}
 
 // ACS is the URL for CPE.
 func (g *Gateway) ACS() string { return "http://" + g.addr["cwmp"] }
