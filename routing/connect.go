@@ -27,6 +27,8 @@ type pair struct {
 	// which on holds: when the Agent has come up anew, all get one again.
 	from atomic.Pointer[endpoint]
 	leg  atomic.Uint32
+	// passed is when a Connect Record last went from trunk to trunk.
+	passed atomic.Int64
 
 	mu sync.Mutex
 	on []*port // every Link that got one and was not parted from since
@@ -43,6 +45,22 @@ func (pr *pair) is(e *endpoint) {
 	if e != nil && pr.from.Load() != e {
 		pr.from.Store(e)
 	}
+}
+
+// onwardRest is how long a pair rests after a Connect Record that went from trunk
+// to trunk. They are made anew at every hop, so nothing else would end one that
+// goes in a circle while the tables of gateways contradict each other.
+const onwardRest = time.Second
+
+// onward reports whether a Connect Record may go from trunk to trunk, and notes
+// that it does.
+func (pr *pair) onward(now time.Duration) bool {
+	last := time.Duration(pr.passed.Load())
+	if last != 0 && now-last < onwardRest {
+		return false
+	}
+	pr.passed.Store(int64(now))
+	return true
 }
 
 // part has everybody get a Connect Record before anything else of the pair.
@@ -294,22 +312,22 @@ func (r *Router) connect(p *port, o *out, hint mtp.Hint) error {
 	if err := r.permit(p, c, usp.Address{ID: h.From, Role: usp.RoleAgent}, h); err != nil {
 		return err
 	}
+	p.showRole(h.From, usp.RoleAgent)
+	a, err := p.sender(usp.Address{ID: h.From, Role: usp.RoleAgent}, c, o, hint)
+	if err != nil {
+		return err // nothing of it is kept that a later Link could be shown
+	}
 	pr := c.pair(h.From)
 	if pr == nil {
 		r.metrics.connect(connectNoRoom)
 		return mtp.ErrBusy
 	}
-	p.showRole(h.From, usp.RoleAgent)
 	r.attachStatic(c)
-	a, err := p.sender(usp.Address{ID: h.From, Role: usp.RoleAgent}, c, o, hint)
-	if err != nil {
-		return err
-	}
 	pr.signed.Store(h.Signed)
 	pr.is(a)
 	r.reveal(c.addr)
 	r.metrics.connect(connectConsumed)
-	if p.name != "" {
+	if out, _ := c.way(h.From); p.name != "" && (out == "" || pr.onward(o.at)) {
 		pr.part() // over a trunk it is the sign that the Agent has come up anew
 	}
 	c.lane(h.From).announce(p, pr)

@@ -44,8 +44,9 @@ func (p *port) Bind(a usp.Address, hint mtp.Hint) error {
 	// What the Endpoint was on other Links or is by a static route, it will be
 	// here: what waits for it need not wait until it speaks. Its Records are
 	// judged by what they show themselves. While another Link is up this one
-	// may be that of the other role [R-ARC.1].
-	if role := p.r.knownRole(a.ID); !p.r.reached(usp.Address{ID: a.ID, Role: role}) {
+	// may be that of the other role [R-ARC.1], unless that has proved who it is
+	// and this one has not.
+	if role := p.r.knownRole(a.ID); !p.beside(usp.Address{ID: a.ID, Role: role}) {
 		a.Role = role
 	}
 	err := p.bind(a, hint)
@@ -53,10 +54,16 @@ func (p *port) Bind(a usp.Address, hint mtp.Hint) error {
 	return err
 }
 
-// reached reports whether the Endpoint has a Link of its own.
-func (r *Router) reached(a usp.Address) bool {
-	e := r.table.get(a)
-	return e != nil && e.direct.Load() > 0
+// beside reports whether the Endpoint has a Link of its own that this one may
+// stand beside.
+func (p *port) beside(a usp.Address) bool {
+	e := p.r.table.get(a)
+	if e == nil || e.direct.Load() == 0 {
+		return false
+	}
+	links := e.main.links.Load()
+	return links == nil || p.proves(a.ID) ||
+		!slices.ContainsFunc(*links, func(b binding) bool { return b.p.proves(a.ID) })
 }
 
 // bind makes the address reachable over the Link.
@@ -282,6 +289,29 @@ func (e *endpoint) unbind(p *port) {
 	}
 	e.main.unlock(&fx)
 	e.follow(l)
+	if e.direct.Load() == 0 && e.addr.Role != usp.RoleUnknown {
+		e.r.heirs(e.addr.ID)
+	}
+}
+
+// heirs has the Links that have not shown a role look again what it may be: the
+// Link beside which they stood is gone.
+func (r *Router) heirs(id usp.EndpointID) {
+	e := r.table.get(usp.Address{ID: id})
+	if e == nil {
+		return
+	}
+	links := e.main.links.Load()
+	if links == nil {
+		return
+	}
+	for _, b := range *links {
+		var hint mtp.Hint
+		if b.hint != nil {
+			hint = *b.hint
+		}
+		_ = b.p.Bind(usp.Address{ID: id}, hint) // or it stays as it is
+	}
 }
 
 // Unbind implements mtp.Port.
