@@ -38,7 +38,8 @@ func (b *binding) udsServer(conf *tls.Config) (mtp.Transport, error) {
 	}
 	return uds.NewServer(uds.ServerOptions{
 		LinkOptions: b.udsLink(),
-		Listen:      b.Listen, Mode: fs.FileMode(mode), Owner: b.Owner, Group: b.Group, TLS: conf, MaxConnections: b.MaxConnections,
+		Listen:      b.Listen, Mode: fs.FileMode(mode), Owner: b.Owner, Group: b.Group, TLS: conf,
+		MaxConnections: b.MaxConnections,
 	})
 }
 

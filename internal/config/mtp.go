@@ -120,7 +120,7 @@ func DefaultMTP(name, typ string) MTP {
 		TLS: DefaultTLS(), Auth: Auth{Mode: "none"}, Receipts: true, Link: "shared", Version: "5", Mode: "0660",
 		Represents: []string{"*"}, DialRate: 50,
 		MaxRecord: 5 << 20, MaxConnections: 100_000, KeepAlive: Duration(time.Minute),
-		Topics:            Topics{Agent: "usp/v1/agent/{endpoint_id}", Controller: "usp/v1/controller/{endpoint_id}"},
+		Topics: Topics{Agent: "usp/v1/agent/{endpoint_id}", Controller: "usp/v1/controller/{endpoint_id}"},
 		Destinations: Topics{
 			Agent: "/queue/usp.v1.agent.{endpoint_id}", Controller: "/queue/usp.v1.controller.{endpoint_id}",
 		},

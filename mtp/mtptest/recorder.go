@@ -17,7 +17,7 @@ import (
 )
 
 // Timeout is how long the waits of this package last before they fail the test.
-const Timeout = 20 * time.Second
+const Timeout = time.Minute
 
 // Received is one Record that a Link gave to Port.Accept.
 type Received struct {

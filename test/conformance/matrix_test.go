@@ -28,18 +28,30 @@ const (
 // connection of the Agent [R-MTP.6, R-MTP.8].
 func TestMatrix(t *testing.T) {
 	t.Parallel()
-	for _, south := range legs {
-		for _, north := range legs {
-			t.Run(fmt.Sprintf("%s to %s", south, north), func(t *testing.T) {
-				t.Parallel()
-				matrix.lock <- struct{}{} // a few at a time: each has some 20 MiB in flight
-				defer func() { <-matrix.lock }()
-				p := newPair(t, south, north)
-				p.exchange()
-				p.reconnect()
-				matrix.passed(south, north)
-			})
+	r := newResults()
+	t.Run("pair", func(t *testing.T) {
+		for _, south := range legs {
+			for _, north := range legs {
+				t.Run(fmt.Sprintf("%s to %s", south, north), func(t *testing.T) {
+					t.Parallel()
+					r.lock <- struct{}{} // a few at a time: each has some 20 MiB in flight
+					defer func() {
+						r.note(south, north, !t.Failed())
+						<-r.lock
+					}()
+					p := newPair(t, south, north)
+					p.exchange()
+					p.reconnect()
+				})
+			}
 		}
+	})
+	if !r.whole() {
+		return // some were asked for
+	}
+	t.Log("\n" + r.table())
+	if err := r.document(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // update rewrites docs/conformance.md from what this run has shown.
 var update = flag.Bool("update", false, "rewrite docs/conformance.md")
 
-// results are the cells of the matrix that have passed.
+// results are the cells of the matrix that have been run.
 type results struct {
 	lock chan struct{} // bounds the pairs that run at a time
 
@@ -28,14 +28,23 @@ type results struct {
 	pass map[[2]string]bool
 }
 
-func (r *results) passed(south, north *leg) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.pass[[2]string{south.String(), north.String()}] = true
+func newResults() *results {
+	return &results{lock: make(chan struct{}, 4), pass: map[[2]string]bool{}}
 }
 
-//nolint:gochecknoglobals // the report is of the whole run
-var matrix = &results{lock: make(chan struct{}, 4), pass: map[[2]string]bool{}}
+// note takes the outcome of one pair.
+func (r *results) note(south, north *leg, pass bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pass[[2]string{south.String(), north.String()}] = pass
+}
+
+// whole reports whether every pair has been run.
+func (r *results) whole() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pass) == len(legs)*len(legs)
+}
 
 // table is the matrix in Markdown.
 func (r *results) table() string {
@@ -67,30 +76,13 @@ const (
 	tableEnd   = "<!-- end of matrix -->\n"
 )
 
-// TestMain runs the tests and holds docs/conformance.md against what a whole
-// run has shown.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	code := m.Run()
-	whole := flag.Lookup("test.run").Value.String() == "" && !testing.Short()
-	if whole || *update {
-		fmt.Fprint(os.Stdout, matrix.table())
-		if err := document(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	if code == 0 {
-		if err := goleak.Find(goleak.IgnoreAnyFunction(harness.BrokerLeak)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(harness.BrokerLeak))
 }
 
-// document compares, or rewrites with -update.
-func document() error {
+// document compares docs/conformance.md with what the run has shown, or rewrites
+// it with -update.
+func (r *results) document() error {
 	name := filepath.Join("..", "..", "docs", "conformance.md")
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -101,7 +93,7 @@ func document() error {
 	if !ok || !ok2 {
 		return fmt.Errorf("%s: the marks of the matrix are gone", name)
 	}
-	want := before + tableBegin + "\n" + matrix.table() + "\n" + tableEnd + after
+	want := before + tableBegin + "\n" + r.table() + "\n" + tableEnd + after
 	if want == string(text) {
 		return nil
 	}

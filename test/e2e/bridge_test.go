@@ -88,7 +88,12 @@ func TestTwoGateways(t *testing.T) {
 	t.Parallel()
 	east := harness.StartAs(t, `
 mtp:
-  - {name: trunk, type: websocket, listen: "127.0.0.1:0", trunk: true, speaks_for: ["self::noc", "self::west"], role: controller}
+  - name: trunk
+    type: websocket
+    listen: "127.0.0.1:0"
+    trunk: true
+    speaks_for: ["self::noc", "self::west"]
+    role: controller
 controllers: [{endpoint_id: "self::noc"}]
 `)
 	cpe := east.CPE("tr181-wifi", nil)
@@ -179,7 +184,8 @@ rules: [{from: "self::guest", role: agent, action: deny}]
 	if _, err := noc.Get(deadline(t), cpe.Agent, 0, "Device.DeviceInfo.ModelName"); err != nil {
 		t.Errorf("Get: got %v, want nil", err)
 	}
-	if got := gw.Ask("routes", "explain", "ops::00D09E-OLD-1", "--role", "agent"); !strings.Contains(got, string(cpe.Agent)) {
+	got := gw.Ask("routes", "explain", "ops::00D09E-OLD-1", "--role", "agent")
+	if !strings.Contains(got, string(cpe.Agent)) {
 		t.Errorf("explain of the alias: got %q, want %s in it", got, cpe.Agent)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
