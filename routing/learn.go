@@ -46,10 +46,16 @@ func (p *port) Bind(a usp.Address, hint mtp.Hint) error {
 	// judged by what they show themselves. While another Link is up this one
 	// may be that of the other role [R-ARC.1], unless that has proved who it is
 	// and this one has not.
-	if role := p.r.knownRole(a.ID); !p.beside(usp.Address{ID: a.ID, Role: role}) {
-		a.Role = role
+	was := usp.Address{ID: a.ID, Role: p.r.knownRole(a.ID)}
+	beside := p.beside(was)
+	if !beside {
+		a = was
 	}
 	err := p.bind(a, hint)
+	if err == nil && beside && !p.beside(was) { // it has gone meanwhile
+		a = was
+		err = p.bind(a, hint)
+	}
 	p.who.unguess(p.r.canon(a.ID), a.Role)
 	return err
 }
@@ -301,17 +307,19 @@ func (r *Router) heirs(id usp.EndpointID) {
 	if e == nil {
 		return
 	}
-	links := e.main.links.Load()
-	if links == nil {
-		return
-	}
-	for _, b := range *links {
-		var hint mtp.Hint
-		if b.hint != nil {
-			hint = *b.hint
+	e.eachLane(func(l *lane) {
+		links := l.links.Load()
+		if links == nil {
+			return
 		}
-		_ = b.p.Bind(usp.Address{ID: id}, hint) // or it stays as it is
-	}
+		for _, b := range *links {
+			var hint mtp.Hint
+			if b.hint != nil {
+				hint = *b.hint
+			}
+			_ = b.p.Bind(usp.Address{ID: id}, hint) // or it stays as it is
+		}
+	})
 }
 
 // Unbind implements mtp.Port.
