@@ -49,6 +49,7 @@ interop: ## against real peers, which this installs
 .PHONY: soak
 soak: ## the long runs
 	$(MAKE) fuzz FUZZTIME=5m
+	$(GO) test -tags soak -run FiftyThousand -count=1 -v ./mtp/ws
 
 .PHONY: generate
 generate: ## make the generated code anew
