@@ -117,12 +117,23 @@ func (o *tlsOptions) client(host string, p *proof) *dtlsConfig {
 	return d
 }
 
+// authorities are the CAs of a peer that we dial: those of clients where none of
+// servers are configured, as they are at the moment.
+func authorities(conf *tls.Config) *x509.CertPool {
+	if conf.RootCAs != nil {
+		return conf.RootCAs
+	}
+	if conf.GetConfigForClient != nil {
+		if now, err := conf.GetConfigForClient(clientHello("", nil)); err == nil && now != nil {
+			return now.ClientCAs
+		}
+	}
+	return conf.ClientCAs
+}
+
 // verifyEndpoint checks the chain of a peer that we dial, but no host name.
 func (o *tlsOptions) verifyEndpoint(d *dtlsConfig, conf *tls.Config) {
-	roots, after := conf.RootCAs, d.VerifyPeerCertificate
-	if roots == nil {
-		roots = conf.ClientCAs
-	}
+	after := d.VerifyPeerCertificate
 	d.InsecureSkipVerify = true
 	d.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
 		certs, err := parseCertificates(raw)
@@ -130,7 +141,7 @@ func (o *tlsOptions) verifyEndpoint(d *dtlsConfig, conf *tls.Config) {
 			return err
 		}
 		opts := x509.VerifyOptions{
-			Roots: roots, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+			Roots: authorities(conf), Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 		}
 		if conf.Time != nil {
 			opts.CurrentTime = conf.Time()
