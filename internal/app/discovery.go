@@ -17,6 +17,7 @@ import (
 
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/discovery"
+	"github.com/uspgate/uspgate/internal/pki"
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/mtp/coap"
 	"github.com/uspgate/uspgate/mtp/ws"
@@ -33,7 +34,8 @@ type neighbours struct {
 	reg *prometheus.Registry
 	app *App
 
-	fleet *mtp.Fleet // of those found; nil without browse
+	fleet *mtp.Fleet  // of those found; nil without browse
+	trust *pki.Source // for them
 
 	mu    sync.Mutex
 	found map[usp.Address]discovery.Endpoint
@@ -51,7 +53,12 @@ func (a *App) buildDiscovery(o Options, reg *prometheus.Registry) error {
 		return nil
 	}
 	var err error
-	n.fleet, err = mtp.NewFleet(mtp.FleetOptions{Name: foundName, New: n.dial, Log: o.Log, Metrics: reg})
+	if n.trust, err = a.source(o, reg, foundName, &o.Config.TLS, o.Config.TLS.ServerCA); err != nil {
+		return err
+	}
+	n.fleet, err = mtp.NewFleet(mtp.FleetOptions{
+		Name: foundName, Addr: "the local network", New: n.dial, Log: o.Log, Metrics: reg,
+	})
 	if err != nil {
 		return err
 	}
@@ -179,20 +186,16 @@ func (n *neighbours) dial(m mtp.FleetMember) (mtp.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := config.MTP{Name: foundName, Connect: e.URL, Peer: string(e.EndpointID), TLS: n.o.Config.TLS}
-	tls, err := n.app.clientTLS(n.o, nil, &b)
-	if err != nil {
-		return nil, err
-	}
+	conf := n.trust.ClientConfig(secureHost(e.URL), e.EndpointID) // used for wss and coaps
 	if u.Scheme == "ws" || u.Scheme == "wss" {
 		return ws.NewClient(ws.ClientOptions{
 			LinkOptions: ws.LinkOptions{Name: foundName, Log: n.o.Log, Metrics: n.reg},
 			URL:         e.URL, Endpoint: usp.EndpointID(n.o.Config.Discovery.EndpointID), Carrier: true,
-			Peer: e.EndpointID, Role: e.Role, TLS: tls, Hold: m.Hold,
+			Peer: e.EndpointID, Role: e.Role, TLS: conf, Hold: m.Hold,
 		})
 	}
 	return coap.NewClient(coap.ClientOptions{
 		LinkOptions: coap.LinkOptions{Name: foundName, Log: n.o.Log, Metrics: n.reg},
-		URL:         e.URL, Peer: e.EndpointID, Role: e.Role, TLS: tls, Hold: m.Hold,
+		URL:         e.URL, Peer: e.EndpointID, Role: e.Role, TLS: conf, Hold: m.Hold,
 	})
 }

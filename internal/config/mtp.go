@@ -51,6 +51,10 @@ type MTP struct {
 	AllowGIDs     []int    `yaml:"allow_gids" side:"server" for:"uds" doc:"group ids that may connect"`
 	Advertise     string   `yaml:"advertise" for:"coap" doc:"host:port under which peers reach us; empty: the local address towards each"`
 
+	ReplyTo         []string `yaml:"reply_to" for:"coap" doc:"networks in which answers may be wanted, beside the address a Record came from"`
+	ReplyToSource   bool     `yaml:"reply_to_source" for:"coap" doc:"answer to the address and port that a Record came from: peers behind a NAT"`
+	ReplyToOptional bool     `yaml:"reply_to_optional" for:"coap" doc:"take Records without reply-to"`
+
 	Username     string `yaml:"username" side:"client" doc:"user name for the other side"`
 	Password     Secret `yaml:"password" side:"client" doc:"its password"`
 	PasswordFile string `yaml:"password_file" side:"client" doc:"file that holds the password"`
@@ -65,7 +69,7 @@ type MTP struct {
 	ProxyFrom      []string `yaml:"proxy_from" side:"server" for:"websocket,mqtt,stomp" doc:"networks of load balancers that send a PROXY protocol header"`
 	MaxRecord      Size     `yaml:"max_record" doc:"largest Record"`
 	MaxConnections int      `yaml:"max_connections" side:"server" doc:"connections at the same time; coap: peers"`
-	MaxPerAddress  int      `yaml:"max_connections_per_address" side:"server" for:"websocket,mqtt,stomp" doc:"of these from one address; 0: no bound of its own"`
+	MaxPerAddress  int      `yaml:"max_connections_per_address" side:"server" for:"websocket,mqtt,stomp,coap" doc:"of these from one address; 0: no bound of its own"`
 	KeepAlive      Duration `yaml:"keep_alive" for:"websocket,stomp,mqtt/client" doc:"interval between signs of life: pings or heart-beats"`
 	Retry          Retry    `yaml:"retry" side:"client" doc:"how to connect again"`
 }

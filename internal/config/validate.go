@@ -98,12 +98,7 @@ func (d *decoder) cwmp(c *CWMP) {
 	d.auth("cwmp.auth", &c.Auth, "none", "basic", "digest")
 	d.positive("cwmp.max_sessions", c.MaxSessions)
 	d.exposed("cwmp", c.Listen, c.Auth.Mode, c.Insecure)
-	for i, n := range c.ConnectionRequest.Networks {
-		if _, err := netip.ParsePrefix(n); err != nil {
-			d.invalid(fmt.Sprintf("cwmp.connection_request.networks[%d]", i),
-				fmt.Sprintf("%q is not a network", n), "write for example 10.0.0.0/8")
-		}
-	}
+	d.networks("cwmp.connection_request.networks", c.ConnectionRequest.Networks)
 	if (c.ConnectionRequest.Username == "") != (c.ConnectionRequest.Password == "") {
 		d.invalid("cwmp.connection_request", "user name and password go together", "set both or none")
 	}

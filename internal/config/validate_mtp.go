@@ -41,6 +41,7 @@ func (d *decoder) mtp(path string, m *MTP) {
 	}
 	d.names(path, m)
 	d.patterns(path+".speaks_for", m.SpeaksFor)
+	d.networks(path+".reply_to", m.ReplyTo)
 	if m.Trunk && len(m.SpeaksFor) == 0 {
 		d.invalid(path+".speaks_for", "a trunk speaks for many Endpoints, and none is named",
 			`name them, for example ["ops::00D09E-*"]`)
@@ -111,12 +112,7 @@ func (d *decoder) server(path string, m *MTP) {
 		d.invalid(path+".path", fmt.Sprintf("%q does not begin with /", m.Path), "write for example /usp")
 	}
 	d.positive(path+".max_connections", m.MaxConnections)
-	for i, n := range m.ProxyFrom {
-		if _, err := netip.ParsePrefix(n); err != nil {
-			d.invalid(fmt.Sprintf("%s.proxy_from[%d]", path, i), fmt.Sprintf("%q is not a network", n),
-				"write for example 10.0.0.0/8")
-		}
-	}
+	d.networks(path+".proxy_from", m.ProxyFrom)
 	if m.Type != "uds" {
 		d.exposed(path, m.Listen, m.Auth.Mode, m.Insecure)
 	}
@@ -171,6 +167,15 @@ func (d *decoder) certificates(path string, c *AgentCertificates) {
 	}
 	if c.Mode == "wildcard" && len(c.Files) == 0 {
 		d.invalid(path+".files", "there is no certificate", "name one with its key per OUI")
+	}
+}
+
+func (d *decoder) networks(path string, list []string) {
+	for i, n := range list {
+		if _, err := netip.ParsePrefix(n); err != nil {
+			d.invalid(fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("%q is not a network", n),
+				"write for example 10.0.0.0/8")
+		}
 	}
 }
 
