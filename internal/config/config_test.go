@@ -139,8 +139,13 @@ func TestProblems(t *testing.T) {
 				"name a trunk or a shared connection to a broker",
 		},
 		"connection per Agent to an Agent": {
-			"mtp:\n  - {name: a, type: websocket, connect: \"ws://b/usp\", link: per_agent, role: agent}\n",
+			"mtp:\n  - {name: a, type: websocket, connect: \"ws://b/usp\", link: per_agent, role: agent, peer: \"self::c\"}\n",
 			"f.yaml:2:72: mtp[0].role: only a Controller can be given one connection per Agent; set role: controller",
+		},
+		"connection per Agent to nobody": {
+			"mtp:\n  - {name: a, type: websocket, connect: \"ws://b/usp\", link: per_agent, role: controller}\n",
+			"f.yaml:2:5: mtp[0].peer: a connection per Agent is for one Controller, and none is named; " +
+				"write for example self::controller",
 		},
 		"shared block": {
 			"mtp:\n  - {name: a, type: websocket, tls: {shared: true}}\n",

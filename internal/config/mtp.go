@@ -24,7 +24,7 @@ type MTP struct {
 	Role         string `yaml:"role" doc:"role of the peers: agent, controller, or unknown to find out"`
 
 	EndpointID string   `yaml:"endpoint_id" for:"websocket/client,mqtt/client,stomp/client,uds" doc:"Endpoint ID by which the gateway shows itself in the handshake"`
-	Peer       string   `yaml:"peer" side:"client" for:"websocket,coap,uds" doc:"Endpoint ID of the other side; empty: any"`
+	Peer       string   `yaml:"peer" side:"client" doc:"Endpoint ID of the other side; empty: any; mqtt, stomp: with per_agent"`
 	Presents   string   `yaml:"presents" for:"uds" doc:"the one Endpoint that this socket shows to its peers"`
 	Trunk      bool     `yaml:"trunk" for:"websocket,uds" doc:"many Endpoints are behind the peer: another gateway"`
 	SpeaksFor  []string `yaml:"speaks_for" doc:"Endpoint IDs for which the peer may speak, that of a trunk itself among them; * stands for any characters; empty on a broker: any"`

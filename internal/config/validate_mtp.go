@@ -128,6 +128,9 @@ func (d *decoder) client(path string, m *MTP) {
 	}
 	d.oneOf(path+".link", m.Link, "shared", "per_agent")
 	switch {
+	case m.Link == "per_agent" && m.Peer == "":
+		d.invalid(path+".peer", "a connection per Agent is for one Controller, and none is named",
+			"write for example self::controller")
 	case m.Link == "per_agent" && m.Role != "controller":
 		d.invalid(path+".role", "only a Controller can be given one connection per Agent", "set role: controller")
 	case m.Type == "stomp" && m.Role == "unknown":
