@@ -71,8 +71,13 @@ func parseTarget(s string) (target, error) {
 		}
 		t.port = uint16(port)
 	}
-	t.path, err = splitPath(u.EscapedPath())
-	return t, err
+	if t.path, err = splitPath(u.EscapedPath()); err != nil {
+		return target{}, err
+	}
+	if n := len(t.String()); n > maxHeader/2 { // it grows by what has to be escaped
+		return target{}, fmt.Errorf("%w: %d bytes", errURI, n)
+	}
+	return t, nil
 }
 
 // checkName checks a host: an IP address, or a name as DNS has them.
