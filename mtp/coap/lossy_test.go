@@ -109,7 +109,7 @@ func TestLoss(t *testing.T) {
 	t.Parallel()
 	const records = 3
 	o := coap.LinkOptions{
-		ReplyToSource: true, AckTimeout: 15 * time.Millisecond, MaxRetransmit: 8, AckDelay: 10 * time.Millisecond,
+		ReplyToSource: true, AckTimeout: 15 * time.Millisecond, MaxRetransmit: 14, AckDelay: 10 * time.Millisecond,
 	}
 	hub, peer := mtptest.NewRecorder(t), mtptest.NewRecorder(t)
 	server := mtptest.Start(t, newServer(t, coap.ServerOptions{LinkOptions: o, Role: usp.RoleAgent}), hub)
