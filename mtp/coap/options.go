@@ -278,7 +278,7 @@ func (o *ServerOptions) setDefaults() error {
 		def(&o.Listen, "127.0.0.1:5683")
 	} else {
 		def(&o.Listen, "127.0.0.1:5684")
-		o.TLS = atLeastTLS12(o.TLS)
+		o.TLS = mtp.AtLeastTLS12(o.TLS)
 	}
 	def(&o.MaxPeers, DefaultMaxPeers)
 	def(&o.MoveAfter, DefaultMoveAfter)
@@ -296,14 +296,6 @@ func (o *ClientOptions) setDefaults() error {
 	if o.TLS == nil {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	o.TLS = atLeastTLS12(o.TLS)
+	o.TLS = mtp.AtLeastTLS12(o.TLS)
 	return o.LinkOptions.setDefaults()
-}
-
-// atLeastTLS12 returns a copy of c without older versions [R-MTP.0]; DTLS 1.2
-// is the only one that is spoken.
-func atLeastTLS12(c *tls.Config) *tls.Config {
-	c = c.Clone()
-	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
-	return c
 }

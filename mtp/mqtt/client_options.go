@@ -157,7 +157,7 @@ func (o *ClientOptions) setDefaults() error {
 	if o.TLS == nil {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	o.TLS = atLeastTLS12(o.TLS)
+	o.TLS = mtp.AtLeastTLS12(o.TLS)
 	return errors.Join(o.checkRole(), o.checkTopics(), checkInflight(o.MaxInflight), o.Topics.check())
 }
 

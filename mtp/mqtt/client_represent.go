@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/uspgate/uspgate/mtp/internal/fifo"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -24,7 +25,7 @@ type represented struct {
 	full  bool
 	// Of the connection; the queue is nil without one, or without need.
 	gate   func(uint64) // told how many have been queued
-	queue  fifo[usp.Address]
+	queue  fifo.Queue[usp.Address]
 	queued uint64
 	wake   chan struct{}
 }
@@ -85,14 +86,14 @@ func (r *represented) push(a usp.Address, p *presence) {
 		return
 	}
 	p.queued = true
-	r.queue.push(a)
+	r.queue.Push(a)
 	r.queued++
 }
 
 // tell has the connection hear what is queued. It unlocks r.mu: the connection
 // takes locks of its own.
 func (r *represented) tell() {
-	gate, n, waiting := r.gate, r.queued, r.queue.len() > 0
+	gate, n, waiting := r.gate, r.queued, r.queue.Len() > 0
 	r.mu.Unlock()
 	if gate != nil {
 		gate(n)
@@ -110,7 +111,7 @@ func (r *represented) tell() {
 // subscription.
 func (r *represented) connected(gate func(uint64)) {
 	r.mu.Lock()
-	r.gate, r.queued, r.queue = gate, 0, fifo[usp.Address]{}
+	r.gate, r.queued, r.queue = gate, 0, fifo.Queue[usp.Address]{}
 	for a, p := range r.addrs {
 		p.subscribed, p.queued = false, false
 		r.push(a, p)
@@ -122,7 +123,7 @@ func (r *represented) connected(gate func(uint64)) {
 func (r *represented) disconnected() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.gate, r.queue = nil, fifo[usp.Address]{}
+	r.gate, r.queue = nil, fifo.Queue[usp.Address]{}
 	for a, p := range r.addrs {
 		if p.queued = false; !p.wanted {
 			delete(r.addrs, a)
@@ -136,14 +137,14 @@ func (r *represented) disconnected() {
 func (r *represented) next(limit int) (list []usp.Address, subscribe bool, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for r.queue.len() > 0 && len(list) < limit {
-		a := *r.queue.at(0)
+	for r.queue.Len() > 0 && len(list) < limit {
+		a := *r.queue.At(0)
 		p := r.addrs[a]
 		todo := p.wanted != p.subscribed
 		if todo && len(list) > 0 && p.wanted != subscribe {
 			break
 		}
-		r.queue.pop()
+		r.queue.Pop()
 		p.queued = false
 		n++
 		if todo {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/internal/fifo"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -95,7 +96,7 @@ type flow struct {
 	ready   bool     // the peer can take Records
 	state   flowState
 	cause   error // of the end; the first one counts
-	out     fifo[entry]
+	out     fifo.Queue[entry]
 	base    uint64 // number of the oldest entry since the beginning
 	next    int    // index in out of the first entry that waits
 	records int    // not settled
@@ -168,7 +169,7 @@ func (f *flow) deliver(d *delivery) bool {
 	if f.state != flowOpen || f.messages >= f.o.maxRecords || f.messages > 0 && f.messageBytes+size > f.o.maxBytes {
 		return false
 	}
-	f.out.push(entry{plain: d})
+	f.out.Push(entry{plain: d})
 	f.messages++
 	f.messageBytes += size
 	f.wake()
@@ -186,7 +187,7 @@ func (f *flow) enqueue(rec *usp.Record, dest string, t mtp.Token) error {
 	case f.records >= f.o.maxRecords, f.records > 0 && f.bytes+len(data) > f.o.maxBytes:
 		return mtp.ErrFull
 	}
-	f.out.push(entry{data: data, from: h.From, to: h.To, dest: dest, token: t, gate: f.gate})
+	f.out.Push(entry{data: data, from: h.From, to: h.To, dest: dest, token: t, gate: f.gate})
 	f.records++
 	f.bytes += len(data)
 	f.wake()
@@ -244,7 +245,7 @@ func (f *flow) answer(t mtp.Token, err error) {
 func (f *flow) acked(id uint16, outcome error) {
 	f.mu.Lock()
 	for i := range f.next {
-		e := f.out.at(i)
+		e := f.out.At(i)
 		if e.state != entryFlying || e.id != id {
 			continue
 		}
@@ -264,7 +265,7 @@ func (f *flow) acked(id uint16, outcome error) {
 
 // finish takes an entry out; f.mu is held.
 func (f *flow) finish(i int) {
-	e := f.out.at(i)
+	e := f.out.At(i)
 	if e.plain != nil {
 		f.messages--
 		f.messageBytes -= e.plain.size()
@@ -273,8 +274,8 @@ func (f *flow) finish(i int) {
 		f.bytes -= len(e.data)
 	}
 	*e = entry{state: entrySettled}
-	for f.next > 0 && f.out.at(0).state == entrySettled {
-		f.out.pop()
+	for f.next > 0 && f.out.At(0).state == entrySettled {
+		f.out.Pop()
 		f.base++
 		f.next--
 	}
@@ -333,14 +334,14 @@ func (f *flow) end(cause error) error {
 
 	f.mu.Lock()
 	left, port := f.out, f.port
-	f.out, f.next, f.records, f.bytes, f.in = fifo[entry]{}, 0, 0, 0, receipts{}
+	f.out, f.next, f.records, f.bytes, f.in = fifo.Queue[entry]{}, 0, 0, 0, receipts{}
 	f.messages, f.messageBytes = 0, 0
 	f.mu.Unlock()
 	if port == nil {
 		return cause // never introduced, or refused: nobody waits for an outcome
 	}
-	for ; left.len() > 0; left.pop() {
-		if e := left.at(0); e.state != entrySettled && e.plain == nil {
+	for ; left.Len() > 0; left.Pop() {
+		if e := left.At(0); e.state != entrySettled && e.plain == nil {
 			f.o.metrics.Sent(1, mtp.ErrLinkDown)
 			port.Settled(e.token, mtp.ErrLinkDown)
 		}

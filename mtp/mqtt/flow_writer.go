@@ -49,15 +49,15 @@ func (f *flow) wake() {
 // sendable reports whether an entry may be written: the window counts from the
 // oldest one without PUBACK, so that packet ids never collide.
 func (f *flow) sendable() bool {
-	if !f.ready || f.next >= f.out.len() || f.next >= f.o.window {
+	if !f.ready || f.next >= f.out.Len() || f.next >= f.o.window {
 		return false
 	}
-	e := f.out.at(f.next)
+	e := f.out.At(f.next)
 	return e.plain != nil || f.port != nil && e.gate <= f.opened
 }
 
 // drained reports that nothing more can be done before the good-bye.
-func (f *flow) drained() bool { return f.out.len() == 0 || !f.ready && f.next == 0 && f.port != nil }
+func (f *flow) drained() bool { return f.out.Len() == 0 || !f.ready && f.next == 0 && f.port != nil }
 
 // run is the writer.
 func (f *flow) run() {
@@ -130,7 +130,7 @@ func (f *flow) takeAcks(b *batch) (denied error) {
 
 // take encodes the next entry; f.mu is held.
 func (f *flow) take(b *batch) {
-	e := f.out.at(f.next)
+	e := f.out.At(f.next)
 	number := f.base + uint64(f.next)
 	f.next++
 	e.state = entryFlushing

@@ -177,7 +177,7 @@ func (o *ServerOptions) setDefaults() error {
 	}
 	o.Log = o.Log.Named("mtp.mqtt").With(zap.String("listener", o.Name))
 	if o.TLS != nil {
-		o.TLS = atLeastTLS12(o.TLS) // [R-MQTT.48]
+		o.TLS = mtp.AtLeastTLS12(o.TLS) // [R-MQTT.48]
 	}
 	return errors.Join(checkInflight(o.MaxInflight), o.Topics.check(), checkFilters(o.RecordFilters))
 }
@@ -205,11 +205,4 @@ func checkInflight(n int) error {
 		return errors.New("mqtt: MaxInflight is 1 to 16384")
 	}
 	return nil
-}
-
-// atLeastTLS12 returns a copy of c without older versions [R-MTP.0].
-func atLeastTLS12(c *tls.Config) *tls.Config {
-	c = c.Clone()
-	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
-	return c
 }

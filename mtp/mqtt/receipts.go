@@ -3,7 +3,10 @@
 
 package mqtt
 
-import "github.com/uspgate/uspgate/mtp"
+import (
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/internal/fifo"
+)
 
 // receipt is a PUBLISH with a Record that has been received and not yet been
 // acknowledged.
@@ -19,40 +22,40 @@ type receipt struct {
 // of its receipt.
 type receipts struct {
 	first mtp.Token // token of the oldest
-	list  fifo[receipt]
+	list  fifo.Queue[receipt]
 	// unreleased are the ids of QoS 2 whose PUBREC has been written and whose
 	// PUBREL has not come [MQTT-4.3.3-10].
 	unreleased map[uint16]struct{}
 }
 
 // open is how many the peer may count against the Receive Maximum.
-func (r *receipts) open() int { return r.list.len() + len(r.unreleased) }
+func (r *receipts) open() int { return r.list.Len() + len(r.unreleased) }
 
 // add returns the token of a new receipt.
 func (r *receipts) add(id uint16, qos byte) mtp.Token {
-	r.list.push(receipt{id: id, qos: qos})
-	return r.first + mtp.Token(r.list.len()-1)
+	r.list.Push(receipt{id: id, qos: qos})
+	return r.first + mtp.Token(r.list.Len()-1)
 }
 
 // settle notes the outcome and reports whether the oldest receipt has one.
 func (r *receipts) settle(t mtp.Token, err error) bool {
-	if i := t - r.first; t >= r.first && i < mtp.Token(r.list.len()) {
-		p := r.list.at(int(i))
+	if i := t - r.first; t >= r.first && i < mtp.Token(r.list.Len()) {
+		p := r.list.At(int(i))
 		p.done, p.err = true, err
 	}
 	return r.due()
 }
 
 // due reports whether the oldest receipt has its outcome.
-func (r *receipts) due() bool { return r.list.len() > 0 && r.list.at(0).done }
+func (r *receipts) due() bool { return r.list.Len() > 0 && r.list.At(0).done }
 
 // next takes the oldest receipt if it has its outcome.
 func (r *receipts) next() (receipt, bool) {
 	if !r.due() {
 		return receipt{}, false
 	}
-	out := *r.list.at(0)
-	r.list.pop()
+	out := *r.list.At(0)
+	r.list.Pop()
 	r.first++
 	return out, true
 }
@@ -63,8 +66,8 @@ func (r *receipts) repeated(id uint16) (again, answered bool) {
 	if _, answered = r.unreleased[id]; answered {
 		return true, true
 	}
-	for i := range r.list.len() {
-		if p := r.list.at(i); p.id == id && p.qos == 2 {
+	for i := range r.list.Len() {
+		if p := r.list.At(i); p.id == id && p.qos == 2 {
 			return true, false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/internal/fifo"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -87,7 +88,7 @@ type flow struct {
 	running bool
 	state   flowState
 	cause   error // of the end; the first one counts
-	out     fifo[entry]
+	out     fifo.Queue[entry]
 	base    uint64 // number of the oldest entry
 	next    int    // index in out of the first entry that waits
 	records int    // not settled
@@ -160,8 +161,8 @@ func (f *flow) enqueue(rec *usp.Record, dest string, t mtp.Token) error {
 	case f.records >= f.o.maxRecords, f.records > 0 && f.bytes+len(data) > f.o.maxBytes:
 		return mtp.ErrFull
 	}
-	number := f.base + uint64(f.out.len())
-	f.out.push(entry{data: data, from: h.From, to: h.To, dest: dest, token: t, number: number})
+	number := f.base + uint64(f.out.Len())
+	f.out.Push(entry{data: data, from: h.From, to: h.To, dest: dest, token: t, number: number})
 	f.records++
 	f.bytes += len(data)
 	f.wake()
@@ -190,11 +191,11 @@ func (f *flow) ack(t mtp.Token, err error) {
 func (f *flow) receipted(number uint64, outcome error) {
 	f.mu.Lock()
 	i := number - f.base
-	if number < f.base || i >= uint64(f.next) || f.out.at(int(i)).state != entryFlying {
+	if number < f.base || i >= uint64(f.next) || f.out.At(int(i)).state != entryFlying {
 		f.mu.Unlock()
 		return
 	}
-	t, port := f.out.at(int(i)).token, f.port
+	t, port := f.out.At(int(i)).token, f.port
 	f.finish(int(i))
 	f.o.cautious = max(f.o.cautious-1, 0)
 	f.wake()
@@ -209,7 +210,7 @@ func (f *flow) unreceipted() (n int, last uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range f.next {
-		if e := f.out.at(i); e.state == entryFlying {
+		if e := f.out.At(i); e.state == entryFlying {
 			n, last = n+1, e.number
 		}
 	}
@@ -218,12 +219,12 @@ func (f *flow) unreceipted() (n int, last uint64) {
 
 // finish takes an entry out; f.mu is held.
 func (f *flow) finish(i int) {
-	e := f.out.at(i)
+	e := f.out.At(i)
 	f.records--
 	f.bytes -= len(e.data)
 	*e = entry{state: entrySettled}
-	for f.next > 0 && f.out.at(0).state == entrySettled {
-		f.out.pop()
+	for f.next > 0 && f.out.At(0).state == entrySettled {
+		f.out.Pop()
 		f.base++
 		f.next--
 	}
@@ -311,13 +312,13 @@ func (f *flow) end(cause error) error {
 
 	f.mu.Lock()
 	left, port := f.out, f.port
-	f.out, f.next, f.records, f.bytes, f.in, f.control = fifo[entry]{}, 0, 0, 0, receipts{}, nil
+	f.out, f.next, f.records, f.bytes, f.in, f.control = fifo.Queue[entry]{}, 0, 0, 0, receipts{}, nil
 	f.mu.Unlock()
 	if port == nil {
 		return cause // never introduced, or refused: nobody waits for an outcome
 	}
-	for ; left.len() > 0; left.pop() {
-		if e := left.at(0); e.state != entrySettled {
+	for ; left.Len() > 0; left.Pop() {
+		if e := left.At(0); e.state != entrySettled {
 			f.o.metrics.Sent(1, mtp.ErrLinkDown)
 			port.Settled(e.token, mtp.ErrLinkDown)
 		}

@@ -52,16 +52,16 @@ func (f *flow) sendable() bool {
 	if f.o.cautious > 0 {
 		window = min(window, 1)
 	}
-	return f.ready && f.state <= flowClosing && f.port != nil && f.next < f.out.len() && (window <= 0 || f.next < window)
+	return f.ready && f.state <= flowClosing && f.port != nil && f.next < f.out.Len() && (window <= 0 || f.next < window)
 }
 
 // parting reports that nothing more can be done before the good-bye.
 func (f *flow) parting() bool {
 	switch f.state {
 	case flowClosing:
-		return f.out.len() == 0 || !f.ready && f.next == 0 && f.port != nil
+		return f.out.Len() == 0 || !f.ready && f.next == 0 && f.port != nil
 	case flowDeparted:
-		return f.in.list.len() == 0
+		return f.in.list.Len() == 0
 	default:
 		return false
 	}
@@ -138,7 +138,7 @@ func (f *flow) takeReceipts(b *batch) (denied error) {
 
 // take encodes the next entry; f.mu is held.
 func (f *flow) take(b *batch) {
-	e := f.out.at(f.next)
+	e := f.out.At(f.next)
 	f.next++
 	e.state = entryFlushing
 	head, err := f.c.begin(b.head, e)

@@ -226,7 +226,7 @@ func (o *ServerOptions) setDefaults() error {
 	def(&o.MaxConnections, DefaultMaxConnections)
 	def(&o.MaxSubscriptions, DefaultMaxSubscriptions)
 	if o.TLS != nil {
-		o.TLS = atLeastTLS12(o.TLS)
+		o.TLS = mtp.AtLeastTLS12(o.TLS)
 	}
 	return o.LinkOptions.setDefaults()
 }
@@ -240,7 +240,7 @@ func (o *ClientOptions) setDefaults() (*url.URL, error) {
 	if o.TLS == nil {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	o.TLS = atLeastTLS12(o.TLS)
+	o.TLS = mtp.AtLeastTLS12(o.TLS)
 	if err := o.LinkOptions.setDefaults(); err != nil {
 		return nil, err
 	}
@@ -280,11 +280,4 @@ func def[T comparable](v *T, d T) {
 	if *v == zero {
 		*v = d
 	}
-}
-
-// atLeastTLS12 returns a copy of c without older versions [R-MTP.0].
-func atLeastTLS12(c *tls.Config) *tls.Config {
-	c = c.Clone()
-	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
-	return c
 }

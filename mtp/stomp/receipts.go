@@ -3,7 +3,10 @@
 
 package stomp
 
-import "github.com/uspgate/uspgate/mtp"
+import (
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/internal/fifo"
+)
 
 // receipt is a frame that has been received and whose RECEIPT, if it has asked
 // for one, is due when its outcome is known.
@@ -19,34 +22,34 @@ type receipt struct {
 // received [STOMP 1.2, RECEIPT]. A token is the number of its receipt.
 type receipts struct {
 	first mtp.Token // token of the oldest
-	list  fifo[receipt]
+	list  fifo.Queue[receipt]
 }
 
 // add returns the token of a new receipt.
 func (r *receipts) add(p receipt) mtp.Token {
-	r.list.push(p)
-	return r.first + mtp.Token(r.list.len()-1)
+	r.list.Push(p)
+	return r.first + mtp.Token(r.list.Len()-1)
 }
 
 // settle notes the outcome and reports whether the oldest receipt has one.
 func (r *receipts) settle(t mtp.Token, err error) bool {
-	if i := t - r.first; t >= r.first && i < mtp.Token(r.list.len()) {
-		p := r.list.at(int(i))
+	if i := t - r.first; t >= r.first && i < mtp.Token(r.list.Len()) {
+		p := r.list.At(int(i))
 		p.done, p.err = true, err
 	}
 	return r.due()
 }
 
 // due reports whether the oldest receipt has its outcome.
-func (r *receipts) due() bool { return r.list.len() > 0 && r.list.at(0).done }
+func (r *receipts) due() bool { return r.list.Len() > 0 && r.list.At(0).done }
 
 // next takes the oldest receipt if it has its outcome.
 func (r *receipts) next() (receipt, bool) {
 	if !r.due() {
 		return receipt{}, false
 	}
-	out := *r.list.at(0)
-	r.list.pop()
+	out := *r.list.At(0)
+	r.list.Pop()
 	r.first++
 	return out, true
 }

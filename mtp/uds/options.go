@@ -221,7 +221,7 @@ func (o *ServerOptions) setDefaults() error {
 		o.MaxConnections = DefaultMaxConnections
 	}
 	if o.TLS != nil {
-		o.TLS = atLeastTLS12(o.TLS)
+		o.TLS = mtp.AtLeastTLS12(o.TLS)
 	}
 	return nil
 }
@@ -237,7 +237,7 @@ func (o *ClientOptions) setDefaults() error {
 	setDefault(&o.Retry.Interval, DefaultRetryInterval)
 	setDefault(&o.Retry.Multiplier, DefaultRetryMultiplier)
 	if o.TLS != nil {
-		o.TLS = atLeastTLS12(o.TLS)
+		o.TLS = mtp.AtLeastTLS12(o.TLS)
 		if o.TLS.ServerName == "" {
 			o.TLS.ServerName = "localhost"
 		}
@@ -257,11 +257,4 @@ func socketPath(s string) (string, error) {
 		return "", fmt.Errorf("%q: the path of a socket has at most %d bytes", path, maxPath)
 	}
 	return path, nil
-}
-
-// atLeastTLS12 returns a copy of c without older versions [R-UDS.23b].
-func atLeastTLS12(c *tls.Config) *tls.Config {
-	c = c.Clone()
-	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
-	return c
 }

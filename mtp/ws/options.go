@@ -204,7 +204,7 @@ func (o *ServerOptions) setDefaults() error {
 		o.MaxConnections = DefaultMaxConnections
 	}
 	if o.TLS != nil {
-		o.TLS = atLeastTLS12(o.TLS)
+		o.TLS = mtp.AtLeastTLS12(o.TLS)
 		o.TLS.NextProtos = []string{"http/1.1"}
 	}
 	return nil
@@ -224,17 +224,10 @@ func (o *ClientOptions) setDefaults() error {
 		return errors.New("ws: a client needs its own Endpoint ID")
 	}
 	if u.Scheme == "wss" {
-		o.TLS = atLeastTLS12(cmp.Or(o.TLS, &tls.Config{})) //nolint:gosec // which is what it does
+		o.TLS = mtp.AtLeastTLS12(cmp.Or(o.TLS, &tls.Config{})) //nolint:gosec // which is what it does
 	}
 	if o.Buffers == nil {
 		o.Buffers = &Buffers{}
 	}
 	return nil
-}
-
-// atLeastTLS12 returns a copy of c without older versions [R-MTP.0].
-func atLeastTLS12(c *tls.Config) *tls.Config {
-	c = c.Clone()
-	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
-	return c
 }
