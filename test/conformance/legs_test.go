@@ -219,7 +219,7 @@ func (e *end) listens(typ, addr string) string {
 func (e *end) connects(typ, url string) string {
 	retry := "20ms"
 	if e.broker != nil {
-		retry = "500ms, multiplier: 1000"
+		retry = "2s, multiplier: 1000"
 	}
 	b := fmt.Sprintf("  - name: %s\n    type: %s\n    connect: %q\n    role: %s\n    retry: {interval: %s}\n",
 		e.name, typ, url, e.role, retry)
@@ -283,14 +283,15 @@ func (e *end) cutBroker() {
 	e.broker.Start()
 }
 
-// onBroker waits until the gateway listens in the name of the counterpart, on a
-// broker that drops what nobody listens to.
+// onBroker waits until the Endpoint listens, and the gateway in the name of the
+// counterpart, on a broker that drops what nobody listens to.
 func (e *end) onBroker(topics mqtt.Topics) {
-	template := topics.Agent
+	own, other := topics.Controller, topics.Agent
 	if e.role == usp.RoleAgent {
-		template = topics.Controller
+		own, other = other, own
 	}
-	e.broker.Await(strings.ReplaceAll(template, "{endpoint_id}", string(e.peer)))
+	e.broker.Await(strings.ReplaceAll(own, "{endpoint_id}", string(e.id)))
+	e.broker.Await(strings.ReplaceAll(other, "{endpoint_id}", string(e.peer)))
 }
 
 // hint is what the Endpoint needs to send to the gateway.
