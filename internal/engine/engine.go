@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+)
+
+// Engine is a running engine. Safe for concurrent use; several of them, on
+// directories of their own, live in one process.
+type Engine struct {
+	o      Options
+	log    *zap.Logger
+	server *server.Server // nil: an external cluster
+	conn   *nats.Conn
+	js     jetstream.JetStream
+
+	mu      sync.Mutex
+	syncers map[string]*syncer // by stream
+	closed  bool
+}
+
+// Open starts the embedded engine, or connects to the cluster. Close ends it.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	if (o.Dir == "") == (o.URL == "") {
+		return nil, errors.New("engine: either a directory or a URL is required")
+	}
+	e := &Engine{o: o.withDefaults(), syncers: make(map[string]*syncer)}
+	e.log = e.o.Log.Named("engine")
+	ctx, cancel := context.WithTimeout(ctx, e.o.Start)
+	defer cancel()
+	if err := e.start(ctx); err != nil {
+		e.Close()
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	return e, nil
+}
+
+func (e *Engine) start(ctx context.Context) error {
+	var options []nats.Option
+	if e.o.Dir != "" {
+		if err := e.embed(ctx); err != nil {
+			return err
+		}
+		options = append(options, nats.InProcessServer(e.server))
+	}
+	var err error
+	if e.conn, err = nats.Connect(e.o.URL, options...); err != nil {
+		return fmt.Errorf("connecting: %w", err)
+	}
+	e.js, err = jetstream.New(e.conn)
+	return err
+}
+
+// embed starts the server of the process.
+func (e *Engine) embed(ctx context.Context) error {
+	interval := e.o.Interval
+	if interval == 0 {
+		interval = DefaultStart // for what syncer does not see: compacted blocks
+	}
+	s, err := server.NewServer(&server.Options{
+		ServerName: "uspgate", DontListen: true, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: e.o.Dir, SyncInterval: interval,
+		JetStreamMaxMemory: e.o.MaxMemory, JetStreamMaxStore: e.o.MaxStore,
+		MaxPayload: int32(e.o.MaxPayload), DisableJetStreamBanner: true,
+	})
+	if err != nil {
+		return err
+	}
+	e.server = s
+	s.Start()
+	deadline, _ := ctx.Deadline()
+	_ = deadline
+	if !s.ReadyForConnections(e.o.Start) {
+		return errors.New("the embedded server did not start in time")
+	}
+	return nil
+}
+
+// streamDir is the directory of a stream's blocks.
+func (e *Engine) streamDir(stream string) string {
+	return filepath.Join(e.o.Dir, "jetstream", "$G", "streams", stream, "msgs")
+}
+
+// durable calls done once everything that JetStream has acknowledged for stream
+// until now is as durable as it is going to be.
+func (e *Engine) durable(stream string, done func(error)) {
+	if e.server == nil || e.o.Interval != 0 {
+		done(nil) // the cluster has replicated it, or the server syncs by itself
+		return
+	}
+	e.mu.Lock()
+	y := e.syncers[stream]
+	if y == nil {
+		y = newSyncer(e.streamDir(stream))
+		e.syncers[stream] = y
+	}
+	e.mu.Unlock()
+	y.after(done)
+}
+
+// Close ends the engine. What was acknowledged is kept.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	if e.conn != nil {
+		e.conn.Close()
+	}
+	if e.server != nil {
+		e.server.Shutdown()
+		e.server.WaitForShutdown()
+	}
+}
