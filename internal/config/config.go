@@ -12,6 +12,7 @@ import (
 // Schema and Print.
 type Config struct {
 	DataDir     string       `yaml:"data_dir" doc:"directory for what has to outlive the process"`
+	Engine      Engine       `yaml:"engine" doc:"what keeps waiting Records and the state of devices"`
 	TLS         TLS          `yaml:"tls" doc:"certificate files for every listener and client with tls.shared"`
 	MTP         []MTP        `yaml:"mtp" doc:"USP bindings: one entry per listener or connection"`
 	Controllers []Controller `yaml:"controllers" doc:"who manages the Virtual Agents; empty: anyone on loopback"`
@@ -38,6 +39,26 @@ type TLS struct {
 	CRL        []string `yaml:"crl" doc:"PEM or DER files; a peer whose certificate is in one is refused"`
 	CRLExpired string   `yaml:"crl_expired" doc:"peers of a CA whose list is out of date: refuse or allow"`
 	MinVersion string   `yaml:"min_version" doc:"1.2 or 1.3"`
+}
+
+// Engine is what keeps waiting Records and the state of devices: NATS
+// JetStream, in this process or a cluster.
+type Engine struct {
+	Store          string   `yaml:"store" doc:"disk, or memory: nothing outlives the process"`
+	URL            string   `yaml:"url" doc:"a NATS cluster, nats://a:4222,nats://b:4222; empty: an engine of its own in data_dir"`
+	Node           string   `yaml:"node" doc:"name of this process among those on the cluster; empty: the name of the host"`
+	Replicas       int      `yaml:"replicas" doc:"servers of the cluster that keep a copy: 1, 3 or 5"`
+	Username       string   `yaml:"username" doc:"user name for the cluster"`
+	Password       Secret   `yaml:"password" doc:"password for the cluster"`
+	PasswordFile   string   `yaml:"password_file" doc:"file that holds the password"`
+	CredsFile      string   `yaml:"creds_file" doc:"NATS credentials file for the cluster"`
+	TLS            TLS      `yaml:"tls" doc:"certificate files for the cluster"`
+	Fsync          string   `yaml:"fsync" doc:"always: before anything is acknowledged; interval: every fsync_interval"`
+	FsyncInterval  Duration `yaml:"fsync_interval" doc:"what may be lost if the machine fails, with fsync: interval"`
+	EncryptKeyFile string   `yaml:"encrypt_key_file" doc:"file with the key that encrypts what is on disk; empty: it is not encrypted"`
+	MaxStore       Size     `yaml:"max_store" doc:"bytes on disk"`
+	MinFree        Size     `yaml:"min_free" doc:"free space of the file system below which nothing more is taken"`
+	MaxMemory      Size     `yaml:"max_memory" doc:"bytes that the engine keeps in memory for itself"`
 }
 
 // DefaultTLS returns the defaults of a TLS block.
@@ -117,6 +138,9 @@ type Routing struct {
 	QueueLimit  int      `yaml:"queue_limit" doc:"Records buffered for one Endpoint"`
 	QueueBytes  Size     `yaml:"queue_bytes" doc:"and their bytes"`
 	QueueAge    Duration `yaml:"queue_age" doc:"how long a Record may wait"`
+	Overflow    string   `yaml:"queue_overflow" doc:"what a full queue does: refuse, or drop_oldest, which spares session contexts"`
+	Total       int      `yaml:"total_limit" doc:"Records buffered for all Endpoints"`
+	TotalBytes  Size     `yaml:"total_bytes" doc:"and their bytes"`
 	SpillAfter  Duration `yaml:"spill_after" doc:"how long a Record may be under way before it is kept in the buffer"`
 	Redeliver   Duration `yaml:"redeliver" doc:"send again what was flushed so long before a connection broke; 0: do not"`
 	Grace       Duration `yaml:"presence_grace" doc:"how long a lost connection may take to come back before its Endpoint is offline"`
@@ -192,10 +216,15 @@ func Default() Config {
 			DefaultMTP("mqtt", "mqtt"),
 		},
 		DataDir: "./uspgate-data",
-		TLS:     DefaultTLS(),
+		Engine: Engine{
+			Store: "disk", Replicas: 3, TLS: DefaultTLS(), Fsync: "always", FsyncInterval: Duration(time.Second),
+			MaxStore: 16 << 30, MinFree: 256 << 20, MaxMemory: 64 << 20,
+		},
+		TLS: DefaultTLS(),
 		Routing: Routing{
 			Window: 1024, WindowBytes: 16 << 20,
-			QueueLimit: 1000, QueueBytes: 16 << 20, QueueAge: Duration(24 * time.Hour),
+			QueueLimit: 1000, QueueBytes: 16 << 20, QueueAge: Duration(24 * time.Hour), Overflow: "refuse",
+			Total: 1_000_000, TotalBytes: 4 << 30,
 			SpillAfter: Duration(100 * time.Millisecond), Grace: Duration(10 * time.Second),
 			ForgetAfter: Duration(7 * 24 * time.Hour), LinksPerID: 8,
 		},

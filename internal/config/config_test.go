@@ -271,3 +271,35 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What an engine can not do together is said at the place.
+func TestEngine(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ yaml, want string }{
+		{"engine: {store: tape}", "engine.store"},
+		{"engine: {fsync: never}", "engine.fsync"},
+		{"engine: {fsync: interval, fsync_interval: 0s}", "engine.fsync_interval"},
+		{"engine: {url: \"http://a\"}", "nats://host:4222"},
+		{"engine: {url: \"nats://me:secret@a\"}", "is not masked"},
+		{"engine: {url: \"nats://a\", store: memory}", "engine.store"},
+		{"engine: {url: \"nats://a\", replicas: 2}", "engine.replicas"},
+		{"engine: {url: \"nats://a\", encrypt_key_file: k}", "engine.encrypt_key_file"},
+		{"engine: {username: me}", "set engine.url"},
+		{"data_dir: \"\"", "engine.store: memory"},
+		{"routing: {queue_overflow: forget}", "routing.queue_overflow"},
+	} {
+		_, err := config.Parse("test.yaml", []byte(tc.yaml), nil)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want a problem with %q", tc.yaml, err, tc.want)
+		}
+	}
+	for _, yaml := range []string{
+		"engine: {store: memory}\ndata_dir: \"\"",
+		"engine: {url: \"nats://a:4222,nats://b:4222\", username: me, password: x, node: one}",
+		"engine: {fsync: interval}",
+	} {
+		if _, err := config.Parse("test.yaml", []byte(yaml), nil); err != nil {
+			t.Errorf("%s: %v", yaml, err)
+		}
+	}
+}

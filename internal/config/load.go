@@ -106,6 +106,7 @@ func element(list reflect.Value, key string) (reflect.Value, bool) {
 func (d *decoder) secrets(cfg *Config) {
 	d.secretFile("cwmp.connection_request", &cfg.CWMP.ConnectionRequest.Password,
 		cfg.CWMP.ConnectionRequest.PasswordFile)
+	d.secretFile("engine", &cfg.Engine.Password, cfg.Engine.PasswordFile)
 	d.userSecrets("cwmp.auth", cfg.CWMP.Auth.Users)
 	for i := range cfg.MTP {
 		path := fmt.Sprintf("mtp[%d]", i)

@@ -63,6 +63,7 @@ func (d *decoder) validate(cfg *Config) {
 	if cfg.TLS.Shared {
 		d.invalid("tls.shared", "this is the shared block itself", "set it where the block is to be used")
 	}
+	d.engine(cfg)
 	d.relay(cfg)
 	d.cwmp(&cfg.CWMP)
 	d.tlsFiles("cwmp.tls", &cfg.CWMP.TLS, cfg.TLS)
@@ -87,6 +88,8 @@ func (d *decoder) validate(cfg *Config) {
 	d.oneOf("log.format", cfg.Log.Format, "console", "json")
 	d.positive("routing.window", cfg.Routing.Window)
 	d.positive("routing.queue_limit", cfg.Routing.QueueLimit)
+	d.positive("routing.total_limit", cfg.Routing.Total)
+	d.oneOf("routing.queue_overflow", cfg.Routing.Overflow, "refuse", "drop_oldest")
 	d.positive("translate.max_devices", cfg.Translate.MaxDevices)
 	if cfg.Translate.Deadline == 0 {
 		d.invalid("translate.deadline", "0 would fail every request", "write for example 30s")
