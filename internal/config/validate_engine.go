@@ -40,7 +40,7 @@ func (d *decoder) engine(cfg *Config) {
 		d.invalid("engine.encrypt_key_file", "the servers of a cluster encrypt by themselves",
 			"configure it there, and leave it away here")
 	}
-	for _, one := range strings.Split(e.URL, ",") {
+	for one := range strings.SplitSeq(e.URL, ",") {
 		u, err := url.Parse(strings.TrimSpace(one))
 		if err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls" {
 			d.invalid("engine.url", fmt.Sprintf("%q is no address of a NATS server", one), "write nats://host:4222")

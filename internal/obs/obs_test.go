@@ -70,6 +70,26 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// A part that is not ready is named with its reason.
+func TestReadyAsksTheParts(t *testing.T) {
+	t.Parallel()
+	var failure error
+	s := obs.NewServer("127.0.0.1:0", obs.NewRegistry("v1"), obs.Check{Name: "engine", Ready: func() error { return failure }})
+	s.SetReady(true)
+	ask := func() (int, string) {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
+		return w.Code, w.Body.String()
+	}
+	if code, body := ask(); code != http.StatusOK {
+		t.Errorf("got %d %q, want 200", code, body)
+	}
+	failure = errors.New("the disk is full")
+	if code, body := ask(); code != http.StatusServiceUnavailable || !strings.Contains(body, "engine: the disk is full") {
+		t.Errorf("got %d %q, want 503 with the reason", code, body)
+	}
+}
+
 func TestProfilesAreForThisHost(t *testing.T) {
 	t.Parallel()
 	h := obs.NewServer("127.0.0.1:0", obs.NewRegistry("v1")).Handler()

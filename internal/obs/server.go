@@ -12,6 +12,7 @@ import (
 	"net/http/pprof"
 	"net/netip"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -33,18 +34,28 @@ func NewRegistry(version string) *prometheus.Registry {
 	return reg
 }
 
+// Check is a part of the process that can say why it is not ready; nil: it is.
+// It answers from memory and is safe for concurrent use.
+type Check struct {
+	Name  string
+	Ready func() error
+}
+
 // Server answers the operator's probes. The process is healthy while it
-// answers and ready between SetReady(true) and SetReady(false).
+// answers, and ready between SetReady(true) and SetReady(false) while every
+// Check says so.
 type Server struct {
 	address  string
+	checks   []Check
 	listener net.Listener
 	http     http.Server
 	ready    atomic.Bool
 }
 
-// NewServer returns a Server for address, which serves the metrics of reg.
-func NewServer(address string, reg *prometheus.Registry) *Server {
-	s := &Server{address: address}
+// NewServer returns a Server for address, which serves the metrics of reg and
+// asks checks whether the process is ready.
+func NewServer(address string, reg *prometheus.Registry, checks ...Check) *Server {
+	s := &Server{address: address, checks: checks}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
@@ -71,11 +82,21 @@ func local(h http.HandlerFunc) http.HandlerFunc {
 }
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
-	if s.ready.Load() {
-		answer(w, http.StatusOK, "ready\n")
+	if !s.ready.Load() {
+		answer(w, http.StatusServiceUnavailable, "not ready\n")
 		return
 	}
-	answer(w, http.StatusServiceUnavailable, "not ready\n")
+	var reasons strings.Builder
+	for _, c := range s.checks {
+		if err := c.Ready(); err != nil {
+			fmt.Fprintf(&reasons, "not ready: %s: %v\n", c.Name, err)
+		}
+	}
+	if reasons.Len() > 0 {
+		answer(w, http.StatusServiceUnavailable, reasons.String())
+		return
+	}
+	answer(w, http.StatusOK, "ready\n")
 }
 
 func answer(w http.ResponseWriter, status int, text string) {
