@@ -37,6 +37,7 @@ type Options struct {
 // App is one gateway. Several may live in one process.
 type App struct {
 	log        *zap.Logger
+	keep       *keep
 	probes     *obs.Server // nil without metrics.listen
 	router     *routing.Router
 	transports []mtp.Transport
@@ -50,25 +51,40 @@ type App struct {
 	certificates []*pki.Source
 }
 
-// New builds a gateway; it opens nothing yet.
-func New(o Options) (*App, error) {
+// New builds a gateway and opens what it has kept from before; it listens to
+// nothing yet. Run, or Close, ends it.
+func New(ctx context.Context, o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
 	reg := obs.NewRegistry(o.Version)
 	a := &App{log: o.Log}
+	if err := a.build(ctx, o, reg); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) build(ctx context.Context, o Options, reg *prometheus.Registry) error {
+	var err error
+	if a.keep, err = openKeep(ctx, o, reg); err != nil {
+		return err
+	}
 	if o.Config.Metrics.Listen != "" {
-		a.probes = obs.NewServer(o.Config.Metrics.Listen, reg)
+		a.probes = obs.NewServer(o.Config.Metrics.Listen, reg, a.keep.checks()...)
 	}
 	for _, build := range []func(Options, *prometheus.Registry) error{
 		a.buildRouter, a.buildTransports, a.buildDiscovery, a.buildTranslation, a.buildACS, a.buildAdmin,
 	} {
 		if err := build(o, reg); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return a, nil
+	return nil
 }
+
+// Close lets go of what New has opened, if Run has not done so.
+func (a *App) Close() error { return a.keep.close() }
 
 // Listen binds every listener, so that Addresses is known and nothing is
 // served half.
@@ -178,6 +194,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, r := range running {
 		cause = errors.Join(cause, r.stop())
 	}
+	cause = errors.Join(cause, a.Close())
 	a.log.Info("stopped", zap.Duration("took", time.Since(begin)))
 	return cause
 }

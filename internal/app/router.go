@@ -12,19 +12,12 @@ import (
 
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/routing"
-	"github.com/uspgate/uspgate/routing/buffer"
 	"github.com/uspgate/uspgate/usp"
 )
 
 // buildRouter makes the router with its buffer.
 func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
 	r := &o.Config.Routing
-	queue, err := buffer.NewMemory(buffer.MemoryOptions{
-		MaxRecords: r.QueueLimit, MaxBytes: int64(r.QueueBytes), MaxAge: time.Duration(r.QueueAge), Metrics: reg,
-	})
-	if err != nil {
-		return err
-	}
 	routes, err := routes(o.Config)
 	if err != nil {
 		return err
@@ -35,7 +28,7 @@ func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
 	}
 	control := newControl(o.Config.Controllers)
 	options := routing.Options{
-		Buffer:              queue,
+		Buffer:              a.keep.queue,
 		Policy:              control.mayManage,
 		Admit:               control.mayBeReached,
 		Routes:              routes,

@@ -30,7 +30,7 @@ func gateway(t *testing.T, yaml string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gw, err := app.New(app.Options{Config: cfg, Version: "test"})
+	gw, err := app.New(t.Context(), app.Options{Config: cfg, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +54,7 @@ mtp:
 - {name: ws, type: websocket, listen: "127.0.0.1:0"}
 - {name: mqtt, type: mqtt, listen: "127.0.0.1:0"}
 cwmp: {listen: "127.0.0.1:0"}
+engine: {store: memory}
 admin: {listen: ""}
 metrics: {listen: "127.0.0.1:0"}
 `
@@ -120,6 +121,7 @@ mtp:
 - {name: north, type: uds, listen: "%s", presents: "%s"}
 routes: [{endpoint_id: "%s", role: controller}]
 cwmp: {listen: "127.0.0.1:0"}
+engine: {store: memory}
 admin: {listen: ""}
 metrics: {listen: ""}
 `, south, controller, north, agent, controller))

@@ -37,12 +37,12 @@ func serveCommand(env Env) *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			gw, err := app.New(app.Options{Config: cfg, Log: log, Version: env.Version})
+			gw, err := app.New(cmd.Context(), app.Options{Config: cfg, Log: log, Version: env.Version})
 			if err != nil {
 				return err
 			}
 			if err := gw.Listen(cmd.Context()); err != nil {
-				return err
+				return errors.Join(err, gw.Close())
 			}
 			floor := make([]byte, heapFloor)
 			defer runtime.KeepAlive(floor)

@@ -91,13 +91,14 @@ func (d *demo) start(ctx context.Context) error {
 	cfg := config.Default()
 	cfg.CWMP.Listen, cfg.Metrics.Listen = "127.0.0.1:0", ""
 	cfg.MTP[0].Listen, cfg.MTP[1].Listen = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Engine.Store = "memory"
 	cfg.Translate.Freshness = 0 // every Get wakes its CPE
-	gw, err := app.New(app.Options{Config: &cfg, Log: d.opts.Log, Version: d.opts.Version, Tap: d.tap})
+	gw, err := app.New(ctx, app.Options{Config: &cfg, Log: d.opts.Log, Version: d.opts.Version, Tap: d.tap})
 	if err != nil {
 		return err
 	}
 	if err := gw.Listen(ctx); err != nil {
-		return err
+		return errors.Join(err, gw.Close())
 	}
 	d.gateway = gw
 	d.group.Go(func() error { return gw.Run(ctx) })

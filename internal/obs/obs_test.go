@@ -75,7 +75,8 @@ func TestServer(t *testing.T) {
 func TestReadyAsksTheParts(t *testing.T) {
 	t.Parallel()
 	var failure error
-	s := obs.NewServer("127.0.0.1:0", obs.NewRegistry("v1"), obs.Check{Name: "engine", Ready: func() error { return failure }})
+	check := obs.Check{Name: "engine", Ready: func() error { return failure }}
+	s := obs.NewServer("127.0.0.1:0", obs.NewRegistry("v1"), check)
 	s.SetReady(true)
 	ask := func() (int, string) {
 		w := httptest.NewRecorder()

@@ -65,7 +65,7 @@ func start(t *testing.T, yaml string, environ ...string) *Gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gw, err := app.New(app.Options{Config: cfg, Log: Log(t), Version: "test"})
+	gw, err := app.New(t.Context(), app.Options{Config: cfg, Log: Log(t), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
