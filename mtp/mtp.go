@@ -184,6 +184,10 @@ type Peer struct {
 	// Order of Controller.{i}.MTP.{i}.: the lowest that is up is used, and of
 	// equal ones the newest.
 	Order int
+	// Node, if not empty, is another node of this gateway that holds the
+	// connection of a shared Link and is represented by it here: Records are
+	// enqueued on it, and come from it at that node only.
+	Node string
 }
 
 // Identity is the authenticated identity of a peer; it bounds the from_id that
