@@ -21,13 +21,13 @@ const (
 	ReasonPurged                 // by the operator
 	ReasonTooLarge               // larger than the Link that came carries
 	ReasonRefused                // the peer would not have it
-	ReasonCorrupt                // damaged in the store
+	ReasonDamaged                // lost in the store, or not what was put there
 	reasons
 )
 
 // String returns the label value.
 func (d Reason) String() string {
-	names := [...]string{"full", "oldest", "expired", "purged", "too_large", "refused", "corrupt"}
+	names := [...]string{"full", "oldest", "expired", "purged", "too_large", "refused", "damaged"}
 	if int(d) >= len(names) {
 		return "other"
 	}

@@ -1,0 +1,31 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package buffer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/uspgate/uspgate/usp"
+)
+
+// ErrNotOwned is what a Queue that several nodes share says of a Lane whose
+// address this node has not acquired, or has lost to another one.
+var ErrNotOwned = errors.New("buffer: the address is not acquired here")
+
+// Owned is a Queue that several nodes share: each address has one of them that
+// writes, reads and removes its Lanes. Who that is, is decided elsewhere; an
+// Acquire elsewhere takes the address away from a node that still believes to
+// have it: its next Put is not acknowledged but fails with ErrNotOwned.
+type Owned interface {
+	Queue
+	// Acquire makes this node the owner of to's Lanes and loads what waits in
+	// them; from then on Depth and Lanes show it. Of one that it has already it
+	// loads them anew. It may block on I/O until ctx ends; if it fails, to is not
+	// acquired.
+	Acquire(ctx context.Context, to usp.Address) error
+	// Release waits for the Puts of to that are under way, writes what has been
+	// removed, and forgets to. If ctx ends before, it forgets to all the same.
+	Release(ctx context.Context, to usp.Address) error
+}
