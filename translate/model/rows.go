@@ -163,6 +163,7 @@ func (v *View) Added(plan AddPlan, instance uint32) (string, error) {
 		return "", &usp.Error{Code: usp.CodeObjectNotCreated, Path: plan.Table, Text: name + " is not shown there"}
 	}
 	v.fresh[row] = true
+	v.rev++
 	return row, nil
 }
 
@@ -275,6 +276,7 @@ func (v *View) guessed(n *node, name string) *node {
 	}
 	k := n.insert(name)
 	v.nodes++
+	v.rev++
 	k.flags |= flagGuess
 	v.judge(k)
 	return k

@@ -87,7 +87,7 @@ func (pl *planner) setAlias(row, alias string) *usp.Error {
 	case !IsText(alias):
 		return notText()
 	}
-	delete(pl.v.fresh, row)
+	pl.v.unfresh(row)
 	pl.v.inst.setAlias(row, alias)
 	return nil
 }

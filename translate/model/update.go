@@ -41,12 +41,16 @@ func (v *View) name(info *cwmp.ParameterInfo) {
 	if n == nil {
 		return
 	}
+	flags := n.flags
 	if cwmp.IsPartialPath(info.Name) {
 		n.flags |= flagObject
 	}
 	n.flags |= flagListed
 	n.flags &^= flagGuess
 	n.setFlag(flagWritable, info.Writable)
+	if n.flags != flags {
+		v.rev++
+	}
 	for ; n != nil && !n.is(flagMark); n = n.parent {
 		n.flags |= flagMark
 	}
@@ -62,6 +66,7 @@ func (v *View) sweep(n *node, listed bool) {
 	n.kids = slices.DeleteFunc(n.kids, func(k *node) bool {
 		if !k.is(flagMark) {
 			v.nodes -= k.size()
+			v.rev++
 		}
 		return !k.is(flagMark)
 	})
@@ -73,6 +78,7 @@ func (v *View) sweep(n *node, listed bool) {
 // remove takes a node out with what is below it.
 func (v *View) remove(n *node) {
 	v.nodes -= n.size()
+	v.rev++
 	n.remove()
 }
 
@@ -261,7 +267,7 @@ func (v *View) diff(old *target, before []string, changed []*node) Delta {
 	}
 	v.inst.dropRows(d.Deleted)
 	for _, row := range d.Deleted {
-		delete(v.fresh, row)
+		v.unfresh(row)
 	}
 	return d
 }

@@ -30,17 +30,23 @@ type View struct {
 	nodes  int             // in the raw tree
 	limit  int             // of nodes
 	words  int             // booleans seen as true or false, less those as 1 or 0
+	rev    uint64          // counts the changes of the raw tree
 }
 
 // NewView returns the view of a CPE that nothing is known of yet. The View adds
 // to inst; a nil inst means a new one.
 func NewView(r *Rules, root Root, inst *InstanceMap) *View {
+	v := newView(r, root, inst)
+	v.rebuild()
+	return v
+}
+
+func newView(r *Rules, root Root, inst *InstanceMap) *View {
 	if inst == nil {
 		inst = NewInstanceMap()
 	}
 	v := &View{r: r, root: root, inst: inst, fresh: map[string]bool{}, limit: maxNodes}
 	v.raw = &node{name: root.String(), flags: flagObject}
-	v.rebuild()
 	return v
 }
 
@@ -137,6 +143,7 @@ func (v *View) place(name string) *node {
 			}
 			k = n.insert(seg)
 			v.nodes++
+			v.rev++
 			v.judge(k)
 		}
 		n = k
@@ -170,11 +177,14 @@ func (r *Rules) isSecret(name string) bool {
 
 // store takes a value and reports whether another one was known before.
 func (v *View) store(n *node, pv *cwmp.ParameterValue) (changed bool) {
+	known, was, wasType, flags := n.is(flagKnown), n.value, n.typ, n.flags
 	n.flags &^= flagGuess
-	known, was, wasType := n.is(flagKnown), n.value, n.typ
 	n.flags |= flagKnown
 	if pv.Type != cwmp.TypeUnknown {
 		n.typ = pv.Type
+	}
+	if n.flags != flags || n.typ != wasType {
+		v.rev++
 	}
 	v.countStyle(n.typ, pv.Value)
 	if n.secret() {
@@ -185,6 +195,7 @@ func (v *View) store(n *node, pv *cwmp.ParameterValue) (changed bool) {
 		return known && n.typ != wasType && n.shown() != lexical(pathTypeOf(wasType), was)
 	}
 	n.value = keepString(pv.Value)
+	v.rev++
 	return known && n.shown() != lexical(pathTypeOf(wasType), was)
 }
 
