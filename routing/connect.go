@@ -107,7 +107,7 @@ func (e *endpoint) prune(x *extras) bool {
 	}
 	x.pruned = now
 	for id := range x.pairs {
-		if a := e.r.table.get(usp.Address{ID: id, Role: usp.RoleAgent}); a == nil || a.links.Load() == 0 {
+		if a := e.r.table.get(usp.Address{ID: id, Role: usp.RoleAgent}); a == nil || !a.there() {
 			delete(x.pairs, id)
 			e.r.pairs.Add(-1)
 		}
@@ -174,7 +174,7 @@ func (l *lane) show(p *port, pr *pair) error {
 		}
 	}
 	if !slices.Contains(pr.on, p) {
-		if pr.signed.Load() {
+		if pr.signed.Load() && p.node == nil {
 			r.metrics.connect(connectSigned)
 		} else if err := l.sendConnect(p, pr); err != nil {
 			return err
@@ -198,7 +198,11 @@ func (l *lane) sendConnect(p *port, pr *pair) error {
 		hint = *l.hint
 	}
 	t := p.take(o)
-	if err := p.link.Enqueue(rec, hint, t); err != nil && p.cancel(t) {
+	enqueue := func() error { return p.link.Enqueue(rec, hint, t) }
+	if p.node != nil {
+		enqueue = func() error { return l.crossConnect(p, pr, rec, t) }
+	}
+	if err := enqueue(); err != nil && p.cancel(t) {
 		r.free(o)
 		return err
 	}
@@ -270,8 +274,8 @@ func (l *lane) pairsFor(p *port) []*pair {
 			continue
 		}
 		a := l.ep.r.table.get(usp.Address{ID: id, Role: usp.RoleAgent})
-		if a == nil || a.links.Load() == 0 {
-			continue
+		if a == nil || a.links.Load() == 0 && (p.node != nil || !a.there()) {
+			continue // another node tells of those that are there
 		}
 		pr.is(a)
 		if trunk, _ := a.way(l.ep.addr.ID); l.passes(p, trunk) == nil {
@@ -330,17 +334,20 @@ func (r *Router) connect(p *port, o *out, hint mtp.Hint) error {
 	if out, _ := c.way(h.From); p.name != "" && (out == "" || pr.onward(o.at)) {
 		pr.part() // over a trunk it is the sign that the Agent has come up anew
 	}
-	c.lane(h.From).announce(p, pr)
+	c.lane(h.From).announce(p, p.name, pr)
 	return nil
 }
 
-// announce shows a pair now if the Controller is there.
-func (l *lane) announce(from *port, pr *pair) {
+// announce shows a pair now if the Controller is there. The Connect Record came
+// over from, and before that over a trunk, if that is named.
+func (l *lane) announce(from *port, trunk string, pr *pair) {
 	var fx effects
 	l.mu.Lock()
 	l.outcomes(&fx)
 	switch p := l.link; {
-	case p == nil || p == from || p.conn == nil || pr.shown.Load() == p && pr.fresh() || l.passes(p, from.name) != nil:
+	case l.away != nil:
+		l.announceAcross(pr, &fx)
+	case p == nil || p == from || p.conn == nil || pr.shown.Load() == p && pr.fresh() || l.passes(p, trunk) != nil:
 	case l.live:
 		if err := l.show(p, pr); err == nil {
 			break

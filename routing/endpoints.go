@@ -35,6 +35,8 @@ type EndpointInfo struct {
 	MTP      mtp.Kind  `json:"mtp"`
 	State    Presence  `json:"state"`
 	LastSeen time.Time `json:"last_seen,omitzero"`
+	// Node owns the address, if that is another node of this gateway.
+	Node string `json:"node,omitempty"`
 }
 
 // Endpoints lists every address that is known, sorted by Endpoint ID and role.
@@ -45,6 +47,7 @@ func (r *Router) Endpoints() []EndpointInfo {
 			list = append(list, e.info())
 		}
 	})
+	r.eachRemote(func(a usp.Address, own *Ownership) { list = append(list, infoOf(a, own)) })
 	slices.SortFunc(list, func(a, b EndpointInfo) int {
 		return cmp.Or(cmp.Compare(a.EndpointID, b.EndpointID), cmp.Compare(a.Role, b.Role))
 	})
@@ -54,10 +57,23 @@ func (r *Router) Endpoints() []EndpointInfo {
 // Endpoint is one line of Endpoints.
 func (r *Router) Endpoint(a usp.Address) (EndpointInfo, bool) {
 	e := r.table.get(a)
-	if e == nil || !e.known.Load() {
-		return EndpointInfo{}, false
+	if e != nil && e.known.Load() {
+		return e.info(), true
 	}
-	return e.info(), true
+	if r.o.Peers != nil {
+		if own := r.o.Peers.Owner(a); own.Node != "" {
+			return infoOf(a, &own), true
+		}
+	}
+	return EndpointInfo{}, false
+}
+
+// infoOf is the line of an address that is another node's.
+func infoOf(a usp.Address, own *Ownership) EndpointInfo {
+	event := eventOf(a, own)
+	return EndpointInfo{
+		EndpointID: a.ID, Role: a.Role.String(), Kind: "remote", MTP: event.MTP, State: event.State, Node: own.Node,
+	}
 }
 
 func (e *endpoint) info() EndpointInfo {
@@ -70,6 +86,9 @@ func (e *endpoint) info() EndpointInfo {
 	}
 	if rt := e.route.Load(); rt != nil && (rt.Via != "" || info.MTP == "") {
 		info.Kind = "static"
+	}
+	if own := e.elsewhere(); own != nil {
+		info.Kind, info.MTP, info.Node = "remote", own.Info.MTP, own.Node
 	}
 	if seen := e.seen.Load(); seen != 0 {
 		info.LastSeen = time.Unix(0, seen).UTC()

@@ -133,7 +133,10 @@ func (p *port) sender(from usp.Address, e *endpoint, o *out, hint mtp.Hint) (*en
 	if p.name == "" {
 		return p.learn(from.ID, from.Role, hint, o.at), nil
 	}
-	s := p.r.table.get(from)
+	s := p.r.lookup(from)
+	if s == nil {
+		s = p.r.table.get(from)
+	}
 	if err := p.r.passage(p, s, e, o.rec.Header()); err != nil {
 		if s != nil {
 			s.noteLoop(p, err)
@@ -155,15 +158,14 @@ func (r *Router) target(to usp.EndpointID, sender usp.Role) (*endpoint, error) {
 	if sender != usp.RoleUnknown {
 		return r.reach(usp.Address{ID: to, Role: sender.Opposite()})
 	}
-	agent := r.table.get(usp.Address{ID: to, Role: usp.RoleAgent})
-	controller := r.table.get(usp.Address{ID: to, Role: usp.RoleController})
-	hasAgent, hasController := agent != nil && agent.known.Load(), controller != nil && controller.known.Load()
+	agent := r.lookup(usp.Address{ID: to, Role: usp.RoleAgent})
+	controller := r.lookup(usp.Address{ID: to, Role: usp.RoleController})
 	switch {
-	case hasAgent && hasController:
+	case agent != nil && controller != nil:
 		return nil, errAmbiguous
-	case hasAgent:
+	case agent != nil:
 		return agent, nil
-	case hasController:
+	case controller != nil:
 		return controller, nil
 	}
 	if rt := r.match(usp.Address{ID: to}); rt != nil && rt.Role != usp.RoleUnknown {
@@ -192,6 +194,9 @@ func (r *Router) reveal(a usp.Address) bool {
 // not shown its role, which it has now, or from a static route.
 func (r *Router) reach(a usp.Address) (*endpoint, error) {
 	if e := r.table.get(a); e != nil && e.known.Load() {
+		return e, nil
+	}
+	if e := r.lookup(a); e != nil {
 		return e, nil
 	}
 	if r.reveal(a) {

@@ -38,6 +38,8 @@ type lane struct {
 	behind          atomic.Bool // main still has Records of the counterpart
 
 	mu     sync.Mutex
+	away   *away  // nil: the address is this node's
+	fence  uint64 // by which it is, 0 where there is only one node
 	live   bool
 	link   *port     // the Link in use, nil if there is none
 	hint   *mtp.Hint // its default Hint
@@ -122,7 +124,8 @@ func (l *lane) outcomes(fx *effects) {
 
 // empty reports that nothing is on its way and nothing waits; mu is held.
 func (l *lane) empty() bool {
-	return l.flight.head == nil && l.puts == 0 && l.settled.empty() && l.stored.empty() && l.clean()
+	return l.flight.head == nil && l.puts == 0 && l.settled.empty() && l.stored.empty() && l.clean() &&
+		(l.away == nil || l.away.queue.head == nil)
 }
 
 // accept takes a Record from a Port.
@@ -136,10 +139,10 @@ func (l *lane) accept(o *out) {
 		own.accept(o)
 		return
 	}
-	if err := l.admit(o); err != nil {
-		l.ep.r.metrics.refused(err)
-		fx.ack(o, err)
-		l.ep.r.free(o)
+	if o.fence != l.fence && o.fence != 0 {
+		l.refuse(o, ErrMoved, &fx)
+	} else if err := l.admit(o); err != nil {
+		l.refuse(o, err, &fx)
 	} else {
 		l.forward(o, &fx)
 	}
@@ -181,6 +184,9 @@ func (l *lane) forward(o *out, fx *effects) {
 			l.link.dead.Store(true)
 		}
 		l.spill(fx, !full)
+	} else if l.away != nil {
+		l.holdBack(o, fx)
+		return
 	}
 	l.put(o)
 }
@@ -243,6 +249,9 @@ func (l *lane) spillOlder(limit time.Duration) {
 	l.outcomes(&fx)
 	if o := l.flight.head; l.live && o != nil && o.at <= limit {
 		l.spill(&fx, false)
+	}
+	if l.away != nil {
+		l.expire(limit+l.ep.r.o.SpillAfter-l.ep.r.o.ClaimWait, &fx)
 	}
 	l.unlock(&fx)
 }
@@ -328,6 +337,9 @@ func (b *binding) before(o *binding) bool {
 // nothing waiting changes over at once; any other through the buffer, so that
 // no Record is on two Links.
 func (l *lane) relink(fx *effects) {
+	if l.away != nil {
+		return
+	}
 	p, hint := l.choose()
 	if l.live && p != l.link && l.link.replaced.Load() {
 		l.spillRecent()

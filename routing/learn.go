@@ -153,6 +153,9 @@ func (e *endpoint) gain(b binding, fx *effects) {
 		e.routed.Add(1)
 	} else {
 		e.home.Store(true)
+		if e.owned != nil {
+			e.owned.wanted()
+		}
 	}
 	switch {
 	case b.p.direct():

@@ -34,6 +34,11 @@ const (
 	DefaultPresenceGrace       = 10 * time.Second
 	DefaultForgetAfter         = 30 * 24 * time.Hour
 	DefaultMaxLinksPerEndpoint = 8
+
+	DefaultHandOver     = 2 * time.Second
+	DefaultClaimWait    = 5 * time.Second
+	DefaultClaimWorkers = 16
+	DefaultMaxClaims    = 1024
 )
 
 // Policy decides whether the peer p may send the Record with header h, whose
@@ -55,6 +60,20 @@ type Options struct {
 	// The role is unknown while the Link has not shown it; Admit is asked again
 	// once it has.
 	Admit func(p *mtp.Peer, a usp.Address) error
+	// Peers, if not nil, divides the addresses among several nodes. nil: all are
+	// this node's.
+	Peers Peers
+	// HandOver is how long an address that goes to another node is held until
+	// what is under way on its Links has settled; what has been kept in the
+	// buffer by then may come twice. Default 2 s.
+	HandOver time.Duration
+	// ClaimWait is how long a Record waits, unacknowledged, for its address to
+	// have an owner; then its sender hears ErrBusy. Default 5 s.
+	ClaimWait time.Duration
+	// ClaimWorkers is how many addresses at a time are looked after, and acquired
+	// from the Buffer; MaxClaims, how many claims are under way. Defaults 16 and
+	// 1024.
+	ClaimWorkers, MaxClaims int
 	// Routes, Rules and Aliases are as given to SetRoutes, SetRules and
 	// SetAliases.
 	Routes  []Route
@@ -132,14 +151,14 @@ type Options struct {
 func (o *Options) setDefaults() error {
 	for _, n := range []*int{
 		&o.WindowRecords, &o.DrainRecords, &o.DrainWorkers, &o.MaxEndpoints, &o.MaxPairs,
-		&o.LearnPerLink, &o.ReplyToRecords, &o.RedeliverRecords, &o.MaxLinksPerEndpoint, &o.MaxLinksPerIdentity,
+		&o.ClaimWorkers, &o.MaxClaims, &o.LearnPerLink, &o.ReplyToRecords, &o.RedeliverRecords, &o.MaxLinksPerEndpoint, &o.MaxLinksPerIdentity,
 	} {
 		if *n < 0 {
 			return errors.New("routing: a limit is negative")
 		}
 	}
 	if o.WindowBytes < 0 || o.DrainBytes < 0 ||
-		min(o.SpillAfter, o.RetryAfter, o.ReplyToTTL, o.Redeliver, o.ForgetAfter) < 0 {
+		min(o.SpillAfter, o.RetryAfter, o.ReplyToTTL, o.Redeliver, o.ForgetAfter, o.HandOver, o.ClaimWait) < 0 {
 		return errors.New("routing: a limit is negative")
 	}
 	if o.Log == nil {
@@ -161,6 +180,10 @@ func (o *Options) setDefaults() error {
 	def(&o.PresenceGrace, DefaultPresenceGrace)
 	def(&o.ForgetAfter, DefaultForgetAfter)
 	def(&o.MaxLinksPerEndpoint, DefaultMaxLinksPerEndpoint)
+	def(&o.HandOver, DefaultHandOver)
+	def(&o.ClaimWait, DefaultClaimWait)
+	def(&o.ClaimWorkers, DefaultClaimWorkers)
+	def(&o.MaxClaims, DefaultMaxClaims)
 	return nil
 }
 

@@ -22,6 +22,8 @@ type out struct {
 	// trunk is the Transport of the trunk over which it came, empty if it did not.
 	trunk string
 	at    time.Duration        // since Router.base, when accepted
+	// fence is that of the Forward by which it came from another node, else 0.
+	fence uint64
 	lane  atomic.Pointer[lane] // nil: a Connect Record made here
 
 	// The ingress; in is nil once it is acknowledged, or if there is none.
@@ -57,6 +59,7 @@ const (
 	flagSettled                      // the Link has given the outcome
 	flagFailed                       // and it must be sent again
 	flagMoving                       // it is being moved to the lane of its sender
+	flagOrphan                       // its lane has done with it; only the Link has not
 )
 
 func (o *out) has(f outFlags) bool { return o.flags&f != 0 }

@@ -47,11 +47,19 @@ func (l *lane) onStored(o *out, fx *effects) {
 
 // onSettled handles the outcome that the Link gave.
 func (l *lane) onSettled(o *out, fx *effects) {
-	l.flying--
 	r := l.ep.r
+	if o.has(flagOrphan) {
+		r.free(o)
+		return
+	}
+	l.flying--
 	o.flags |= flagSettled
 	if o.has(flagMoving) {
 		l.sp.sorting = false
+	}
+	if l.away != nil && !o.has(flagStored|flagPutting) {
+		l.onAway(o, fx)
+		return
 	}
 	if o.err == nil {
 		if o.in != nil {

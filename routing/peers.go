@@ -41,15 +41,18 @@ type Peers interface {
 	// Claim asks for a and calls done exactly once, within a bounded time:
 	//
 	//   - nobody owns a, or its owner is dead: this node becomes the owner;
-	//   - this node owns it: as if it had become the owner now, with a new Fence;
+	//   - this node owns it, or has given it up and nobody has taken it: it
+	//     becomes the owner, with a new Fence;
 	//   - another node that is alive owns it and by is nil: done(ErrKept);
 	//   - and by is not nil: the owner's PeerHandler.Disown is called. Once it
 	//     has given up, this node becomes the owner; its error comes back as it
 	//     is (ErrKept, mtp.ErrForbidden, mtp.ErrBusy).
 	//
-	// On nil, Ownership is ours and has the Fence. Any other error means not now:
-	// the Router asks again after a pause. Of two claims that race one succeeds.
-	// A node whose lease has run out is refused until it has a new one.
+	// On nil, Ownership is ours and has the Fence; done is called before Disown is
+	// with that Fence. Any other error means not now: the Router asks again after a
+	// pause. Of two claims that race one succeeds. A node whose lease has run out
+	// is refused until it has a new one. The Router has at most MaxClaims of
+	// Options under way.
 	Claim(a usp.Address, by *Session, done func(Ownership, error))
 	// Release gives a up if this node owns it by that fence: nobody owns it
 	// then, and it is forgotten. The Router does not use it any more.
@@ -97,6 +100,9 @@ type Session struct {
 	// Proven: more than a claim says that the peer is the Endpoint.
 	Proven bool
 	Shared bool
+	// Standby: the Link was there before; it is offered because the owner seems
+	// to have none. The owner keeps the address if it has one after all.
+	Standby bool
 	// Presents is the Endpoint that the Link shows to the peer, see Peer.Presents.
 	Presents usp.EndpointID
 }
@@ -168,7 +174,7 @@ type NodeLink interface {
 	// token is outstanding, so that a Settled makes room. mtp.ErrLinkDown: gone.
 	Forward(f Forward, t mtp.Token) error
 	// Ack answers a Forward given to NodePort.Accept, once per token, in any
-	// order: nil is delivered or durably kept.
+	// order: nil is delivered or durably kept. After Down it is ignored.
 	Ack(t mtp.Token, err error)
 }
 

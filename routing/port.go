@@ -21,6 +21,7 @@ type port struct {
 	r    *Router
 	link mtp.Link
 	conn mtp.Connector // nil: no Connect Records are made for this Link
+	node NodeLink      // of a Link to another node, else nil
 	peer mtp.Peer
 	// name is that of the Transport if the Link is a trunk, else empty.
 	name string

@@ -17,6 +17,7 @@ import (
 // told is what the watchers know of an address.
 type told struct {
 	state Presence
+	from  *Ownership // if another node has told
 	by    *port // whose Link was in use
 	// due is when a loss is told that is held back, 0 if there is none; waits
 	// says that the address stands in the queue for it.
@@ -30,6 +31,8 @@ func (e *endpoint) presence() Presence {
 	switch heard := e.heard.Load(); {
 	case e.direct.Load() > 0:
 		return Online
+	case e.elsewhere() != nil:
+		return cmp.Or(e.elsewhere().Info.State, Unknown)
 	case e.links.Load() > 0 && heard == heardRecord:
 		return Online
 	case e.links.Load() > 0 && heard == heardNothing, e.seen.Load() == 0:
@@ -53,6 +56,11 @@ func (e *endpoint) inUse() *port {
 // event is what the watchers know.
 func (e *endpoint) event() Event {
 	event := Event{Address: e.addr, State: cmp.Or(e.told.state, e.presence()), At: time.Now()}
+	if own := e.elsewhere(); own != nil {
+		there := eventOf(e.addr, own)
+		there.State = event.State
+		return there
+	}
 	if p := e.inUse(); p != nil {
 		event.MTP, event.Listener, event.Shared = p.peer.Kind, p.peer.Listener, p.peer.Shared
 	}
@@ -62,7 +70,10 @@ func (e *endpoint) event() Event {
 // tell queues an Event if the presence has changed, or the Transport; main.mu
 // is held. A loss is held back for the grace.
 func (e *endpoint) tell(fx *effects, lost bool) {
-	now, p, t := e.presence(), e.inUse(), &e.told
+	now, p, t, from := e.presence(), e.inUse(), &e.told, e.elsewhere()
+	if e.owned != nil {
+		e.owned.schedule() // others are told
+	}
 	if now == Offline && t.due != 0 {
 		return
 	}
@@ -76,10 +87,10 @@ func (e *endpoint) tell(fx *effects, lost bool) {
 	}
 	t.due = 0
 	move := now == t.state
-	if move && sameWay(t.by, p) {
+	if move && sameWay(t.by, p) && sameInfo(t.from, from) {
 		return
 	}
-	t.state, t.by = now, p
+	t.state, t.by, t.from = now, p, from
 	fx.notify = e.r.watchers.push(queued{Event: e.event(), move: move}) || fx.notify
 }
 
@@ -89,6 +100,15 @@ func sameWay(a, b *port) bool {
 		return a == b
 	}
 	return a.peer.Kind == b.peer.Kind && a.peer.Listener == b.peer.Listener && a.peer.Shared == b.peer.Shared
+}
+
+// sameInfo is sameWay for what other nodes have told.
+func sameInfo(a, b *Ownership) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Node == b.Node && a.Info.MTP == b.Info.MTP && a.Info.Listener == b.Info.Listener &&
+		a.Info.Shared == b.Info.Shared
 }
 
 // tellGone tells the end of an address; main.mu is held.

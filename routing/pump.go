@@ -54,7 +54,13 @@ func (l *lane) pump() {
 		var fx effects
 		l.mu.Lock()
 		l.outcomes(&fx)
-		do, sp := l.next(), l.sp
+		var do step
+		if l.away != nil {
+			do = l.nextAway(&fx)
+		} else {
+			do = l.next()
+		}
+		sp := l.sp
 		fx.pump = false
 		l.unlock(&fx)
 		switch do {

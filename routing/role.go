@@ -123,8 +123,9 @@ func (p *port) guessed(id usp.EndpointID, role usp.Role) {
 func (r *Router) knownRole(id usp.EndpointID) usp.Role {
 	agent := r.table.get(usp.Address{ID: id, Role: usp.RoleAgent})
 	controller := r.table.get(usp.Address{ID: id, Role: usp.RoleController})
-	isAgent := agent != nil && agent.known.Load()
-	isController := controller != nil && (controller.known.Load() || controller.hasPairs())
+	isAgent := agent != nil && agent.known.Load() || r.ownedBy(usp.Address{ID: id, Role: usp.RoleAgent})
+	isController := controller != nil && (controller.known.Load() || controller.hasPairs()) ||
+		r.ownedBy(usp.Address{ID: id, Role: usp.RoleController})
 	switch {
 	case isAgent && !isController:
 		return usp.RoleAgent

@@ -46,6 +46,7 @@ type Router struct {
 
 	sharedMu   sync.Mutex
 	shared     map[string][]*port            // shared Links by Transport
+	nodes      map[string]*port              // Links to other nodes
 	identities map[string]map[*port]struct{} // Links by Identity.Name
 
 	work struct {
@@ -56,6 +57,9 @@ type Router struct {
 		wg      sync.WaitGroup
 	}
 	bufferNoted atomic.Int64
+
+	node     string // this one, empty if it is the only one
+	steering steering
 }
 
 var _ mtp.Handler = (*Router)(nil)
@@ -71,6 +75,9 @@ func New(o Options) (*Router, error) {
 	r.shared = make(map[string][]*port)
 	r.identities = make(map[string]map[*port]struct{})
 	r.routes.Store(&[]Route{})
+	if o.Peers != nil {
+		r.node = o.Peers.Node()
+	}
 	for _, name := range o.TrustedBrokers {
 		r.sealed[name] = true
 	}
@@ -104,6 +111,10 @@ func (r *Router) restore() error {
 			return nil
 		}
 		e.known.Store(true)
+		if e.owned != nil { // its lanes are read once it is ours
+			e.owned.noteRestored()
+			continue
+		}
 		if e.onward() != nil && !r.wasOnward(b, e) {
 			e.home.Store(true)
 		}

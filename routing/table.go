@@ -61,6 +61,7 @@ type endpoint struct {
 	route atomic.Pointer[Route]   // the first that matches
 	rules atomic.Pointer[ruleSet] // those that concern it
 	more  atomic.Pointer[extras]
+	owned *owned // nil where there is only one node
 }
 
 // Values of endpoint.heard.
@@ -121,6 +122,7 @@ func (r *Router) enter(a usp.Address) (e *endpoint, made bool) {
 		e.known.Store(true)
 	}
 	e.rules.Store(r.rules.Load().set(a))
+	e.sharedOut()
 	if s.m == nil {
 		s.m = make(map[usp.Address]*endpoint)
 	}
@@ -223,8 +225,14 @@ func (e *endpoint) leave(even bool) bool {
 	var fx effects
 	e.main.outcomes(&fx)
 	ok := (e.evictable() || even && e.links.Load() == e.routed.Load() && e.lanes.Load() == 0) && e.main.empty()
+	if e.owned != nil {
+		ok = ok && e.owned.idle()
+	}
 	if ok {
 		e.gone.Store(true)
+		if e.owned != nil {
+			e.owned.forget()
+		}
 		if links := e.main.links.Swap(nil); links != nil {
 			for _, b := range *links {
 				b.p.who.forget(e)
@@ -277,6 +285,7 @@ func (e *endpoint) laneFor(from usp.EndpointID) *lane {
 		l.behind.Store(true)
 		e.behind.Add(1)
 	}
+	l.born()
 	x := e.extras()
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -20,7 +20,7 @@ type loops struct {
 // passage decides whether a Record that came over the trunk p may go on to e.
 // DESIGN.md says why no Record circulates if every gateway decides so.
 func (r *Router) passage(p *port, sender, e *endpoint, h *usp.Header) error {
-	if sender != nil && sender.direct.Load() > 0 {
+	if sender != nil && sender.here() {
 		return errLoop // it is here, so the Record has been here
 	}
 	out, transit := e.way(h.From)

@@ -22,7 +22,10 @@ type Event struct {
 	MTP      mtp.Kind
 	Listener string
 	Shared   bool
-	At       time.Time
+	// Node is where the Endpoint is, if that is another node of this gateway. Of
+	// those the same may be told twice.
+	Node string
+	At   time.Time
 }
 
 // watchers call who watches, one Event at a time in the order of happening.
@@ -67,6 +70,11 @@ func (r *Router) WatchAll(f func(Event)) (stop func()) {
 		}
 		e.main.unlock(&fx)
 	})
+	r.eachRemote(func(a usp.Address, own *Ownership) {
+		if r.watchers.push(queued{Event: eventOf(a, own), only: w}) {
+			r.watchers.dispatch()
+		}
+	})
 	return stop
 }
 
@@ -80,6 +88,12 @@ func (r *Router) watch(w *watcher) (stop func()) {
 		defer ws.mu.Unlock()
 		ws.list = slices.DeleteFunc(slices.Clone(ws.list), func(o *watcher) bool { return o == w })
 	}
+}
+
+func (ws *watchers) any() bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return len(ws.list) > 0
 }
 
 // push queues an Event; dispatch has to follow without a lock. It is false if
