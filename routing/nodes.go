@@ -236,18 +236,26 @@ func (r *Router) OwnerChanged(a usp.Address) {
 func (r *Router) NodeDead(node string) {
 	r.log.Warn("a node has died", fieldNode(node))
 	r.steerFor(node)
+	r.inherit(func(_ *Route, own Ownership) bool { return own.Node == node && !own.Alive })
+	r.tellDead(node)
+}
+
+// inherit claims addresses with a route whose owner has died: Records may wait
+// for them, and no Link of theirs will come up.
+func (r *Router) inherit(which func(rt *Route, own Ownership) bool) {
+	if r.o.Peers == nil {
+		return
+	}
 	r.o.Peers.Each(func(a usp.Address, own Ownership) {
-		if own.Node != node {
+		rt := r.match(a)
+		if rt == nil || rt.Via == "" || own.Info.Home && !rt.exact() || !which(rt, own) {
 			return
 		}
-		if rt := r.match(a); rt != nil && rt.Via != "" && r.table.get(a) == nil {
-			if e := r.add(a); e != nil { // what waits for it needs an owner
-				e.owned.noteRestored()
-				r.attachStatic(e)
-			}
+		if e := r.add(a); e != nil {
+			e.owned.noteRestored()
+			r.attachStatic(e)
 		}
 	})
-	r.tellDead(node)
 }
 
 // PeersLost implements PeerHandler.
@@ -281,7 +289,7 @@ func (o *owned) noteRestored() {
 		return
 	}
 	o.mu.Lock()
-	o.restored = true
+	o.restored = o.state == ownNone
 	o.mu.Unlock()
 	o.schedule()
 }

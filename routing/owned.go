@@ -51,8 +51,10 @@ type owned struct {
 	disowns []disowning
 	// claim numbers the claims: what an earlier one brings is void.
 	claim uint64
-	// restored: Records wait from before.
-	restored bool
+	// restored: Records wait from before. quit: the address is to be forgotten;
+	// quits, the fence by which it is given up for that.
+	restored, quit bool
+	quits          uint64
 	// rest is when the next claim may be made, bad the fence under which the
 	// owner has refused Records until badTill; pause doubles with each failure.
 	rest, badTill time.Duration
@@ -89,17 +91,6 @@ const (
 	pauseMin = 5 * time.Millisecond
 	pauseMax = time.Second
 )
-
-// queueOwner is what a buffer.Queue that several nodes share has beside: its
-// lanes of an address are used by one of them at a time.
-type queueOwner interface {
-	// Acquire makes this node the one that uses the lanes of an address: what
-	// waits is known to Depth, Lanes and Read at return, and a Put by an earlier
-	// owner fails from now on. It may block on I/O until ctx ends.
-	Acquire(ctx context.Context, to usp.Address) error
-	// Release ends that. No Put is under way.
-	Release(to usp.Address)
-}
 
 func (o *owned) set(state ownState, fence uint64) {
 	var fx effects
@@ -273,12 +264,15 @@ func (o *owned) acquire() bool {
 		e.eachLane(func(l *lane) { l.giveWay(false) })
 		return true
 	}
-	if q, ok := r.o.Buffer.(queueOwner); ok {
+	if q, ok := r.o.Buffer.(buffer.Owned); ok {
 		if rest > r.now() {
 			o.at(rest)
 			return false
 		}
-		if err := q.Acquire(r.ctx, e.addr); err != nil {
+		ctx, cancel := context.WithTimeout(r.ctx, r.o.ClaimWait)
+		err := q.Acquire(ctx, e.addr)
+		cancel()
+		if err != nil {
 			r.noteBuffer("acquire", err)
 			o.backOff()
 			return r.ctx.Err() == nil
@@ -304,7 +298,9 @@ func (o *owned) acquire() bool {
 
 // lanesOf lists what waits for one address.
 func (r *Router) lanesOf(to usp.Address) []buffer.Lane {
-	if q, ok := r.o.Buffer.(interface{ LanesOf(to usp.Address) []buffer.Lane }); ok {
+	if q, ok := r.o.Buffer.(interface {
+		LanesOf(to usp.Address) []buffer.Lane
+	}); ok {
 		return q.LanesOf(to)
 	}
 	return slices.DeleteFunc(r.o.Buffer.Lanes(), func(l buffer.Lane) bool { return l.To != to })
@@ -315,8 +311,8 @@ func (o *owned) keep() bool {
 	e, r := o.e, o.e.r
 	own := r.o.Peers.Owner(e.addr)
 	o.mu.Lock()
-	fence, disowns := o.fence, o.disowns
-	o.disowns = nil
+	fence, disowns, quit := o.fence, o.disowns, o.quit
+	o.disowns, o.quit = nil, false
 	o.mu.Unlock()
 	if own.Node != r.node && own.Fence > fence {
 		o.mu.Lock()
@@ -342,8 +338,24 @@ func (o *owned) keep() bool {
 		e.eachLane(func(l *lane) { l.giveWay(false) })
 		return true
 	}
+	if quit && e.unused() {
+		o.mu.Lock()
+		o.quits, o.hurry = fence, r.now()+r.o.HandOver
+		o.mu.Unlock()
+		o.set(ownLeaving, 0)
+		e.eachLane(func(l *lane) { l.giveWay(false) })
+		return true
+	}
 	o.announce(fence)
 	return false
+}
+
+// unused reports that the address has neither a Link nor anything waiting.
+func (e *endpoint) unused() bool {
+	var fx effects
+	e.main.mu.Lock()
+	defer e.main.unlock(&fx)
+	return e.links.Load() == e.routed.Load() && e.lanes.Load() == 0 && e.main.empty()
 }
 
 // announce publishes what is known of the Endpoint, if that has changed.
@@ -373,15 +385,27 @@ func (o *owned) leave() bool {
 			return false
 		}
 	}
-	if q, ok := r.o.Buffer.(queueOwner); ok {
-		q.Release(e.addr)
-	}
+	o.release()
 	o.mu.Lock()
 	o.hurry = 0
-	o.rest = r.now() + r.o.HandOver // the one for whom it was given up comes first
+	quits := o.quits
+	o.quits = 0
+	if quits == 0 {
+		o.rest = r.now() + r.o.HandOver // the one for whom it was given up comes first
+	}
 	o.mu.Unlock()
 	o.set(ownNone, 0)
+	if quits != 0 {
+		r.o.Peers.Release(e.addr, quits)
+	}
 	return true
+}
+
+// release gives the Queue's lanes back.
+func (o *owned) release() {
+	if q, ok := o.e.r.o.Buffer.(buffer.Owned); ok {
+		q.Release(o.e.addr)
+	}
 }
 
 // forfeit stops the use of everything: the address is not ours any more, and
@@ -396,9 +420,7 @@ func (o *owned) forfeit() bool {
 	o.set(ownNone, 0)
 	o.e.eachLane(func(l *lane) { l.giveWay(true) })
 	if was == ownAcquiring || was == ownMine || was == ownLeaving {
-		if q, ok := o.e.r.o.Buffer.(queueOwner); ok {
-			q.Release(o.e.addr)
-		}
+		o.release()
 	}
 	o.at(o.hurry)
 	return true
@@ -445,29 +467,19 @@ func (o *owned) holds(fence uint64) bool {
 	return fence != 0 && o.fence == fence
 }
 
-// idle reports that the address may be forgotten: no step is under way.
+// idle reports that the endpoint may go: the address is not this node's. One that
+// is, is given up first.
 func (o *owned) idle() bool {
+	if o == nil {
+		return true
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return (o.state == ownNone || o.state == ownMine) && len(o.disowns) == 0
-}
-
-// forget gives the address up with its endpoint, under main.mu.
-func (o *owned) forget() {
-	o.mu.Lock()
-	state, fence := o.state, o.fence
-	o.state, o.fence = ownNone, 0
-	if o.timer != nil {
-		o.timer.Stop()
+	if o.state == ownMine && !o.quit {
+		o.quit = true
+		defer o.schedule()
 	}
-	o.mu.Unlock()
-	if state != ownMine {
-		return
-	}
-	if q, ok := o.e.r.o.Buffer.(queueOwner); ok {
-		q.Release(o.e.addr)
-	}
-	o.e.r.o.Peers.Release(o.e.addr, fence)
+	return o.state == ownNone && !o.lost && len(o.disowns) == 0
 }
 
 // session is the best Link of the Endpoint here, nil if there is none.

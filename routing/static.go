@@ -232,6 +232,7 @@ func (r *Router) joinRoutes(p *port) {
 	if !slices.ContainsFunc(list, func(rt Route) bool { return rt.rank(p.peer.Listener) != 0 }) {
 		return
 	}
+	r.inherit(func(rt *Route, own Ownership) bool { return rt.rank(p.peer.Listener) != 0 && !own.Alive })
 	r.table.each(func(e *endpoint) {
 		if e.leads(p) != 0 {
 			r.joinStatic(p, e)

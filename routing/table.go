@@ -225,14 +225,8 @@ func (e *endpoint) leave(even bool) bool {
 	var fx effects
 	e.main.outcomes(&fx)
 	ok := (e.evictable() || even && e.links.Load() == e.routed.Load() && e.lanes.Load() == 0) && e.main.empty()
-	if e.owned != nil {
-		ok = ok && e.owned.idle()
-	}
-	if ok {
+	if ok = ok && e.owned.idle(); ok {
 		e.gone.Store(true)
-		if e.owned != nil {
-			e.owned.forget()
-		}
 		if links := e.main.links.Swap(nil); links != nil {
 			for _, b := range *links {
 				b.p.who.forget(e)
