@@ -69,7 +69,7 @@ func (q *Memory) put(item Item) (uint64, error) {
 	item.Seq, item.Lane = q.seq, l.Lane
 	q.g.Commit(l, &Entry[Item]{
 		Seq: q.seq, At: item.At.UnixNano(), Session: SessionKey(item.Record.Header()),
-		Size: uint32(item.Record.Len()), Ref: item, //nolint:gosec // less than MaxBytes of a Record that an MTP took
+		Size: uint32(item.Record.Len()), Ref: item,
 	})
 	return q.seq, nil
 }

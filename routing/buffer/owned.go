@@ -25,7 +25,7 @@ type Owned interface {
 	// loads them anew. It may block on I/O until ctx ends; if it fails, to is not
 	// acquired.
 	Acquire(ctx context.Context, to usp.Address) error
-	// Release waits for the Puts of to that are under way, writes what has been
-	// removed, and forgets to. If ctx ends before, it forgets to all the same.
-	Release(ctx context.Context, to usp.Address) error
+	// Release forgets to, once what is under way for it is done, and writes what
+	// has been removed. It does not wait for that.
+	Release(to usp.Address)
 }

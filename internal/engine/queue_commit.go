@@ -1,0 +1,295 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/routing/buffer"
+)
+
+// Times of the way to the store.
+const (
+	ackWait   = 5 * time.Second        // until the outcome of a publish counts as unknown
+	retryWait = 200 * time.Millisecond // between attempts to learn it
+	markWait  = 25 * time.Millisecond  // a mark without an item waits so long for others
+)
+
+// batch is what was pending at one moment. It goes from publish over await to
+// finish, each of which has one goroutine: while one batch is being made durable
+// the next is being published, and the marks of the one before are.
+type batch struct{ parts []*part }
+
+// part is one message.
+type part struct {
+	shard   *shard
+	subject string
+	payload []byte
+	puts    []*put
+	ack     jetstream.PubAckFuture
+	msg     uint64 // the sequence in the stream
+	err     error
+	absent  bool // with err: it is certain that it was not stored
+}
+
+// publish sends what is pending, until the Queue is closed.
+func (q *Queue) publish(next chan<- *batch) {
+	defer close(next)
+	for {
+		q.mu.Lock()
+		puts, closed := q.takePending(), q.closed
+		q.mu.Unlock()
+		if len(puts) == 0 {
+			if closed || q.ctx.Err() != nil {
+				return
+			}
+			select {
+			case <-q.wake:
+			case <-q.ctx.Done():
+			}
+			continue
+		}
+		b := &batch{parts: q.divide(puts)}
+		for _, p := range b.parts {
+			p.send(q)
+		}
+		next <- b
+	}
+}
+
+// takePending takes what fits into a batch.
+func (q *Queue) takePending() []*put {
+	n, size := 0, 0
+	for n < len(q.pending) && n < batchRecords && (n == 0 || size < batchBytes) {
+		p := q.pending[n]
+		size += max(p.size, len(p.moved))
+		n++
+	}
+	puts := q.pending[:n:n]
+	if q.pending = q.pending[n:]; len(q.pending) == 0 {
+		q.pending = nil
+	}
+	return puts
+}
+
+// divide makes the messages: each Lane's items are in one in order.
+func (q *Queue) divide(puts []*put) []*part {
+	var parts []*part
+	have := make(map[string]*part)
+	for _, p := range puts {
+		sh := q.shardOf(p.line.Lane.To)
+		subject := sh.stream
+		if q.o.Shared {
+			subject = itemSubject(sh.n, &p.line.Lane)
+		}
+		size := itemSize(&p.item) + len(p.moved)
+		t := have[subject]
+		if t == nil || len(t.payload)+size > q.maxItem {
+			t = &part{shard: sh, subject: subject, payload: appendBatchHeader(make([]byte, 0, batchHeader+size))}
+			have[subject] = t
+			parts = append(parts, t)
+		}
+		off := len(t.payload)
+		t.payload = appendItem(t.payload, p)
+		p.at = place{off: uint32(off), size: uint32(len(t.payload) - off)}
+		t.puts = append(t.puts, p)
+	}
+	return parts
+}
+
+func (p *part) send(q *Queue) {
+	p.ack, p.err = q.e.js.PublishAsync(p.subject, p.payload)
+	p.absent = p.err != nil
+}
+
+// await takes batches to where their items are durable, or are known not to be.
+func (q *Queue) await(from <-chan *batch, next chan<- *batch) {
+	defer close(next)
+	for b := range from {
+		touched := make(map[string]struct{}, 1)
+		for _, p := range b.parts {
+			if p.err == nil {
+				p.wait(q)
+			}
+			if p.err == nil {
+				touched[p.shard.stream] = struct{}{}
+			}
+		}
+		for stream := range touched {
+			if err := q.durable(stream); err != nil {
+				for _, p := range b.parts {
+					if p.err == nil && p.shard.stream == stream {
+						p.err = err
+					}
+				}
+			}
+		}
+		next <- b
+	}
+}
+
+// wait waits for the outcome of the publish, and if there is none looks for it.
+func (p *part) wait(q *Queue) {
+	timer := time.NewTimer(ackWait)
+	defer timer.Stop()
+	select {
+	case ack := <-p.ack.Ok():
+		p.msg = ack.Sequence
+		p.shard.last = max(p.shard.last, p.msg)
+		return
+	case p.err = <-p.ack.Err():
+	case <-timer.C:
+		p.err = nats.ErrTimeout
+	case <-q.ctx.Done():
+		p.err = errQueueClosed
+		return
+	}
+	if refused, ok := errors.AsType[*jetstream.APIError](p.err); ok && refused != nil {
+		p.absent = true // JetStream has looked at it
+		return
+	}
+	q.log.Warn("the store does not answer", zap.String("stream", p.shard.stream), zap.Error(p.err))
+	for q.ctx.Err() == nil && !q.e.conn.IsClosed() {
+		found, err := q.find(p)
+		if err == nil {
+			if p.absent = !found; found {
+				p.err = nil
+			}
+			return
+		}
+		select {
+		case <-time.After(retryWait):
+		case <-q.ctx.Done():
+		}
+	}
+}
+
+// find looks in the stream for the message of p. An empty batch goes behind it
+// first, so that it is not on its way any more.
+func (q *Queue) find(p *part) (bool, error) {
+	ack, err := q.e.js.Publish(q.ctx, p.subject, appendBatchHeader(nil))
+	if err != nil {
+		return false, err
+	}
+	found := false
+	err = q.e.messages(q.ctx, p.shard.stream, p.subject, p.shard.last+1, ack.Sequence, func(seq uint64, b []byte) {
+		if !found && bytes.Equal(b, p.payload) {
+			found, p.msg = true, seq
+		}
+	})
+	if err == nil {
+		p.shard.last = ack.Sequence
+	}
+	return found, err
+}
+
+// durable waits until what stream has acknowledged is durable.
+func (q *Queue) durable(stream string) error {
+	done := make(chan error, 1)
+	q.e.durable(stream, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		return fmt.Errorf("making it durable: %w", err)
+	}
+	return nil
+}
+
+// finish writes the marks of what is durable, and of what has been removed, and
+// settles.
+func (q *Queue) finish(from <-chan *batch) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case b, ok := <-from:
+			if !ok {
+				q.writeMarks(nil)
+				return
+			}
+			q.writeMarks(b)
+			q.settle(b)
+		case <-q.stir:
+			timer.Reset(markWait)
+		case <-timer.C:
+			q.writeMarks(nil)
+		}
+	}
+}
+
+// settle ends the puts of b, in order.
+func (q *Queue) settle(b *batch) {
+	q.mu.Lock()
+	for _, t := range b.parts {
+		for i := len(t.puts) - 1; i >= 0 && t.err != nil; i-- {
+			p := t.puts[i]
+			p.err, p.absent = t.err, t.absent
+			q.cancelPut(p)
+		}
+		for _, p := range t.puts {
+			if t.err == nil && p.err == nil {
+				p.at.msg = t.msg
+				q.commitPut(t, p)
+			} else if t.err == nil {
+				q.cancelPut(p)
+			}
+		}
+	}
+	q.mu.Unlock()
+	for _, t := range b.parts {
+		for _, p := range t.puts {
+			switch {
+			case p.settled == nil:
+			case p.err != nil:
+				p.settled(0, p.err)
+			default:
+				p.settled(p.seq, nil)
+			}
+		}
+	}
+}
+
+// commitPut makes p visible, or if it was moved has it read from there.
+func (q *Queue) commitPut(t *part, p *put) {
+	t.shard.hold(p.at, len(t.payload))
+	l := p.line
+	if p.moved != nil {
+		entries := l.Entries()
+		i := search(entries, p.seq)
+		if i < len(entries) && entries[i].Seq == p.seq && entries[i].Ref == p.from {
+			t.shard.release(p.from)
+			entries[i].Ref = p.at
+		} else {
+			t.shard.release(p.at) // removed meanwhile
+		}
+		return
+	}
+	q.bytes -= p.size
+	l.High = max(l.High, p.seq)
+	q.g.Commit(l, &buffer.Entry[place]{
+		Seq: p.seq, At: p.item.At.UnixNano(), Session: buffer.SessionKey(p.item.Record.Header()), Ref: p.at,
+		Size: uint32(p.size),
+	})
+}
+
+// cancelPut takes p back. Its seq is used again if it is certain that it was not
+// stored and none is after it.
+func (q *Queue) cancelPut(p *put) {
+	if p.moved != nil {
+		return
+	}
+	q.bytes -= p.size
+	if l := p.line; p.absent && l.Next == p.seq+1 {
+		l.Next = p.seq
+	} else if !p.absent {
+		l.High = max(l.High, p.seq)
+		q.soil(l)
+	}
+	q.g.Cancel(p.line, p.size)
+}

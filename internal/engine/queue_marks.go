@@ -1,0 +1,149 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"context"
+	"slices"
+	"sort"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/routing/buffer"
+)
+
+// marker writes the MARK stream where it is a log of this node's own.
+type marker struct {
+	ordinal uint64
+	since   int64 // bytes written since every mark was, and what that took
+	full    int64
+	failing bool
+}
+
+// Bounds of the MARK stream.
+const (
+	markBytes    = 512 << 10 // of one message
+	markLogBytes = 16 << 20  // beyond a multiple of what all marks take, they are written anew
+)
+
+// laneMark is the mark of a Lane at one moment.
+type laneMark struct {
+	lane buffer.Lane
+	mark
+}
+
+// writeMarks writes the marks of the Lanes of b and of those that are dirty. What
+// can not be written stays dirty: the items are durable, and a mark that is
+// behind is caught up at the next start.
+func (q *Queue) writeMarks(b *batch) {
+	q.mu.Lock()
+	marks := q.takeMarks(b)
+	floor := q.maxSeq
+	q.mu.Unlock()
+	if len(marks) == 0 {
+		return
+	}
+	if q.o.Shared {
+		q.writeOwnedMarks(b, marks)
+		return
+	}
+	err := q.publishMarks(q.ctx, floor, marks)
+	if err == nil {
+		err = q.durable(q.mark)
+	}
+	if err != nil {
+		if !q.marks.failing {
+			q.log.Error("marks can not be written; they will be", zap.Error(err))
+		}
+		q.mu.Lock()
+		for i := range marks {
+			q.dirty[marks[i].lane] = max(q.dirty[marks[i].lane], marks[i].high)
+		}
+		q.mu.Unlock()
+		poke(q.stir)
+	}
+	q.marks.failing = err != nil
+}
+
+// takeMarks makes the marks that are due.
+func (q *Queue) takeMarks(b *batch) []laneMark {
+	added := make(map[buffer.Lane][]uint64)
+	if b != nil {
+		for _, t := range b.parts {
+			for _, p := range t.puts {
+				if t.err == nil && p.moved == nil {
+					added[p.line.Lane] = append(added[p.line.Lane], p.seq)
+				}
+			}
+		}
+	}
+	marks := make([]laneMark, 0, len(added)+len(q.dirty))
+	for lane, seqs := range added {
+		marks = append(marks, laneMark{lane, q.markOf(lane, q.dirty[lane], seqs)})
+	}
+	for lane, high := range q.dirty {
+		if _, ok := added[lane]; !ok {
+			marks = append(marks, laneMark{lane, q.markOf(lane, high, nil)})
+		}
+	}
+	clear(q.dirty)
+	return marks
+}
+
+// markOf makes the mark of a Lane of which seqs are stored behind its Entries.
+func (q *Queue) markOf(lane buffer.Lane, high uint64, seqs []uint64) mark {
+	var entries []buffer.Entry[place]
+	if l := q.g.Line(lane); l != nil {
+		entries, high = l.Entries(), max(high, l.High)
+	}
+	first := high + 1
+	switch {
+	case len(entries) > 0:
+		first = entries[0].Seq
+	case len(seqs) > 0:
+		first = seqs[0]
+	}
+	if len(seqs) > 0 {
+		high = max(high, seqs[len(seqs)-1])
+	}
+	m := mark{high: high, removed: first - 1}
+	if n := uint64(len(entries) + len(seqs)); high-m.removed != n {
+		m.holes = holesOf(m.removed, high, func(yield func(uint64) bool) {
+			for i := range entries {
+				if !yield(entries[i].Seq) {
+					return
+				}
+			}
+			slices.Values(seqs)(yield)
+		})
+	}
+	if o, err := q.owner(lane.To); err == nil {
+		m.epoch, m.base = o.epoch, o.base[lane]
+	}
+	return m
+}
+
+// publishMarks writes marks in as many messages as they need.
+func (q *Queue) publishMarks(ctx context.Context, floor uint64, marks []laneMark) error {
+	msg := newMarkMessage(q.marks.ordinal+1, floor)
+	for i := range marks {
+		msg.add(&marks[i].lane, &marks[i].mark)
+		if len(msg.b) < markBytes && i < len(marks)-1 {
+			continue
+		}
+		b := msg.bytes()
+		if _, err := q.e.js.Publish(ctx, q.mark, b); err != nil {
+			return err
+		}
+		q.marks.ordinal++
+		q.marks.since += int64(len(b))
+		msg = newMarkMessage(q.marks.ordinal+1, floor)
+	}
+	return nil
+}
+
+// search is where seq is, or would be.
+func search(entries []buffer.Entry[place], seq uint64) int {
+	return sort.Search(len(entries), func(i int) bool { return entries[i].Seq >= seq })
+}

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/routing/buffer"
+)
+
+// Read implements buffer.Queue. What turns out to be damaged is dropped, counted,
+// listed and logged; what follows it is read all the same.
+func (q *Queue) Read(
+	ctx context.Context, lane buffer.Lane, after uint64, records int, bytes int64,
+) ([]buffer.Item, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		q.mu.Lock()
+		_, err := q.owner(lane.To)
+		entries := slices.Clone(q.g.Read(lane, after, records, bytes, time.Now()))
+		q.mu.Unlock()
+		if err != nil || len(entries) == 0 {
+			return nil, err
+		}
+		items, err := q.fetch(ctx, lane, entries)
+		if len(items) > 0 {
+			return items, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// fetch reads entries up to the first that can not be read now.
+func (q *Queue) fetch(ctx context.Context, lane buffer.Lane, entries []buffer.Entry[place]) ([]buffer.Item, error) {
+	items := make([]buffer.Item, 0, len(entries))
+	stream := q.shardOf(lane.To).stream
+	for i := range entries {
+		e := &entries[i]
+		b, err := q.src.read(ctx, stream, e.Ref)
+		if err == nil {
+			var it buffer.Item
+			if it, err = decodeItem(b, lane, e.Seq); err == nil {
+				items = append(items, it)
+				continue
+			}
+		}
+		if !errors.Is(err, errLost) {
+			return items, err
+		}
+		q.lost(lane, e)
+	}
+	return items, nil
+}
+
+// decodeItem makes the item of a frame, if it is the one that is meant.
+func decodeItem(b []byte, lane buffer.Lane, seq uint64) (buffer.Item, error) {
+	var s stored
+	if err := s.decode(b); err != nil {
+		return buffer.Item{}, errLost
+	}
+	if l, ok := decodeLane(s.lane); !ok || l != lane || s.seq != seq {
+		return buffer.Item{}, errLost
+	}
+	it, err := s.item(lane)
+	if err != nil {
+		return it, errLost
+	}
+	return it, nil
+}
+
+// lost drops an entry that the store does not have any more, unless it is gone or
+// elsewhere by now.
+func (q *Queue) lost(lane buffer.Lane, e *buffer.Entry[place]) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.g.Line(lane)
+	if l == nil {
+		return
+	}
+	entries := l.Entries()
+	if i := search(entries, e.Seq); i == len(entries) || entries[i].Seq != e.Seq || entries[i].Ref != e.Ref {
+		return
+	}
+	q.g.Drop(l, e.Seq, buffer.ReasonDamaged, time.Now())
+	q.logDamage(lane, e.Seq, 1)
+}
+
+func (q *Queue) logDamage(lane buffer.Lane, seq uint64, records int) {
+	q.log.Error("the store has lost Records that were waiting",
+		zap.String("to", lane.To.String()), zap.String("from", string(lane.From)),
+		zap.Uint64("seq", seq), zap.Int("records", records))
+}
