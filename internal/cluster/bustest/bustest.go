@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,6 +25,7 @@ const within = 20 * time.Second
 // Run checks a Bus. open returns one that is connected to all others that the
 // same test has opened; it ends them with the test.
 func Run(t *testing.T, open func(t *testing.T) func() cluster.Bus) {
+	t.Helper()
 	for name, check := range map[string]func(*testing.T, func() cluster.Bus){
 		"Reply":           reply,
 		"NoNode":          noNode,
@@ -66,6 +68,7 @@ func echo(name string) cluster.BusHandler {
 }
 
 func reply(t *testing.T, open func() cluster.Bus) {
+	t.Helper()
 	a, b := open(), open()
 	serve(t, a, "a", "records", echo("a"))
 	serve(t, b, "b", "records", echo("b"))
@@ -86,6 +89,7 @@ func reply(t *testing.T, open func() cluster.Bus) {
 }
 
 func noNode(t *testing.T, open func() cluster.Bus) {
+	t.Helper()
 	a, b := open(), open()
 	serve(t, b, "b", "records", echo("b"))
 	for _, c := range [][2]string{{"c", "records"}, {"b", "claims"}} {
@@ -107,12 +111,13 @@ func noNode(t *testing.T, open func() cluster.Bus) {
 }
 
 func oddNames(t *testing.T, open func() cluster.Bus) {
+	t.Helper()
 	a, b := open(), open()
 	for i, node := range []string{
 		"node.with.dots", "node", "*", ">", "a b", "größe", string(bytes.Repeat([]byte("n"), 255)), "x\x00y",
 	} {
 		want := fmt.Sprintf("%d:", i)
-		serve(t, b, node, "records", echo(fmt.Sprint(i)))
+		serve(t, b, node, "records", echo(strconv.Itoa(i)))
 		if got, err := request(t, a, node, "records", nil); err != nil || string(got) != want {
 			t.Errorf("node %q: got %q, %v, want %q", node, got, err, want)
 		}
@@ -120,6 +125,7 @@ func oddNames(t *testing.T, open func() cluster.Bus) {
 }
 
 func order(t *testing.T, open func() cluster.Bus) {
+	t.Helper()
 	const each, senders = 2000, 3
 	to := open()
 	var mu sync.Mutex
@@ -168,6 +174,7 @@ func order(t *testing.T, open func() cluster.Bus) {
 
 // deferred: a handler that has not replied yet holds up nobody.
 func deferred(t *testing.T, open func() cluster.Bus) {
+	t.Helper()
 	const n = 100
 	a, b := open(), open()
 	var mu sync.Mutex
@@ -207,6 +214,7 @@ func deferred(t *testing.T, open func() cluster.Bus) {
 }
 
 func noReply(t *testing.T, open func() cluster.Bus) {
+	t.Helper()
 	a, b := open(), open()
 	late := make(chan func([]byte), 2)
 	serve(t, b, "b", "records", func(_ []byte, reply func([]byte)) { late <- reply })
@@ -239,6 +247,7 @@ func noReply(t *testing.T, open func() cluster.Bus) {
 }
 
 func tooLarge(t *testing.T, open func() cluster.Bus) {
+	t.Helper()
 	a, b := open(), open()
 	serve(t, b, "b", "records", func(data []byte, reply func([]byte)) { reply(data) })
 	limit := a.MaxPayload()
@@ -256,6 +265,7 @@ func tooLarge(t *testing.T, open func() cluster.Bus) {
 }
 
 func stop(t *testing.T, open func() cluster.Bus) {
+	t.Helper()
 	a, b := open(), open()
 	end := serve(t, b, "b", "records", echo("b"))
 	if _, err := request(t, a, "b", "records", nil); err != nil {
@@ -272,6 +282,7 @@ func stop(t *testing.T, open func() cluster.Bus) {
 }
 
 func servedOnce(t *testing.T, open func() cluster.Bus) {
+	t.Helper()
 	b := open()
 	serve(t, b, "b", "records", echo("b"))
 	if stop, err := b.Serve("b", "records", echo("b")); err == nil {
@@ -281,6 +292,7 @@ func servedOnce(t *testing.T, open func() cluster.Bus) {
 }
 
 func copied(t *testing.T, open func() cluster.Bus) {
+	t.Helper()
 	a, b := open(), open()
 	got := make(chan []byte, 2)
 	serve(t, b, "b", "records", func(data []byte, reply func([]byte)) {

@@ -1,0 +1,107 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/internal/store"
+)
+
+// Defaults of Options.
+const (
+	// DefaultLease is how long a node lives without a sign of life.
+	DefaultLease = 10 * time.Second
+	// MinLease is the least that Options.Lease may be.
+	MinLease = 2 * time.Second
+	// DefaultWindowRecords and DefaultWindowBytes bound what is on its way to one
+	// other node and has had no outcome.
+	DefaultWindowRecords = 4096
+	DefaultWindowBytes   = 16 << 20
+	// DefaultMaxWrites is how many claims are written to the Store at a time.
+	DefaultMaxWrites = 256
+	// DefaultMaxClaims is how many claims and Announces wait; more are refused.
+	DefaultMaxClaims = 1_000_000
+	// DefaultAskTimeout is how long the owner of an address may take to give it up.
+	DefaultAskTimeout = 15 * time.Second
+	// DefaultMaxRemoteSessions is how many CWMP sessions of CPE at other nodes are
+	// served here at a time.
+	DefaultMaxRemoteSessions = 10_000
+)
+
+// Options configure a Node. Store and Bus are required.
+type Options struct {
+	// Name of the node, at most 200 bytes; default the name of the host. No two
+	// nodes have the same.
+	Name string
+	// Store and Bus are those that all nodes share.
+	Store store.Store
+	Bus   Bus
+	// Lease is how long after its last sign of life a node counts as dead. It
+	// gives one three times as often, and after 0.7 of it without success it
+	// stops owning anything. Default DefaultLease, at least MinLease.
+	Lease time.Duration
+	// Adopt is called for the address of a Virtual Agent whose node has died and
+	// that is now this one's to serve. It has the Agent bound to the Router, or
+	// returns why that has to be tried again. It is called by MaxAdoptions
+	// goroutines; ctx ends with the Node. nil: nobody is adopted.
+	Adopt AdoptFunc
+	// MaxAdoptions is how many at a time; default 16.
+	MaxAdoptions int
+
+	// WindowRecords, WindowBytes, MaxWrites, MaxClaims, AskTimeout and
+	// MaxRemoteSessions are bounds; 0 means the Default of the same name.
+	WindowRecords, MaxWrites, MaxClaims, MaxRemoteSessions int
+	WindowBytes                                            int64
+	AskTimeout                                             time.Duration
+
+	Log     *zap.Logger           // nil: none
+	Metrics prometheus.Registerer // nil: none
+}
+
+func (o *Options) setDefaults() error {
+	if o.Store == nil || o.Bus == nil {
+		return errors.New("cluster: Options.Store and Options.Bus are required")
+	}
+	if o.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("cluster: the node has no name, nor has the host: %w", err)
+		}
+		o.Name = host
+	}
+	if len(o.Name) > maxName {
+		return fmt.Errorf("cluster: the name of the node has %d bytes, more than %d", len(o.Name), maxName)
+	}
+	def(&o.Lease, DefaultLease)
+	if o.Lease < MinLease {
+		return fmt.Errorf("cluster: a lease of %v is less than %v", o.Lease, MinLease)
+	}
+	def(&o.MaxAdoptions, 16)
+	def(&o.WindowRecords, DefaultWindowRecords)
+	def(&o.WindowBytes, DefaultWindowBytes)
+	def(&o.MaxWrites, DefaultMaxWrites)
+	def(&o.MaxClaims, DefaultMaxClaims)
+	def(&o.AskTimeout, DefaultAskTimeout)
+	def(&o.MaxRemoteSessions, DefaultMaxRemoteSessions)
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	return nil
+}
+
+// maxName leaves room for the epoch in the node of the Bus.
+const maxName = 200
+
+func def[T int | int64 | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
