@@ -25,6 +25,7 @@ type writes struct {
 	mu      sync.Mutex
 	limit   int
 	pending map[usp.Address]*pending
+	asks    map[usp.Address]*asking // whose claim waits for the owner
 	queue   []usp.Address // whose turn it is
 	ops     int
 	workers int
@@ -86,6 +87,7 @@ const raceAgain = 2 * time.Millisecond
 func (w *writes) init(limit int) {
 	w.limit = limit
 	w.pending = make(map[usp.Address]*pending)
+	w.asks = make(map[usp.Address]*asking)
 }
 
 // Claim implements routing.Peers.

@@ -31,17 +31,60 @@ const (
 // askFor asks the owner to give a up; the answer has the claim go on.
 func (o *Owners) askFor(a usp.Address, e *owned, x *op) bool {
 	x.ask = askState{fence: e.fence, err: routing.ErrKept}
+	waits := &asking{by: e.by}
+	o.writes.wait(a, waits)
 	request := appendDisown(nil, a, e.fence, x.by)
 	err := o.n.o.Bus.Send(address(e.by.node, e.by.epoch), serviceDisown, request, o.n.o.AskTimeout,
-		func(reply []byte, err error) { o.asked(a, x, reply, err) })
+		func(reply []byte, err error) { o.asked(a, x, waits, reply, err) })
 	if err != nil {
+		if !o.writes.answered(a, waits) {
+			return false // it has died meanwhile
+		}
 		return o.claimed(x, fmt.Errorf("%w: %w", mtp.ErrBusy, err))
+	}
+	if e.by.dead.Load() { // too late for abandon to see it
+		o.writes.abandon(o, func(h *holder) bool { return h == e.by })
 	}
 	return false
 }
 
+// asking is an owner that has been asked and has not answered.
+type asking struct{ by *holder }
+
+func (w *writes) wait(a usp.Address, x *asking) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asks[a] = x
+}
+
+// answered is false if nobody waits for the answer any more.
+func (w *writes) answered(a usp.Address, x *asking) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.asks[a] != x {
+		return false
+	}
+	delete(w.asks, a)
+	return true
+}
+
+// abandon has those claims go on that wait for the answer of somebody dead.
+func (w *writes) abandon(o *Owners, dead func(*holder) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for a, x := range w.asks {
+		if dead(x.by) {
+			delete(w.asks, a)
+			w.turn(o, a)
+		}
+	}
+}
+
 // asked takes the answer and puts the claim in line again.
-func (o *Owners) asked(a usp.Address, x *op, reply []byte, err error) {
+func (o *Owners) asked(a usp.Address, x *op, waits *asking, reply []byte, err error) {
+	if !o.writes.answered(a, waits) {
+		return
+	}
 	if err != nil {
 		x.ask.err = fmt.Errorf("%w: %w", mtp.ErrBusy, err)
 	} else {

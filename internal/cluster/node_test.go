@@ -27,6 +27,7 @@ type town struct {
 }
 
 func newTown(t *testing.T) *town {
+	t.Helper()
 	return &town{t: t, world: newWorld(), hub: cluster.NewMemoryHub(), lease: cluster.MinLease}
 }
 
@@ -56,6 +57,13 @@ func (o *town) options(name string) (cluster.Options, *door, *cluster.MemoryBus)
 // start makes a node and runs it until the test ends.
 func (o *town) start(name string, change func(*cluster.Options)) *house {
 	o.t.Helper()
+	return o.startWith(name, change, func(h *house) routing.PeerHandler { return h })
+}
+
+func (o *town) startWith(
+	name string, change func(*cluster.Options), router func(*house) routing.PeerHandler,
+) *house {
+	o.t.Helper()
 	options, d, b := o.options(name)
 	if change != nil {
 		change(&options)
@@ -68,7 +76,7 @@ func (o *town) start(name string, change func(*cluster.Options)) *house {
 		Node: n, door: d, bus: b, ended: make(chan error, 1),
 		changed: map[usp.Address]int{}, ups: map[string]int{},
 	}
-	n.Attach(h)
+	n.Attach(router(h))
 	if err := n.Join(o.t.Context()); err != nil {
 		o.t.Fatalf("Join: got %v, want nil", err)
 	}

@@ -172,6 +172,7 @@ func (o *Owners) judge() {
 			h.dead.Store(true)
 		}
 	}
+	o.writes.abandon(o, func(h *holder) bool { return h.dead.Load() })
 	o.tellBindings("")
 }
 

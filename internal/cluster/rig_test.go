@@ -244,6 +244,12 @@ func (b *doorBucket) Watch(ctx context.Context, prefix string, f func(store.Entr
 // eventually polls until f is true.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
+	begin := time.Now()
+	defer func() {
+		if d := time.Since(begin); d > time.Second {
+			t.Logf("%s took %v", what, d)
+		}
+	}()
 	deadline := time.Now().Add(20 * time.Second)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
