@@ -50,8 +50,11 @@ type Process struct {
 	Probes, AdminAt string
 	// Environ is added to the environment.
 	Environ []string
-	// Wrap is what runs the program, for example {"prlimit", "--fsize=1"}; none: nothing.
+	// Wrap is what runs the program, for example {"nsenter", "--mount", …}; none: nothing.
 	Wrap []string
+	// Root is where the files of the program are seen from here, if it has a
+	// root of its own.
+	Root string
 
 	t       *testing.T
 	program string
@@ -62,14 +65,18 @@ type Process struct {
 	state   *os.ProcessState // after ended
 }
 
-// NewProcess prepares a gateway. The YAML is added to a configuration with
-// data_dir, admin, metrics and cwmp, unless it names that key itself. It ends
-// with the test, which shows the end of its log if it has failed.
-func NewProcess(t *testing.T, program, yaml string) *Process {
+// NewProcess prepares a gateway with that data_dir; empty: one of its own. The
+// YAML is added to a configuration with data_dir, admin, metrics, cwmp and log,
+// but for the keys that it has itself. The process ends with the test, which
+// shows the end of its log if it has failed.
+func NewProcess(t *testing.T, program, data, yaml string) *Process {
 	t.Helper()
 	dir := t.TempDir()
+	if data == "" {
+		data = filepath.Join(dir, "data")
+	}
 	p := &Process{
-		Data: filepath.Join(dir, "data"), Probes: FreeAddr(t), AdminAt: FreeAddr(t),
+		Data: data, Probes: FreeAddr(t), AdminAt: FreeAddr(t),
 		t: t, program: program, config: filepath.Join(dir, "uspgate.yaml"),
 	}
 	for key, value := range map[string]string{
@@ -220,7 +227,7 @@ func (p *Process) Metrics() map[string]float64 {
 // returns what it prints.
 func (p *Process) Ask(args ...string) (string, error) {
 	code, out, errs := Command(p.t, append(args,
-		"--admin", "http://"+p.AdminAt, "--token-file", filepath.Join(p.Data, "admin.token"))...)
+		"--admin", "http://"+p.AdminAt, "--token-file", filepath.Join(p.Root, p.Data, "admin.token"))...)
 	if code != 0 {
 		return "", fmt.Errorf("%s: exit code %d: %s", strings.Join(args, " "), code, errs)
 	}

@@ -6,6 +6,7 @@ package kill_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -139,6 +140,10 @@ func (e *coapEndpoint) listen(ctx context.Context, conn *net.UDPConn, answers ch
 
 func (e *coapEndpoint) take(conn *net.UDPConn, from *net.UDPAddr, m coapMessage) {
 	if before, ok := e.seen[m.id]; ok && time.Since(before.at) < coapRemembers {
+		if answer, err := parseCoAP(before.answer); err == nil && string(answer.token) != string(m.token) {
+			e.l.note(fmt.Sprintf("%s: Message ID %d came again after %v in another request, which was not taken",
+				e.self, m.id, time.Since(before.at)))
+		}
 		_, _ = conn.WriteToUDP(before.answer, from) // as if lost
 		return
 	}
@@ -167,13 +172,13 @@ func (e *coapEndpoint) send(ctx context.Context, conn *net.UDPConn, answers <-ch
 			}
 		}
 		if e.owing != nil {
-			switch e.request(ctx, conn, answers) {
+			switch code := e.request(ctx, conn, answers); code {
 			case coapChanged:
 				e.l.acked(e.owing.pair, e.owing.n)
 				e.owing = nil
 			case 0: // no answer
 			default:
-				e.l.refused(e.owing.pair, e.owing.n)
+				e.l.refused(e.owing.pair, e.owing.n, fmt.Sprintf("%d.%02d", code>>5, code&31))
 			}
 		}
 		select {
@@ -203,10 +208,10 @@ func (e *coapEndpoint) request(ctx context.Context, conn *net.UDPConn, answers <
 	id, token := e.ids, binary.BigEndian.AppendUint64(nil, e.r.Uint64())
 	rec := e.owing.pair.record(e.owing.n)
 	message := coapPost(id, token, "coap://"+e.own+"/usp", rec.Bytes())
-	e.l.sending(e.owing.pair, e.owing.n)
 	wait, tries, accepted := coapAckTimeout, 0, false
 	for {
 		if !accepted {
+			e.l.sending(e.owing.pair, e.owing.n) // a repetition too: a gateway that has been killed knows no Message IDs
 			_, _ = conn.WriteToUDP(message, e.peer) // as if lost
 		}
 		timeout := time.After(wait)

@@ -10,6 +10,8 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,11 +68,23 @@ type ledger struct {
 	kills []time.Time                    // ends of the gateway
 	ends  map[usp.EndpointID][]time.Time // ends of the receiver's connection by its own doing
 	wrong []string                       // what should not have come at all
+
+	notes    []string // what may help to understand
+	refusals map[refusal]int
+	slowest  time.Duration // from sending to a refusal
+}
+
+// refusal is how a sender was told that a Record is not taken: by the code of
+// the answer, or "closed".
+type refusal struct {
+	from usp.EndpointID
+	how  string
 }
 
 func newLedger() *ledger {
 	return &ledger{
 		flows: make(map[[2]usp.EndpointID]*flow), ends: make(map[usp.EndpointID][]time.Time),
+		refusals: make(map[refusal]int),
 	}
 }
 
@@ -107,10 +121,14 @@ func (l *ledger) acked(p pair, n int) {
 	}
 }
 
-func (l *ledger) refused(p pair, n int) {
+// refused tells that a Record was answered by how, and not taken.
+func (l *ledger) refused(p pair, n int, how string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.flow(p).sent[n-1].refused = true
+	s := &l.flow(p).sent[n-1]
+	s.refused = true
+	l.refusals[refusal{p.from, how}]++
+	l.slowest = max(l.slowest, time.Since(s.sent[len(s.sent)-1]))
 }
 
 // arrived notes a Record, and returns what notes its acknowledgement; nil if it
@@ -145,11 +163,41 @@ func (l *ledger) arrived(raw []byte) (acknowledged func()) {
 	}
 }
 
+// progress counts what a sender has been told so far.
+func (l *ledger) progress(from usp.EndpointID) (acked int, refused map[string]int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range l.flows {
+		if f.from != from {
+			continue
+		}
+		for _, s := range f.sent {
+			if !s.acked.IsZero() {
+				acked++
+			}
+		}
+	}
+	refused = make(map[string]int)
+	for r, n := range l.refusals {
+		if r.from == from {
+			refused[r.how] = n
+		}
+	}
+	return acked, refused
+}
+
 // complain notes what should not have come.
 func (l *ledger) complain(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wrong = append(l.wrong, what)
+}
+
+// note keeps what may help to understand.
+func (l *ledger) note(what string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notes = append(l.notes, what)
 }
 
 // killed tells that the gateway has been ended.
@@ -236,6 +284,7 @@ func (f *flow) say(n int, format string, args ...any) string {
 
 func (f *flow) losses(sum *summary) (wrong []string) {
 	came := f.arrivals()
+	var lost []string
 	for i, s := range f.sent {
 		sum.sent++
 		sum.repeated += max(0, len(s.sent)-1)
@@ -247,8 +296,12 @@ func (f *flow) losses(sum *summary) (wrong []string) {
 		}
 		sum.acked++
 		if came[i+1] == 0 && !s.dropped {
-			wrong = append(wrong, f.say(i+1, "was acknowledged and is lost"))
+			lost = append(lost, strconv.Itoa(i+1))
 		}
+	}
+	if len(lost) > 0 {
+		wrong = append(wrong, fmt.Sprintf("%s to %s: %d Records were acknowledged and are lost: numbers %s",
+			f.from, f.to, len(lost), strings.Join(lost[:min(10, len(lost))], " ")))
 	}
 	return wrong
 }

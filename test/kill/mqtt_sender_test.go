@@ -5,6 +5,7 @@ package kill_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -28,6 +29,9 @@ type mqttSender struct {
 	pace time.Duration   // between new Records
 	stop <-chan struct{} // closed: nothing new
 	r    *rand.Rand
+	// full: the gateway is not killed; that it ends the connection is how it
+	// refuses what is under way in 3.1.1.
+	full bool
 
 	id      uint16
 	pending []*parcel
@@ -53,9 +57,13 @@ func (s *mqttSender) run(ctx context.Context) error {
 		if c, err := dialMQTT(ctx, s.addr, s.v5, s.self, ""); err == nil {
 			s.serve(ctx, c)
 		}
+		pause := dialPause
+		if s.full {
+			pause = refusedPause
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(dialPause):
+		case <-time.After(pause):
 		}
 	}
 	return nil
@@ -90,6 +98,11 @@ func (s *mqttSender) serve(ctx context.Context, c *mqttConn) {
 		for len(acks) > 0 {
 			a := <-acks
 			s.answered(uint16(a[0]), byte(a[1]))
+		}
+		for _, p := range s.pending {
+			if s.full && !s.v5 && ctx.Err() == nil && !p.back {
+				s.l.refused(p.pair, p.n, "closed")
+			}
 		}
 	}()
 	for _, p := range s.pending {
@@ -188,7 +201,7 @@ func (s *mqttSender) answered(id uint16, reason byte) {
 	}
 	p := s.pending[i]
 	if reason != 0 {
-		s.l.refused(p.pair, p.n)
+		s.l.refused(p.pair, p.n, fmt.Sprintf("%#x", reason))
 		p.back = true
 		return
 	}

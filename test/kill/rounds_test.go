@@ -10,14 +10,14 @@ import (
 
 // processed is how long the gateway may take from an acknowledgement of a
 // receiver to the moment from when on a SIGKILL does not bring the Record again.
-const processed = time.Second
+const processed = 500 * time.Millisecond
 
 // SIGKILL at any moment, again and again.
 func TestKillRounds(t *testing.T) { killRounds(t, 5) }
 
 func killRounds(t *testing.T, rounds int) {
 	t.Helper()
-	w := newWorld(t, "routing: {queue_limit: 100000, queue_bytes: 1GiB}\n")
+	w := newWorld(t, "", "routing: {queue_limit: 100000, queue_bytes: 1GiB}\n")
 	w.Start()
 	w.populate()
 	for range rounds {

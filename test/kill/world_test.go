@@ -5,6 +5,7 @@ package kill_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -37,14 +38,16 @@ type world struct {
 	stop chan struct{} // closed: senders send nothing new
 	calm chan struct{} // closed: receivers are there and fast
 
+	full bool // see mqttSender
+
 	mqttNorth, mqttSouth, coapNorth, coapSouth string
 	called                                     string // where the CoAP Agent is that the gateway calls
-	coap                                       []*coapEndpoint
 }
 
 // newWorld prepares a gateway and its neighbours and starts neither. The seed is
-// that of the environment variable USPGATE_KILL_SEED, or a new one.
-func newWorld(t *testing.T, yaml string) *world {
+// that of the environment variable USPGATE_KILL_SEED, or a new one. data is the
+// data_dir; empty: one of the test's own.
+func newWorld(t *testing.T, data, yaml string) *world {
 	t.Helper()
 	seed := rand.Uint64()
 	if text := os.Getenv("USPGATE_KILL_SEED"); text != "" {
@@ -60,7 +63,7 @@ func newWorld(t *testing.T, yaml string) *world {
 		mqttNorth: harness.FreeAddr(t), mqttSouth: harness.FreeAddr(t),
 		coapNorth: harness.FreeAddr(t), coapSouth: harness.FreeAddr(t), called: harness.FreeAddr(t),
 	}
-	w.Process = harness.NewProcess(t, gateway(t), fmt.Sprintf(`mtp:
+	w.Process = harness.NewProcess(t, gateway(t), data, fmt.Sprintf(`mtp:
 - {name: mqtt-north, type: mqtt, listen: "%s", role: controller}
 - {name: mqtt-south, type: mqtt, listen: "%s", role: agent}
 - {name: coap-north, type: coap, listen: "%s", role: controller}
@@ -97,7 +100,7 @@ func (w *world) pairs(from usp.EndpointID, most int, to ...usp.EndpointID) []pai
 func (w *world) controller(self usp.EndpointID, v5 bool, pace time.Duration, to ...usp.EndpointID) {
 	s := &mqttSender{
 		l: w.l, addr: w.mqttNorth, self: self, v5: v5, to: w.pairs(self, largest, to...), pace: pace, stop: w.stop,
-		r: w.rand(),
+		r: w.rand(), full: w.full,
 	}
 	w.background(self, s.run)
 }
@@ -132,7 +135,6 @@ func (w *world) coapEndpoint(
 		habit: h, l: w.l, gateway: gateway, self: self, own: own,
 		to: w.pairs(self, largestOnUDP, to...), pace: pace, stop: w.stop, r: w.rand(),
 	}
-	w.coap = append(w.coap, e)
 	w.background(self, e.run)
 }
 
@@ -197,6 +199,7 @@ func (w *world) verify(slack time.Duration) {
 	w.t.Helper()
 	sum, wrong := w.l.check(slack)
 	w.t.Log(sum)
+	w.t.Log(strings.Join(w.l.notes, "\n"))
 	if len(wrong) > 0 {
 		w.t.Errorf("%d times the promise is broken:\n%s", len(wrong), strings.Join(wrong[:min(20, len(wrong))], "\n"))
 	}
@@ -205,4 +208,52 @@ func (w *world) verify(slack time.Duration) {
 			w.t.Errorf("%s to %s: only %d Records: not much of a test", f.from, f.to, len(f.sent))
 		}
 	}
+}
+
+// awaitLink waits until an Endpoint is there.
+func (w *world) awaitLink(id usp.EndpointID) {
+	w.t.Helper()
+	harness.Eventually(w.t, func() error {
+		out, err := w.Ask("endpoints", "list", "-o", "json")
+		if err != nil {
+			return err
+		}
+		var list []struct {
+			EndpointID usp.EndpointID `json:"endpoint_id"`
+			State      string         `json:"state"`
+		}
+		if err := json.Unmarshal([]byte(out), &list); err != nil {
+			return err
+		}
+		for _, e := range list {
+			if e.EndpointID == id && e.State == "online" {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s is not there: %s", id, out)
+	})
+}
+
+// queue is what waits for one Endpoint.
+type queue struct {
+	EndpointID usp.EndpointID `json:"endpoint_id"`
+	Records    int            `json:"records"`
+}
+
+// waiting are the queues of the gateway.
+func (w *world) waiting() ([]queue, error) {
+	out, err := w.Ask("queues", "list", "-o", "json")
+	if err != nil {
+		return nil, err
+	}
+	var list []queue
+	return list, json.Unmarshal([]byte(out), &list)
+}
+
+func (w *world) nothingWaits() error {
+	list, err := w.waiting()
+	if err == nil && len(list) > 0 {
+		err = fmt.Errorf("%+v", list)
+	}
+	return err
 }
