@@ -3,12 +3,6 @@
 
 package cluster
 
-type shared struct{}
-
-func (*shared) init(*Node)                  {}
-func (*shared) end()                        {}
-func (*shared) handle([]byte, func([]byte)) {}
-
 type remoteSessions struct{}
 
 func (*remoteSessions) init(*Node)                  {}
