@@ -35,6 +35,7 @@ type spill struct {
 	// sort is to be moved to the lane of its sender, or is being moved.
 	sort    *out
 	sorting bool
+	purges  int // of the buffer, while this was in use
 }
 
 // step is what the pump has to do without the lock.
@@ -320,13 +321,13 @@ func (l *lane) read(sp *spill) {
 	r := l.ep.r
 	l.mu.Lock()
 	var fx effects
-	records, bytes, after := sp.records, sp.bytes, sp.cursor
+	records, bytes, after, purges := sp.records, sp.bytes, sp.cursor, sp.purges
 	sp.more = false // a Put that ends from now on sets it again
 	l.unlock(&fx)
 	items, err := r.o.Buffer.Read(r.ctx, l.key(), after,
 		max(1, r.o.DrainRecords-records), max(1, r.o.DrainBytes-bytes))
 	l.mu.Lock()
-	if l.sp == sp && sp.cursor == after {
+	if l.sp == sp && sp.cursor == after && sp.purges == purges {
 		sp.ahead = append(sp.ahead, items...)
 		if n := len(items); n > 0 {
 			sp.cursor, sp.more = items[n-1].Seq, true
