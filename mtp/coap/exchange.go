@@ -66,17 +66,44 @@ type exchanger interface {
 // a Record of 5 MiB alone is 5,120 messages. Requests differ by their token.
 func (n *node) launch(fx *effects, x *exchange, owner exchanger, to way, rtt *roundTrip) {
 	x.n, x.owner, x.to, x.rtt = n, owner, to, rtt
-	for {
-		n.lastMID++
-		x.mid = n.lastMID
-		if _, taken := n.byMID[midKey{to, x.mid}]; !taken {
-			break
-		}
-	}
+	x.number()
 	x.tries, x.begun = 0, time.Now()
 	first := rtt.timeout(n.opts.MinAckTimeout, n.opts.AckTimeout)
 	x.wait = time.Duration(float64(first) * (1 + randomFactor*rand.Float64()))
-	n.byMID[midKey{to, x.mid}] = x
+	x.transmit(fx)
+}
+
+// number gives the message the next Message ID that is free.
+func (x *exchange) number() {
+	n := x.n
+	for {
+		n.lastMID++
+		x.mid = n.lastMID
+		if _, taken := n.byMID[midKey{x.to, x.mid}]; !taken {
+			break
+		}
+	}
+	n.byMID[midKey{x.to, x.mid}] = x
+}
+
+// firstMID is the Message ID before the first one. They begin where the clock
+// stands in EXCHANGE_LIFETIME: a process that takes over from one that has died
+// uses none again, as long as fewer than 265 messages a second go out.
+func firstMID(now time.Time) uint16 {
+	return uint16(now.UnixNano() % int64(exchangeLifetime) * (1 << 16) / int64(exchangeLifetime))
+}
+
+// renew sends the message at once with another Message ID, far from this one,
+// because the peer has taken it for one that it has answered before
+// [RFC 7252 4.5]. It counts as a repetition.
+func (x *exchange) renew(fx *effects) {
+	if x.tries >= x.n.opts.MaxRetransmit {
+		return // somebody plays with us: the timer is running
+	}
+	x.land()
+	x.n.lastMID += 1<<13 + uint16(rand.IntN(1<<12))
+	x.number()
+	x.tries++
 	x.transmit(fx)
 }
 
@@ -169,6 +196,9 @@ func (n *node) onResponse(fx *effects, w way, m *message.Message) {
 		fx.empty(w, typeAck, mid)
 		d.answered(fx, m)
 	case d == nil:
+		if x := n.byMID[midKey{w, mid}]; x != nil && m.Type == typeAck {
+			x.renew(fx)
+		}
 	case m.Type == typeAck && d.ex.mid != mid: // of a message before
 	case m.Type <= typeAck:
 		d.answered(fx, m)

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -79,7 +78,7 @@ func newNode(o *LinkOptions, conf *tls.Config) (*node, error) {
 		return nil, fmt.Errorf("coap: %w", err)
 	}
 	n := &node{
-		opts: o, metrics: metrics, lastMID: uint16(rand.Uint32()),
+		opts: o, metrics: metrics, lastMID: firstMID(time.Now()),
 		byMID: make(map[midKey]*exchange), byToken: make(map[tokenKey]*delivery),
 		lanes: make(map[laneKey]*lane),
 	}

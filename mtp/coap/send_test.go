@@ -60,6 +60,32 @@ func TestPost(t *testing.T) {
 	}
 }
 
+// TestOldMessageID: a peer that has seen the Message ID before, from a process
+// that has died since, answers as it did then. The Record goes out again at once,
+// with another one, and not for ever.
+func TestOldMessageID(t *testing.T) {
+	t.Parallel()
+	hub, p := dial(t, coap.ClientOptions{LinkOptions: coap.LinkOptions{AckTimeout: time.Minute}})
+	north := hub.Link()
+	token := north.Send(hello, mtp.Hint{})
+	seen, m := make(map[uint16]bool), msg{}
+	for range 1 + 4 { // MaxRetransmit
+		m = p.next()
+		if seen[m.mid] || !bytes.Equal(m.payload, hello) {
+			t.Fatalf("request: got %v, want the Record with a Message ID beside %v", m, seen)
+		}
+		seen[m.mid] = true
+		p.send(msg{ack, code204, m.mid, "old", nil, nil}.bytes())
+	}
+	if more, ok := p.within(100 * time.Millisecond); ok {
+		t.Errorf("got %v after as many repetitions as there may be", more)
+	}
+	p.answer(m, code204)
+	if got := north.Settlement(); got != (mtptest.Settlement{Token: token}) {
+		t.Errorf("Settled: got %v, want %d", got, token)
+	}
+}
+
 // TestAnswers: what the peer answers is what the router hears [R-COAP.9,
 // R-COAP.10].
 func TestAnswers(t *testing.T) {
