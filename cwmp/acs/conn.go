@@ -13,7 +13,8 @@ import (
 )
 
 // conn is one TCP connection of a CPE. It remembers the session that was last
-// served over it, for CPE that do not return the cookie [quirk 28].
+// served over it, for CPE that do not return the cookie [quirk 28]. One that ends
+// at another node has no Conn.
 type conn struct {
 	net.Conn
 	srv    *Server
@@ -36,6 +37,9 @@ func (c *conn) Close() error {
 // readWithin sets the read deadline d from now; 0 takes it away. The error of a
 // dead connection shows up in the read that follows.
 func (c *conn) readWithin(d time.Duration) {
+	if c.Conn == nil { // of another node
+		return
+	}
 	var t time.Time
 	if d > 0 {
 		t = time.Now().Add(d)
@@ -44,6 +48,9 @@ func (c *conn) readWithin(d time.Duration) {
 }
 
 func (c *conn) writeWithin(d time.Duration) {
+	if c.Conn == nil {
+		return
+	}
 	_ = c.SetWriteDeadline(time.Now().Add(d))
 }
 

@@ -39,6 +39,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.table.leave()
+	if s.opts.Elsewhere != nil && x.elsewhere() { //nolint:contextcheck // it takes that of the request
+		return
+	}
+	x.answer() //nolint:contextcheck // the session has a context of its own, from POST to POST
+}
+
+// answer answers a POST as part of a session of this Server.
+func (x *exchange) answer() {
+	s, r := x.srv, x.r
 	x.sess = s.find(r.Header["Cookie"], x.c)
 	x.live = x.sess != nil && !x.sess.over.Load()
 	if x.live {
@@ -53,7 +62,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer x.giveSlot()
 	x.buf = s.buffer()
 	defer s.release(x.buf)
-	x.run() //nolint:contextcheck // the session has a context of its own, from POST to POST
+	x.run()
 }
 
 // find returns the session of a POST: by cookie, else by connection

@@ -5,7 +5,6 @@ package acs
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -87,7 +86,7 @@ func (x *exchange) fault(env *cwmp.Envelope, f *cwmp.Fault) {
 func (x *exchange) newSession(env *cwmp.Envelope, in *cwmp.Inform, ns string) *session {
 	s := &session{
 		srv:       x.srv,
-		id:        rand.Text(),
+		id:        x.srv.newID(),
 		device:    in.DeviceID.Key(),
 		ns:        ns,
 		conn:      x.c,

@@ -112,6 +112,14 @@ type Options struct {
 	// use.
 	EndWith200 func(cwmp.DeviceID) bool
 
+	// Node, unless empty, tells this Server from others that CPE may reach in its
+	// place: the session cookies begin with it. It has letters and digits only.
+	Node string
+	// Elsewhere are the others; nil: there are none. A POST with the cookie of one
+	// of their sessions is passed on to it, so that whatever is in front of the
+	// Servers may send each POST to another.
+	Elsewhere Elsewhere
+
 	// Log takes the log lines; nil is none.
 	Log *zap.Logger
 	// Metrics registers the metrics; nil is none. Servers may share one.

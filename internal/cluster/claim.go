@@ -26,10 +26,10 @@ type writes struct {
 	limit   int
 	pending map[usp.Address]*pending
 	asks    map[usp.Address]*asking // whose claim waits for the owner
-	queue   []usp.Address // whose turn it is
+	queue   []usp.Address           // whose turn it is
 	ops     int
 	workers int
-	ctx     context.Context //nolint:containedctx // of work, nil before and after
+	start   func() // begins a worker; nil before work and after
 	over    bool
 	group   sync.WaitGroup
 }
@@ -144,17 +144,17 @@ func (w *writes) add(o *Owners, a usp.Address, x *op) error {
 	p.ops = append(p.ops, x)
 	if !p.running {
 		p.running = true
-		w.turn(o, a)
+		w.turn(a)
 	}
 	return nil
 }
 
 // turn puts a in line; mu is held.
-func (w *writes) turn(o *Owners, a usp.Address) {
+func (w *writes) turn(a usp.Address) {
 	w.queue = append(w.queue, a)
-	if ctx := w.ctx; ctx != nil && w.workers < w.limit {
+	if w.start != nil && w.workers < w.limit {
 		w.workers++
-		w.group.Go(func() { w.worker(o, ctx) })
+		w.start()
 	}
 }
 
@@ -162,15 +162,15 @@ func (w *writes) turn(o *Owners, a usp.Address) {
 func (o *Owners) work(ctx context.Context) {
 	w := &o.writes
 	w.mu.Lock()
-	w.ctx = ctx
+	w.start = func() { w.group.Go(func() { w.worker(o, ctx) }) }
 	for range min(len(w.queue), w.limit) {
 		w.workers++
-		w.group.Go(func() { w.worker(o, ctx) })
+		w.start()
 	}
 	w.mu.Unlock()
 	<-ctx.Done()
 	w.mu.Lock()
-	w.over, w.ctx = true, nil
+	w.over, w.start = true, nil
 	w.mu.Unlock()
 	w.group.Wait()
 	w.mu.Lock()
@@ -218,7 +218,7 @@ func (w *writes) finish(o *Owners, a usp.Address) {
 	p.ops = p.ops[1:]
 	w.ops--
 	if len(p.ops) > 0 {
-		w.turn(o, a)
+		w.turn(a)
 	} else {
 		delete(w.pending, a)
 	}

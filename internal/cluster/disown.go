@@ -43,7 +43,7 @@ func (o *Owners) askFor(a usp.Address, e *owned, x *op) bool {
 		return o.claimed(x, fmt.Errorf("%w: %w", mtp.ErrBusy, err))
 	}
 	if e.by.dead.Load() { // too late for abandon to see it
-		o.writes.abandon(o, func(h *holder) bool { return h == e.by })
+		o.writes.abandon(func(h *holder) bool { return h == e.by })
 	}
 	return false
 }
@@ -69,13 +69,13 @@ func (w *writes) answered(a usp.Address, x *asking) bool {
 }
 
 // abandon has those claims go on that wait for the answer of somebody dead.
-func (w *writes) abandon(o *Owners, dead func(*holder) bool) {
+func (w *writes) abandon(dead func(*holder) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for a, x := range w.asks {
 		if dead(x.by) {
 			delete(w.asks, a)
-			w.turn(o, a)
+			w.turn(a)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func (o *Owners) asked(a usp.Address, x *op, waits *asking, reply []byte, err er
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.pending[a] != nil {
-		w.turn(o, a)
+		w.turn(a)
 	}
 }
 

@@ -81,7 +81,7 @@ func (e *exclusive) Run(ctx context.Context, h mtp.Handler) error {
 func (e *exclusive) hold(ctx context.Context, l *life, h mtp.Handler, bell <-chan struct{}) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	unhook := context.AfterFunc(l.ctx, stop)
+	unhook := context.AfterFunc(l.ctx, stop) //nolint:contextcheck // that of the life
 	defer unhook()
 	ended := make(chan error, 1)
 	b := e.n.shared.hold(e.Name())
@@ -96,9 +96,9 @@ func (e *exclusive) hold(ctx context.Context, l *life, h mtp.Handler, bell <-cha
 		case err := <-ended:
 			over := running.Err() != nil
 			e.n.shared.drop(b)
-			e.giveUp(l)
+			e.giveUp(l) //nolint:contextcheck // ctx has ended
 			if over {
-				return nil //nolint:nilerr // it was told to end
+				return nil
 			}
 			return err //nolint:wrapcheck // that of the Transport
 		}
@@ -122,7 +122,7 @@ func (e *exclusive) giveUp(l *life) {
 func (e *exclusive) standBy(ctx context.Context, l *life, by *holder, h mtp.Handler, bell <-chan struct{}) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	unhook := context.AfterFunc(l.ctx, stop)
+	unhook := context.AfterFunc(l.ctx, stop) //nolint:contextcheck // that of the life
 	defer unhook()
 	mirrored := make(chan struct{})
 	go func() {

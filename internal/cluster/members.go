@@ -24,13 +24,13 @@ func (n *Node) watchMembers(ctx context.Context) {
 		there := make(map[string]bool)
 		var newest uint64
 		ready := false
-		err := n.leases.Watch(ctx, leaseKey(""), func(e store.Entry) {
+		err := n.leases.Watch(ctx, leaseKey(""), func(e store.Entry) { //nolint:contextcheck // a dial has that of the life
 			name := strings.TrimPrefix(e.Key, leaseKey(""))
 			newest = max(newest, e.Revision)
 			if !ready && !e.Deleted {
 				there[name] = true
 			}
-			n.sawLease(name, e) //nolint:contextcheck // a dial has that of the life
+			n.sawLease(name, e)
 			if ready {
 				n.sawUpTo(newest)
 			}
@@ -118,6 +118,7 @@ func (n *Node) died(name string, epoch uint64) {
 	}
 	n.log.Info("a node has gone", zap.String("peer", name), zap.Uint64("epoch", epoch))
 	n.links.gone(name, epoch)
+	n.rpc.gone(name, epoch)
 	n.owners.judge()
 	n.teller.post(func(h routing.PeerHandler) { h.NodeDead(name) })
 	n.wakeAdopter()
@@ -130,6 +131,14 @@ func (n *Node) isDead(name string, epoch uint64) bool {
 	defer n.mu.Unlock()
 	m, lives := n.members[name]
 	return n.seen >= epoch && (!lives || m.epoch != epoch)
+}
+
+// member returns a node that lives.
+func (n *Node) member(name string) (member, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m, ok := n.members[name]
+	return m, ok
 }
 
 // living lists the nodes that live.

@@ -44,7 +44,12 @@ type Node struct {
 	links  links
 	shared shared
 	cwmp   remoteSessions
-	group  sync.WaitGroup // what Run waits for
+	rpc    rpc
+	http   exchanges
+
+	group    sync.WaitGroup // what Run waits for
+	groupMu  sync.Mutex
+	groupEnd bool // nothing begins any more
 }
 
 // member is a node that lives.
@@ -91,6 +96,8 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n.links.init(n)
 	n.shared.init(n)
 	n.cwmp.init(n)
+	n.rpc.init(n)
+	n.http.n = n
 	if n.leases, err = o.Store.Bucket(ctx, leaseBucket, store.BucketOptions{MaxValue: 4 << 10}); err != nil {
 		return nil, fmt.Errorf("cluster: leases: %w", err)
 	}
@@ -102,7 +109,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n.services[serviceDisown] = n.owners.disown
 	n.services[serviceLink] = n.links.handle
 	n.services[serviceShared] = n.shared.handle
-	n.services[serviceSession] = n.cwmp.handle
+	n.services[serviceRPC] = n.rpc.handle
 	return n, nil
 }
 
@@ -114,11 +121,10 @@ const (
 
 // The services of a node.
 const (
-	serviceDisown  = "disown"
-	serviceLink    = "link"
-	serviceShared  = "shared"
-	serviceSession = "session"
-	serviceHTTP    = "http"
+	serviceDisown = "disown"
+	serviceLink   = "link"
+	serviceShared = "shared"
+	serviceRPC    = "rpc"
 )
 
 // Name is the name of this node.
@@ -174,10 +180,25 @@ func (n *Node) Run(ctx context.Context) error {
 	n.group.Go(func() { n.adopt(inner) })
 	err := n.live(ctx)
 	stop()
+	n.groupMu.Lock()
+	n.groupEnd = true
+	n.groupMu.Unlock()
 	n.group.Wait()
 	silence() // the last: whoever has claimed something hears what came of it
 	teller.Wait()
 	return err
+}
+
+// spawn runs f on a goroutine that Run waits for; it is false if Run has ended, or
+// is about to.
+func (n *Node) spawn(f func()) bool {
+	n.groupMu.Lock()
+	defer n.groupMu.Unlock()
+	if n.groupEnd {
+		return false
+	}
+	n.group.Go(f)
+	return true
 }
 
 // live goes from lease to lease.
@@ -252,7 +273,7 @@ func (n *Node) end(l *life, stop func()) {
 	l.end()
 	n.links.end()
 	n.shared.end()
-	n.cwmp.end(errNoLease)
+	n.rpc.end()
 	stop()
 }
 

@@ -172,7 +172,7 @@ func (o *Owners) judge() {
 			h.dead.Store(true)
 		}
 	}
-	o.writes.abandon(o, func(h *holder) bool { return h.dead.Load() })
+	o.writes.abandon(func(h *holder) bool { return h.dead.Load() })
 	o.tellBindings("")
 }
 

@@ -131,7 +131,7 @@ func (p *plug) Ack(t mtp.Token, err error) {
 
 func (p *plug) Close(error) { go p.pull() }
 
-func (p *plug) acked(t mtp.Token) (err error, answered bool) { //nolint:revive,staticcheck // as the map has it
+func (p *plug) acked(t mtp.Token) (err error, answered bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err, answered = p.acks[t]

@@ -41,13 +41,13 @@ type heldLink struct {
 	peer mtp.Peer
 	port mtp.Port // the Router's
 
-	mu      sync.Mutex
-	queue   []remoteRecord // to be enqueued, oldest first
-	busy    bool           // somebody is enqueueing
-	again   bool           // there may be room
-	out     map[uint64]remoteToken
-	next    uint64
-	down    bool
+	mu    sync.Mutex
+	queue []remoteRecord // to be enqueued, oldest first
+	busy  bool           // somebody is enqueueing
+	again bool           // there may be room
+	out   map[uint64]remoteToken
+	next  uint64
+	down  bool
 }
 
 // remoteRecord is one that another node has enqueued.

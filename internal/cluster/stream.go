@@ -45,10 +45,10 @@ const (
 	streamChunk = 512 << 10
 	// streamHead is room for what is in a message beside frames.
 	streamHead = 32
-	// maxFrame bounds one frame: a Record with what belongs to it.
-	maxFrame = 32 << 20
+	// maxFrame bounds one frame: a Record, or a SOAP envelope, with what belongs to it.
+	maxFrame = 80 << 20
 	// maxEarly bounds what may come before the stream is open here.
-	maxEarly = 64 << 20
+	maxEarly = 16 << 20
 )
 
 // The first byte of a request to a service that has streams, and of the answer.

@@ -1,0 +1,421 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// rpc are calls between nodes whose arguments and results may be larger than a
+// message of the Bus. There is one stream for each pair of caller and callee,
+// made with the first call; when it ends, all its calls do.
+type rpc struct {
+	n *Node
+
+	mu      sync.Mutex
+	callers map[holderKey]*rpcCaller
+	streams map[uint64]*stream
+	calls   int // that are served here
+}
+
+// rpcKind is what is called.
+type rpcKind byte
+
+const (
+	rpcOpen rpcKind = iota + 1
+	rpcRequest
+	rpcNext
+	rpcClose
+	rpcKnows
+	rpcExchange
+)
+
+const (
+	rpcCall   = 1
+	rpcResult = 2
+	rpcCancel = 3
+	rpcFailed = 4
+)
+
+// errCallBusy: too many calls of other nodes are served.
+var (
+	errCallBusy = errors.New("cluster: too many calls from other nodes")
+	errCallKind = errors.New("cluster: unknown call")
+)
+
+// remoteError is why a call failed at the other node.
+type remoteError string
+
+func (e remoteError) Error() string { return "cluster: at the other node: " + string(e) }
+
+func (r *rpc) init(n *Node) {
+	r.n = n
+	r.callers = make(map[holderKey]*rpcCaller)
+	r.streams = make(map[uint64]*stream)
+}
+
+// end ends every stream.
+func (r *rpc) end() {
+	r.mu.Lock()
+	all := make([]*stream, 0, len(r.streams))
+	for _, x := range r.streams {
+		all = append(all, x)
+	}
+	r.mu.Unlock()
+	for _, x := range all {
+		x.end(errNoLease)
+	}
+}
+
+// gone ends the streams to a node whose life is over.
+func (r *rpc) gone(node string, epoch uint64) {
+	to := address(node, epoch)
+	r.mu.Lock()
+	var all []*stream
+	for _, x := range r.streams {
+		if x.to == to {
+			all = append(all, x)
+		}
+	}
+	r.mu.Unlock()
+	for _, x := range all {
+		x.end(errPeerGone)
+	}
+}
+
+func (r *rpc) add(x *stream) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.streams[x.id] = x
+}
+
+func (r *rpc) remove(x *stream) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.streams, x.id)
+}
+
+// handle is the service.
+func (r *rpc) handle(message []byte, reply func([]byte)) {
+	answer := []byte{answerNo}
+	switch {
+	case len(message) == 0:
+	case message[0] == msgHello:
+		if r.greeted(message[1:]) {
+			answer[0] = answerOK
+		}
+	default:
+		id, number, data, ok := dataOf(message)
+		r.mu.Lock()
+		x := r.streams[id]
+		r.mu.Unlock()
+		if ok && x != nil && x.receive(number, data) {
+			answer[0] = answerOK
+		}
+	}
+	reply(answer)
+}
+
+// rpcCaller is the stream to one node, for calls of this one.
+type rpcCaller struct {
+	r     *rpc
+	to    holderKey
+	ready chan struct{} // closed once x is made, or err set
+	err   error
+	x     *stream
+
+	mu      sync.Mutex
+	pending map[uint64]chan<- rpcReply
+	next    uint64
+	cause   error // not nil: it is over
+}
+
+type rpcReply struct {
+	data []byte
+	err  error
+}
+
+// call calls a node. After an error other than remoteError it is not known
+// whether the call was served.
+func (r *rpc) call(ctx context.Context, to holderKey, kind rpcKind, data []byte) ([]byte, error) {
+	c, err := r.caller(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	replies := make(chan rpcReply, 1)
+	c.mu.Lock()
+	if c.cause != nil {
+		c.mu.Unlock()
+		return nil, c.cause
+	}
+	c.next++
+	id := c.next
+	c.pending[id] = replies
+	c.mu.Unlock()
+	c.x.write(func(b []byte) []byte {
+		b = binary.AppendUvarint(append(b, rpcCall), id)
+		return append(append(b, byte(kind)), data...)
+	})
+	select {
+	case reply := <-replies:
+		return reply.data, reply.err
+	case <-ctx.Done():
+		c.mu.Lock()
+		delete(c.pending, id)
+		c.mu.Unlock()
+		c.x.write(func(b []byte) []byte { return binary.AppendUvarint(append(b, rpcCancel), id) })
+		return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
+	}
+}
+
+// caller returns the stream to a node and makes it if need be.
+func (r *rpc) caller(ctx context.Context, to holderKey) (*rpcCaller, error) {
+	l := r.n.alive()
+	if l == nil {
+		return nil, errNoLease
+	}
+	r.mu.Lock()
+	c := r.callers[to]
+	if c == nil {
+		c = &rpcCaller{r: r, to: to, ready: make(chan struct{}), pending: make(map[uint64]chan<- rpcReply)}
+		r.callers[to] = c
+		r.mu.Unlock()
+		c.err = c.dial(ctx, l)
+		if c.err != nil {
+			c.forget()
+		}
+		close(c.ready)
+	} else {
+		r.mu.Unlock()
+	}
+	select {
+	case <-c.ready:
+		return c, c.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
+	}
+}
+
+func (c *rpcCaller) forget() {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	if c.r.callers[c.to] == c {
+		delete(c.r.callers, c.to)
+	}
+}
+
+// dial makes the stream.
+func (c *rpcCaller) dial(ctx context.Context, l *life) error {
+	n := c.r.n
+	var id [8]byte
+	_, _ = rand.Read(id[:])
+	c.x = &stream{
+		bus: n.o.Bus, to: address(c.to.node, c.to.epoch), service: serviceRPC,
+		id: binary.BigEndian.Uint64(id[:]), timeout: n.o.Lease, frame: c.frame, over: c.ended,
+	}
+	c.x.init()
+	c.r.add(c.x)
+	message := append([]byte{msgHello}, id[:]...)
+	message = appendString(message, n.o.Name)
+	message = binary.AppendUvarint(message, l.epoch)
+	asking, cancel := context.WithTimeout(ctx, n.o.Lease/2)
+	defer cancel()
+	reply, err := n.o.Bus.Request(asking, c.x.to, serviceRPC, message)
+	if err == nil && (len(reply) == 0 || reply[0] != answerOK) {
+		err = errStreamGone
+	}
+	if err != nil {
+		c.x.end(err)
+		return err
+	}
+	if !n.spawn(c.x.send) {
+		c.x.end(errNoLease)
+		return errNoLease
+	}
+	c.x.begin()
+	return nil
+}
+
+// ended fails every call that waits.
+func (c *rpcCaller) ended(cause error) {
+	c.r.remove(c.x)
+	c.forget()
+	c.mu.Lock()
+	c.cause = cause
+	pending := c.pending
+	c.pending = nil
+	c.mu.Unlock()
+	for _, replies := range pending {
+		replies <- rpcReply{err: cause}
+	}
+}
+
+// frame takes a result.
+func (c *rpcCaller) frame(b []byte) error {
+	d := reader{b: b}
+	kind, id := d.byte(), d.uvarint()
+	if d.bad {
+		return errStreamFrame
+	}
+	c.mu.Lock()
+	replies := c.pending[id]
+	delete(c.pending, id)
+	c.mu.Unlock()
+	switch {
+	case replies == nil: // was cancelled
+	case kind == rpcResult:
+		replies <- rpcReply{data: bytes.Clone(d.b)}
+	default:
+		replies <- rpcReply{err: remoteError(d.b)}
+	}
+	return nil
+}
+
+// rpcServer is the stream from one node, for its calls.
+type rpcServer struct {
+	r    *rpc
+	x    *stream
+	ctx  context.Context //nolint:containedctx // ends with the stream
+	stop context.CancelCauseFunc
+
+	mu    sync.Mutex
+	over  bool
+	calls map[uint64]context.CancelFunc
+	group sync.WaitGroup
+}
+
+// greeted begins a stream with a node that wants to call.
+func (r *rpc) greeted(message []byte) bool {
+	if len(message) < 8 {
+		return false
+	}
+	id := binary.BigEndian.Uint64(message)
+	d := reader{b: message[8:]}
+	node, epoch := d.string(), d.uvarint()
+	if d.bad || r.n.isDead(node, epoch) {
+		return false
+	}
+	s := &rpcServer{r: r, calls: make(map[uint64]context.CancelFunc)}
+	s.ctx, s.stop = context.WithCancelCause(context.Background())
+	s.x = &stream{
+		bus: r.n.o.Bus, to: address(node, epoch), service: serviceRPC, id: id, timeout: r.n.o.Lease,
+		frame: s.frame, over: s.ended,
+	}
+	s.x.init()
+	r.add(s.x)
+	if !r.n.spawn(s.x.send) {
+		s.x.end(errNoLease)
+		return false
+	}
+	s.x.begin()
+	return true
+}
+
+// ended cancels what is served, and ends the sessions of the other node.
+func (s *rpcServer) ended(cause error) {
+	s.r.remove(s.x)
+	s.stop(cause)
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
+	s.r.n.spawn(func() {
+		s.group.Wait()
+		s.r.n.cwmp.ended(s, cause)
+	})
+}
+
+// frame takes a call.
+func (s *rpcServer) frame(b []byte) error {
+	d := reader{b: b}
+	kind, id := d.byte(), d.uvarint()
+	if kind == rpcCancel {
+		s.mu.Lock()
+		cancel := s.calls[id]
+		s.mu.Unlock()
+		if cancel != nil {
+			cancel()
+		}
+		return nil
+	}
+	call := rpcKind(d.byte())
+	if d.bad || kind != rpcCall {
+		return errStreamFrame
+	}
+	if !s.r.enter() {
+		s.answer(id, nil, errCallBusy)
+		return nil
+	}
+	data := bytes.Clone(d.b)
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ok := !s.over
+	if ok {
+		s.calls[id] = cancel
+		s.group.Add(1)
+	}
+	ok = ok && s.r.n.spawn(func() {
+		defer s.group.Done()
+		reply, err := s.serve(ctx, call, data)
+		s.answer(id, reply, err)
+		s.mu.Lock()
+		delete(s.calls, id)
+		s.mu.Unlock()
+		cancel()
+		s.r.leave()
+	})
+	if !ok {
+		if !s.over {
+			s.group.Done()
+		}
+		s.r.leave()
+		cancel()
+	}
+	return nil
+}
+
+func (r *rpc) enter() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.calls >= r.n.o.MaxRemoteSessions {
+		return false
+	}
+	r.calls++
+	return true
+}
+
+func (r *rpc) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls--
+}
+
+func (s *rpcServer) answer(id uint64, data []byte, err error) {
+	s.x.write(func(b []byte) []byte {
+		if err != nil {
+			return append(binary.AppendUvarint(append(b, rpcFailed), id), err.Error()...)
+		}
+		return append(binary.AppendUvarint(append(b, rpcResult), id), data...)
+	})
+}
+
+func (s *rpcServer) serve(ctx context.Context, kind rpcKind, data []byte) ([]byte, error) {
+	n := s.r.n
+	switch kind {
+	case rpcOpen:
+		return n.cwmp.open(s, data)
+	case rpcRequest, rpcNext, rpcClose:
+		return n.cwmp.step(ctx, s, kind, data)
+	case rpcKnows, rpcExchange:
+		return n.http.serve(ctx, kind, data)
+	default:
+		return nil, fmt.Errorf("%w: %d", errCallKind, kind)
+	}
+}
