@@ -46,8 +46,9 @@ func Build(dir string) (string, error) {
 type Process struct {
 	// Data is the data_dir.
 	Data string
-	// Probes and Admin are host:port of the metrics and of the administrator's API.
-	Probes, AdminAt string
+	// Probes, AdminAt and CWMP are host:port of the metrics, the administrator's
+	// API and the ACS.
+	Probes, AdminAt, CWMP string
 	// Environ is added to the environment.
 	Environ []string
 	// Wrap is what runs the program, for example {"nsenter", "--mount", …}; none: nothing.
@@ -76,12 +77,12 @@ func NewProcess(t *testing.T, program, data, yaml string) *Process {
 		data = filepath.Join(dir, "data")
 	}
 	p := &Process{
-		Data: data, Probes: FreeAddr(t), AdminAt: FreeAddr(t),
+		Data: data, Probes: FreeAddr(t), AdminAt: FreeAddr(t), CWMP: FreeAddr(t),
 		t: t, program: program, config: filepath.Join(dir, "uspgate.yaml"),
 	}
 	for key, value := range map[string]string{
 		"data_dir": p.Data, "metrics": "{listen: \"" + p.Probes + "\"}", "admin": "{listen: \"" + p.AdminAt + "\"}",
-		"cwmp": "{listen: \"" + FreeAddr(t) + "\"}", "log": "{format: json}",
+		"cwmp": "{listen: \"" + p.CWMP + "\"}", "log": "{format: json}",
 	} {
 		if !strings.HasPrefix(yaml, key+":") && !strings.Contains(yaml, "\n"+key+":") {
 			yaml += key + ": " + value + "\n"

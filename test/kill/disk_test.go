@@ -122,11 +122,16 @@ func (d *disk) do(format string, args ...any) {
 	}
 }
 
-// fill writes a file until nothing more goes in, but for so many KiB.
+// fill takes all space but so many KiB, without taking more for a moment; with 0
+// all that there is.
 func (d *disk) fill(but int) {
 	d.t.Helper()
 	ballast := filepath.Join(d.at, "ballast")
-	d.do("{ dd if=/dev/zero of=%s bs=4096 2>/dev/null || truncate -s -%dK %s; }", ballast, but, ballast)
+	if but == 0 {
+		d.do("dd if=/dev/zero of=%s bs=4096 2>/dev/null || true", ballast)
+		return
+	}
+	d.do("fallocate -l $(($(df --output=avail -k %s | tail -1) - %d))K %s", d.at, but, ballast)
 }
 
 func (d *disk) free() {

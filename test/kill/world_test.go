@@ -44,6 +44,10 @@ type world struct {
 	called                                     string // where the CoAP Agent is that the gateway calls
 }
 
+// strangers, anywhere in the YAML, leaves out the routes that make every Endpoint
+// known.
+const strangers = "# no routes\n"
+
 // newWorld prepares a gateway and its neighbours and starts neither. The seed is
 // that of the environment variable USPGATE_KILL_SEED, or a new one. data is the
 // data_dir; empty: one of the test's own.
@@ -63,15 +67,18 @@ func newWorld(t *testing.T, data, yaml string) *world {
 		mqttNorth: harness.FreeAddr(t), mqttSouth: harness.FreeAddr(t),
 		coapNorth: harness.FreeAddr(t), coapSouth: harness.FreeAddr(t), called: harness.FreeAddr(t),
 	}
+	if !strings.Contains(yaml, strangers) {
+		yaml += `routes:
+- {endpoint_id: "os::*", role: agent}
+- {endpoint_id: "self::*", role: controller}
+`
+	}
 	w.Process = harness.NewProcess(t, gateway(t), data, fmt.Sprintf(`mtp:
 - {name: mqtt-north, type: mqtt, listen: "%s", role: controller}
 - {name: mqtt-south, type: mqtt, listen: "%s", role: agent}
 - {name: coap-north, type: coap, listen: "%s", role: controller}
 - {name: coap-south, type: coap, listen: "%s", role: agent}
 - {name: coap-called, type: coap, connect: "coap://%s/usp", peer: "os::00D09E-called", role: agent}
-routes:
-- {endpoint_id: "os::*", role: agent}
-- {endpoint_id: "self::*", role: controller}
 `, w.mqttNorth, w.mqttSouth, w.coapNorth, w.coapSouth, w.called)+yaml)
 	return w
 }
