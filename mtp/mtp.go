@@ -22,6 +22,7 @@ package mtp
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/uspgate/uspgate/usp"
 )
@@ -143,7 +144,7 @@ type Port interface {
 	Presence(a usp.Address, present bool)
 	// Accept hands over a Record from the peer, whose bytes are immutable and
 	// belong to the router from now on. It blocks only while the Link's window
-	// is full. Link.Ack(t) follows exactly once, possibly before Accept returns.
+	// is full, see Releaser. Link.Ack(t) follows exactly once, possibly before Accept returns.
 	Accept(rec usp.Record, hint Hint, t Token)
 	// Settled tells the outcome of a Record given to Link.Enqueue.
 	Settled(t Token, err error)
@@ -153,6 +154,20 @@ type Port interface {
 	// router for a while and is ignored. A nil cause, or ErrDraining, is an
 	// orderly end: nothing that was written can have been lost.
 	Down(cause error)
+}
+
+// Releaser is a Port whose Accept may block for long: where MaxHold is long and
+// the peer can not be told to send again, the Link is not to be read while there
+// is no room. Release has Accept not block any more; what is accepted after it
+// and finds no room is given up. A Link whose end has been decided calls it, from
+// any goroutine and possibly more than once, so that its reader comes to the end.
+type Releaser interface{ Release() }
+
+// Release calls p.Release if p is a Releaser.
+func Release(p Port) {
+	if r, ok := p.(Releaser); ok {
+		r.Release()
+	}
 }
 
 // Peer is what a carrier knows of the other side when a Link comes up.
@@ -184,6 +199,14 @@ type Peer struct {
 	// Order of Controller.{i}.MTP.{i}.: the lowest that is up is used, and of
 	// equal ones the newest.
 	Order int
+	// MaxHold is how long a Record waits for room in the buffer, unacknowledged and
+	// in its place, before Ack says ErrBusy; 0: as the router is configured,
+	// negative: not at all.
+	MaxHold time.Duration
+	// Acks says that the peer hears of every outcome, or of every success, and may
+	// send again what it was not told is kept. Where it does not, and is one
+	// Endpoint, the router takes nothing more from the Link while too much is held.
+	Acks bool
 	// Node, if not empty, is another node of this gateway that holds the
 	// connection of a shared Link and is represented by it here: Records are
 	// enqueued on it, and come from it at that node only.

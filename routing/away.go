@@ -272,6 +272,7 @@ func (l *lane) giveWay(lost bool) {
 		l.spill(&fx, true)
 	}
 	l.away = &away{settling: true, lost: lost}
+	l.moveHeld()
 	l.live, l.link, l.hint, l.recent = false, nil, nil, nil
 }
 

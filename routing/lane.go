@@ -43,6 +43,7 @@ type lane struct {
 	live   bool
 	link   *port     // the Link in use, nil if there is none
 	hint   *mtp.Hint // its default Hint
+	held   held      // for which the buffer has no room
 	flight flight
 	flying int    // of these, not settled
 	puts   int    // Puts under way
@@ -124,7 +125,7 @@ func (l *lane) outcomes(fx *effects) {
 
 // empty reports that nothing is on its way and nothing waits; mu is held.
 func (l *lane) empty() bool {
-	return l.flight.head == nil && l.puts == 0 && l.settled.empty() && l.stored.empty() && l.clean() &&
+	return l.flight.head == nil && l.held.empty() && l.puts == 0 && l.settled.empty() && l.stored.empty() && l.clean() &&
 		(l.away == nil || l.away.queue.head == nil)
 }
 
@@ -174,6 +175,11 @@ func (l *lane) admit(o *out) error {
 
 // forward sends o, or puts it into the buffer behind everything older.
 func (l *lane) forward(o *out, fx *effects) {
+	o.num = l.held.next()
+	if l.retry(fx); !l.held.empty() {
+		l.full(o, buffer.ErrFull, fx)
+		return
+	}
 	if l.live {
 		err := l.send(o)
 		if err == nil {
@@ -188,7 +194,7 @@ func (l *lane) forward(o *out, fx *effects) {
 		l.holdBack(o, fx)
 		return
 	}
-	l.put(o)
+	l.place(o, fx)
 }
 
 // send hands o to the Link in use and notes it as flying.
@@ -262,6 +268,7 @@ func (l *lane) put(o *out) {
 		l.sp = &spill{more: true}
 	}
 	o.flags |= flagPutting
+	l.held.put = max(l.held.put, o.num)
 	l.puts++
 	l.store(o)
 }
@@ -349,6 +356,7 @@ func (l *lane) relink(fx *effects) {
 		l.hint = hint
 	case l.flight.head == nil && l.puts == 0 && l.clean() && p != nil && !l.announces(p):
 		l.link, l.hint, l.live, l.sp = p, hint, true, nil
+		fx.pump = fx.pump || !l.held.empty()
 	case l.live:
 		l.spill(fx, true)
 	default:

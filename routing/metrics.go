@@ -23,6 +23,8 @@ import (
 //	uspgate_route_refused_total{reason}    Records refused by the Router
 //	uspgate_connect_records_total{result}  consumed, made, signed, no_room
 //	uspgate_links_refused_total{reason}    endpoint, identity: too many Links
+//	uspgate_held_records                   Records for which the buffer has no room, and that wait for it
+//	uspgate_held_total{result}             such Records by what became of them
 //	uspgate_endpoints                      addresses in the table
 //	uspgate_endpoints_forgotten_total      addresses that were away for too long
 type metrics struct {
@@ -32,6 +34,7 @@ type metrics struct {
 	connects [connectResults]prometheus.Counter
 	many     [linksReasons]prometheus.Counter
 	forgot   prometheus.Counter
+	holds    [holdResults]prometheus.Counter
 	dropped  *buffer.Metrics
 }
 
@@ -79,8 +82,35 @@ const (
 
 func (l linksReason) String() string { return [...]string{"endpoint", "identity"}[l] }
 
+// holdResult is the label result of held_total: what became of a Record for
+// which the buffer had no room. All but the first four mean that its sender heard
+// ErrBusy, and that it was dropped where the MTP cannot say so.
+type holdResult uint8
+
+const (
+	holdWaits     holdResult = iota // not yet
+	holdStored                      // there was room
+	holdSent                        // the receiver was there before
+	holdMoved                       // the address became another node's
+	holdLate                        // there was none in time
+	holdLink                        // too many of its Link were held
+	holdLane                        // too many of its Link for the same address
+	holdTotal                       // too many were held
+	holdNot                         // the Link holds none
+	holdOvertaken                   // what came later was stored
+	holdGone                        // the Link went, and the peer sends again
+	holdEnd                         // the Router ended
+	holdResults
+)
+
+func (h holdResult) String() string {
+	return [...]string{
+		"waits", "stored", "sent", "moved", "late", "link", "address", "total", "not_held", "overtaken", "link_gone", "shutdown",
+	}[h]
+}
+
 // newMetrics registers with reg; a nil reg gives metrics that nobody reads.
-func newMetrics(reg prometheus.Registerer, size func() float64) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, r *Router) (*metrics, error) {
 	if reg == nil {
 		reg = prometheus.NewRegistry()
 	}
@@ -132,11 +162,33 @@ func newMetrics(reg prometheus.Registerer, size func() float64) (*metrics, error
 	}
 	if _, err = register(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "uspgate_endpoints", Help: "Addresses that the router knows.",
-	}, size)); err != nil {
+	}, func() float64 { return float64(r.table.count.Load()) })); err != nil {
+		return nil, err
+	}
+	if err := m.registerHolds(reg, &r.holds); err != nil {
 		return nil, err
 	}
 	m.dropped, err = buffer.NewMetrics(reg)
 	return m, err
+}
+
+func (m *metrics) registerHolds(reg prometheus.Registerer, h *holds) error {
+	if _, err := register(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "uspgate_held_records",
+		Help: "USP Records that wait, unacknowledged, for room in the buffer.",
+	}, func() float64 { return float64(h.records.Load()) })); err != nil {
+		return err
+	}
+	total, err := register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "uspgate_held_total", Help: "USP Records for which the buffer had no room, by what became of them.",
+	}, []string{"result"}))
+	if err != nil {
+		return err
+	}
+	for f := holdStored; f < holdResults; f++ {
+		m.holds[f] = total.WithLabelValues(f.String())
+	}
+	return nil
 }
 
 // register returns c, or the equal collector that reg has already.
@@ -182,5 +234,7 @@ func (m *metrics) refused(err error) {
 }
 
 func (m *metrics) connect(c connectResult) { m.connects[c].Inc() }
+
+func (m *metrics) held(h holdResult) { m.holds[h].Inc() }
 
 func (m *metrics) links(l linksReason) { m.many[l].Inc() }

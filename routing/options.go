@@ -21,6 +21,9 @@ const (
 	DefaultWindowBytes      = 8 << 20
 	DefaultSpillAfter       = 100 * time.Millisecond
 	DefaultRetryAfter       = time.Second
+	DefaultMaxHold          = 2 * time.Second
+	DefaultHoldRecords      = 16_384
+	DefaultHoldBytes        = 64 << 20
 	DefaultDrainRecords     = 256
 	DefaultDrainBytes       = 1 << 20
 	DefaultDrainWorkers     = 8
@@ -96,6 +99,16 @@ type Options struct {
 	// RetryAfter is the pause after the buffer failed or a peer was busy.
 	// Default 1 s.
 	RetryAfter time.Duration
+	// MaxHold is how long a Record for which the buffer has no room waits for it,
+	// unacknowledged, before its sender hears ErrBusy, where the Link does not say
+	// so itself (Peer.MaxHold). Default 2 s; negative: not at all.
+	MaxHold time.Duration
+	// HoldRecords and HoldBytes bound what is held of all Links, beside one Record
+	// of each that the router has stopped reading. A quarter of its window is the
+	// bound for one Link, an eighth that for one address over one shared by many.
+	// Defaults 16,384 and 64 MiB.
+	HoldRecords int
+	HoldBytes   int64
 	// DrainRecords and DrainBytes bound the Records of one address that are
 	// read from the buffer and under way at a time. Defaults 256 and 1 MiB.
 	DrainRecords int
@@ -150,14 +163,14 @@ type Options struct {
 
 func (o *Options) setDefaults() error {
 	for _, n := range []*int{
-		&o.WindowRecords, &o.DrainRecords, &o.DrainWorkers, &o.MaxEndpoints, &o.MaxPairs,
+		&o.WindowRecords, &o.HoldRecords, &o.DrainRecords, &o.DrainWorkers, &o.MaxEndpoints, &o.MaxPairs,
 		&o.ClaimWorkers, &o.MaxClaims, &o.LearnPerLink, &o.ReplyToRecords, &o.RedeliverRecords, &o.MaxLinksPerEndpoint, &o.MaxLinksPerIdentity,
 	} {
 		if *n < 0 {
 			return errors.New("routing: a limit is negative")
 		}
 	}
-	if o.WindowBytes < 0 || o.DrainBytes < 0 ||
+	if o.WindowBytes < 0 || o.HoldBytes < 0 || o.DrainBytes < 0 ||
 		min(o.SpillAfter, o.RetryAfter, o.ReplyToTTL, o.Redeliver, o.ForgetAfter, o.HandOver, o.ClaimWait) < 0 {
 		return errors.New("routing: a limit is negative")
 	}
@@ -168,6 +181,9 @@ func (o *Options) setDefaults() error {
 	def(&o.WindowBytes, DefaultWindowBytes)
 	def(&o.SpillAfter, DefaultSpillAfter)
 	def(&o.RetryAfter, DefaultRetryAfter)
+	def(&o.MaxHold, DefaultMaxHold)
+	def(&o.HoldRecords, DefaultHoldRecords)
+	def(&o.HoldBytes, DefaultHoldBytes)
 	def(&o.DrainRecords, DefaultDrainRecords)
 	def(&o.DrainBytes, DefaultDrainBytes)
 	def(&o.DrainWorkers, DefaultDrainWorkers)

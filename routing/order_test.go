@@ -78,6 +78,9 @@ type world struct {
 	apart bool // in the end everybody has one Link per counterpart
 	// purged is how many Records were purged: so many may be missing.
 	purged int
+	// together: no Links per counterpart, for which Records have to be moved in the
+	// buffer, and that takes room for one.
+	together bool
 }
 
 type sentBy struct {
@@ -88,6 +91,7 @@ type sentBy struct {
 func (w *world) peer(end int, presents usp.EndpointID, kind mtp.Kind) mtp.Peer {
 	p := agentPeer(w.ends[end].ID)
 	p.Role, p.Presents, p.Kind = w.ends[end].Role, presents, kind
+	p.Acks = kind != mtp.WebSocket
 	return p
 }
 
@@ -172,7 +176,11 @@ func (w *world) step(t *testing.T, op uint32) {
 		kinds := []mtp.Kind{mtp.WebSocket, mtp.WebSocket, mtp.MQTT, mtp.CoAP}
 		w.connect(t, end, "", kinds[x%len(kinds)])
 	case 12: // a Link of its own for one counterpart
-		w.connect(t, end, w.ends[(end+2)%len(w.ends)].ID, mtp.WebSocket)
+		presents := w.ends[(end+2)%len(w.ends)].ID
+		if w.together {
+			presents = ""
+		}
+		w.connect(t, end, presents, mtp.WebSocket)
 	case 13:
 		if len(links) > 0 {
 			l := links[x%len(links)]
@@ -304,6 +312,8 @@ func (w *world) check() string {
 			}
 		case err == nil && delivered[text] > 1:
 			return fmt.Sprintf("%q was delivered %d times", text, delivered[text])
+		case err != nil && delivered[text] > 0:
+			return fmt.Sprintf("%q was refused with %v, and delivered", text, err)
 		}
 	}
 	return ""
@@ -330,23 +340,30 @@ func TestOrderAndAcknowledgement(t *testing.T) {
 		refuse := rapid.SampledFrom([]int{0, 0, 0, 7, 3}).Draw(rt, "refuse")
 		fail := rapid.SampledFrom([]int{0, 0, 5}).Draw(rt, "fail")
 		apart := rapid.Bool().Draw(rt, "apart")
+		var limits buffer.MemoryOptions
+		limits.MaxRecords = rapid.SampledFrom([]int{0, 0, 2, 6}).Draw(rt, "Records per lane")
+		limits.TotalRecords = rapid.SampledFrom([]int{0, 0, 3, 8}).Draw(rt, "Records in all")
+		limits.Overflow = buffer.RefuseNew
+		hold := rapid.SampledFrom([]time.Duration{-1, 150 * time.Millisecond, time.Minute}).Draw(rt, "hold")
 		var fault string
-		synctest.Test(t, func(t *testing.T) { fault = play(t, ops, refuse, fail, apart) })
+		synctest.Test(t, func(t *testing.T) { fault = play(t, ops, refuse, fail, apart, limits, hold) })
 		if fault != "" {
 			rt.Fatal(fault)
 		}
 	})
 }
 
-func play(t *testing.T, ops []uint32, refuse, fail int, apart bool) string {
+func play(
+	t *testing.T, ops []uint32, refuse, fail int, apart bool, limits buffer.MemoryOptions, hold time.Duration,
+) string {
 	t.Helper()
-	mem, err := buffer.NewMemory(buffer.MemoryOptions{})
+	mem, err := buffer.NewMemory(limits)
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := &slowQueue{Memory: mem, puts: make(chan func(), 100_000), done: make(chan struct{}), refuse: refuse, fail: fail}
 	w := &world{
-		mem: mem, apart: apart,
+		mem: mem, apart: apart && limits.TotalRecords == 0, together: limits.TotalRecords > 0,
 		ends: []usp.Address{
 			{ID: "os::012345-A", Role: usp.RoleAgent},
 			{ID: "os::012345-B", Role: usp.RoleAgent},
@@ -362,6 +379,7 @@ func play(t *testing.T, ops []uint32, refuse, fail int, apart bool) string {
 	}
 	w.r = newRouter(t, routing.Options{
 		Buffer: q, Routes: routes, WindowRecords: 6, DrainRecords: 5, SpillAfter: 20 * time.Millisecond,
+		MaxHold: hold,
 	})
 	go q.run()
 	ctx, cancel := context.WithCancel(context.Background())

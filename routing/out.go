@@ -21,7 +21,7 @@ type out struct {
 	via  string
 	// trunk is the Transport of the trunk over which it came, empty if it did not.
 	trunk string
-	at    time.Duration        // since Router.base, when accepted
+	at    time.Duration // since Router.base, when accepted
 	// fence is that of the Forward by which it came from another node, else 0.
 	fence uint64
 	lane  atomic.Pointer[lane] // nil: a Connect Record made here
@@ -39,6 +39,7 @@ type out struct {
 	prev, next *out      // lane.flight
 
 	// The buffer.
+	num    uint64 // its place in the lane
 	seq    uint64
 	putErr error
 
@@ -49,7 +50,7 @@ type out struct {
 }
 
 // outFlags say how far a Record has come.
-type outFlags uint8
+type outFlags uint16
 
 const (
 	flagFlying  outFlags = 1 << iota // on a Link, or was: it is in lane.flight
@@ -60,6 +61,7 @@ const (
 	flagFailed                       // and it must be sent again
 	flagMoving                       // it is being moved to the lane of its sender
 	flagOrphan                       // its lane has done with it; only the Link has not
+	flagHeld                         // the buffer has no room for it, or had none
 )
 
 func (o *out) has(f outFlags) bool { return o.flags&f != 0 }
@@ -171,6 +173,9 @@ func (fx *effects) ack(o *out, err error) {
 	p := o.in
 	if p == nil {
 		return
+	}
+	if o.has(flagHeld) {
+		o.lane.Load().letGo(o)
 	}
 	o.in = nil
 	p.release(o)

@@ -15,17 +15,11 @@ func (l *lane) onStored(o *out, fx *effects) {
 	l.puts--
 	o.flags &^= flagPutting
 	r := l.ep.r
+	if o.putErr == nil {
+		l.noteStored(o, fx)
+	}
 	if !o.has(flagFlying) {
-		if o.putErr == nil {
-			l.sp.more = true
-			fx.pump = fx.pump || l.link != nil || l.sorts()
-			fx.ack(o, nil)
-		} else {
-			r.metrics.refused(mtp.ErrBusy)
-			r.noteBuffer("put", o.putErr)
-			fx.ack(o, mtp.ErrBusy)
-		}
-		r.free(o)
+		l.onPut(o, fx)
 		return
 	}
 	l.copies--
@@ -42,6 +36,23 @@ func (l *lane) onStored(o *out, fx *effects) {
 		r.free(o)
 	default:
 		o.flags |= flagRefused
+	}
+}
+
+// onPut handles the outcome of a Put of what is not on a Link.
+func (l *lane) onPut(o *out, fx *effects) {
+	r := l.ep.r
+	switch {
+	case o.putErr == nil:
+		l.sp.more = true
+		fx.pump = fx.pump || l.link != nil || l.sorts() || !l.held.empty()
+		fx.ack(o, nil)
+		r.free(o)
+	case o.in != nil && errors.Is(o.putErr, buffer.ErrFull):
+		l.full(o, buffer.ErrFull, fx)
+	default:
+		r.noteBuffer("put", o.putErr)
+		l.refuse(o, outcome(o.putErr), fx)
 	}
 }
 

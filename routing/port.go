@@ -34,6 +34,10 @@ type port struct {
 	replaced atomic.Bool
 	// ended is set before the bindings end; lost, if that was not in good order.
 	ended, lost atomic.Bool
+	// hold is how long a Record of the Link may be held, see holds; stalls: if too
+	// much is, nothing more is taken.
+	hold   time.Duration
+	stalls bool
 
 	in  ingress
 	out egress
@@ -50,6 +54,9 @@ type ingress struct {
 	timer      *time.Timer
 	armed      bool
 	down       bool
+	released   bool  // Accept does not block any more
+	held       int   // of records, see holds
+	heldBytes  int64 // of bytes
 }
 
 // egress is what has been enqueued and waits for Settled. A token is the index
@@ -104,8 +111,8 @@ func (p *port) enter(o *out) {
 	in, size := &p.in, int64(o.rec.Len())
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for !in.down && in.records > 0 &&
-		(in.records >= p.r.o.WindowRecords || in.bytes+size > p.r.o.WindowBytes) {
+	for !in.down && !in.released && in.records > 0 &&
+		(in.records >= p.r.o.WindowRecords || in.bytes+size > p.r.o.WindowBytes || p.stalled()) {
 		in.room.Wait()
 	}
 	in.records++
@@ -171,7 +178,7 @@ func (p *port) age() {
 			lanes = append(lanes, l)
 		}
 	}
-	if in.head != nil && !in.down {
+	if in.records > in.held && !in.down {
 		p.arm(max(limit-(now-in.head.at), limit/8))
 	}
 	in.mu.Unlock()
@@ -308,6 +315,7 @@ func (p *port) Down(cause error) {
 	p.r.leaveIdentity(p)
 	p.parting(cause)
 	p.unbindAll()
+	p.leaveHeld()
 	p.abandon()
 	p.r.log.Debug("link down", p.fields(zap.NamedError("cause", cause))...)
 }

@@ -63,6 +63,7 @@ func (l *lane) pump() {
 		}
 		sp := l.sp
 		fx.pump = false
+		l.retry(&fx)
 		l.unlock(&fx)
 		switch do {
 		case stepRemove:

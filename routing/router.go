@@ -4,6 +4,7 @@
 package routing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,7 @@ type Router struct {
 	}
 	bufferNoted atomic.Int64
 
+	holds    holds
 	node     string // this one, empty if it is the only one
 	steering steering
 }
@@ -87,7 +89,9 @@ func New(o Options) (*Router, error) {
 			return nil, err
 		}
 	}
-	if r.metrics, err = newMetrics(o.Metrics, func() float64 { return float64(r.table.count.Load()) }); err != nil {
+	r.holds = holds{wake: make(chan struct{}, 1), lanes: make(map[*lane]struct{})}
+	r.holds.roomer, _ = r.o.Buffer.(buffer.Roomer)
+	if r.metrics, err = newMetrics(o.Metrics, r); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(r.SetRules(o.Rules), r.SetAliases(o.Aliases), r.SetRoutes(o.Routes)); err != nil {
@@ -186,6 +190,8 @@ func (r *Router) LinkUp(l mtp.Link, peer mtp.Peer) (mtp.Port, error) {
 		p.name = peer.Listener
 	}
 	p.in.room.L = &p.in.mu
+	p.hold = cmp.Or(peer.MaxHold, r.o.MaxHold)
+	p.stalls = !peer.Acks && !peer.Shared && peer.Kind != mtp.Virtual
 	if c, ok := l.(mtp.Connector); ok && !peer.NoConnectRecords {
 		p.conn = c
 	}

@@ -78,7 +78,7 @@ func (r *Router) worker() {
 // noteBuffer logs a failure of the buffer, at most once a second; a full one
 // is counted by the buffer itself.
 func (r *Router) noteBuffer(op string, err error) {
-	if errors.Is(err, buffer.ErrFull) {
+	if errors.Is(err, buffer.ErrFull) || permanent(err) {
 		return
 	}
 	now := int64(r.now())

@@ -43,3 +43,9 @@ func (d *drops) add(drop Drop) {
 func (d *drops) list() []Drop {
 	return append(append(make([]Drop, 0, len(d.ring)), d.ring[d.next:]...), d.ring[:d.next]...)
 }
+
+// Missing notes Records that should have been in the store.
+func (g *Ledger[R]) Missing(lane Lane, seq uint64, records int, now time.Time) {
+	g.m.Dropped(ReasonDamaged, records)
+	g.drops.add(Drop{Lane: lane, Seq: seq, Records: records, Reason: ReasonDamaged, At: now})
+}

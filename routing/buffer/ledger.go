@@ -27,6 +27,7 @@ type Ledger[R any] struct {
 	records int // these three with what is reserved
 	bytes   int64
 	swept   time.Time // when expired Records of all Lanes were last dropped
+	room    room
 }
 
 // Entry is one waiting Record.
@@ -74,7 +75,7 @@ func NewLedger[R any](l Limits, m *Metrics, gone func(*Line[R], *Entry[R])) (*Le
 	if err != nil {
 		return nil, err
 	}
-	return &Ledger[R]{limits: l, m: m, gone: gone, lines: make(map[Lane]*Line[R])}, nil
+	return &Ledger[R]{limits: l, m: m, gone: gone, lines: make(map[Lane]*Line[R]), room: newRoom()}, nil
 }
 
 // Line returns that of lane, or nil.
@@ -101,6 +102,7 @@ func (g *Ledger[R]) Reserve(lane Lane, size int, now time.Time) (*Line[R], error
 	}
 	if !g.laneRoom(g.lines[lane], int64(size), now) || !g.totalRoom(int64(size), now) {
 		g.m.Dropped(ReasonFull, 1)
+		g.room.want()
 		return nil, ErrFull
 	}
 	l := g.Open(lane) // making room may have ended it
@@ -133,6 +135,7 @@ func (g *Ledger[R]) Cancel(l *Line[R], size int) {
 	l.held -= int64(size)
 	g.records--
 	g.bytes -= int64(size)
+	g.room.made()
 	g.Tidy(l)
 }
 
@@ -175,6 +178,7 @@ func (g *Ledger[R]) Forget(l *Line[R]) {
 	g.m.Add(-n, -l.bytes)
 	g.records -= n + l.reserved
 	g.bytes -= l.bytes + l.held
+	g.room.made()
 	delete(g.lines, l.Lane)
 }
 
@@ -261,12 +265,6 @@ func (g *Ledger[R]) Drop(l *Line[R], seq uint64, why Reason, now time.Time) {
 	}
 }
 
-// Missing notes Records that should have been in the store.
-func (g *Ledger[R]) Missing(lane Lane, seq uint64, records int, now time.Time) {
-	g.m.Dropped(ReasonDamaged, records)
-	g.drops.add(Drop{Lane: lane, Seq: seq, Records: records, Reason: ReasonDamaged, At: now})
-}
-
 func (g *Ledger[R]) dropAt(l *Line[R], i int, why Reason, now time.Time) {
 	g.m.Dropped(why, 1)
 	e := &l.entries[i]
@@ -293,6 +291,7 @@ func (g *Ledger[R]) take(l *Line[R], i int) {
 	g.records--
 	g.bytes -= size
 	g.m.Add(-1, -size)
+	g.room.made()
 	if g.gone != nil {
 		g.gone(l, &e)
 	}

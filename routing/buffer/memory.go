@@ -35,6 +35,7 @@ type Memory struct {
 var (
 	_ Queue  = (*Memory)(nil)
 	_ Lister = (*Memory)(nil)
+	_ Roomer = (*Memory)(nil)
 )
 
 // NewMemory makes a Memory.
@@ -130,3 +131,13 @@ func (q *Memory) Dropped() []Drop {
 	defer q.mu.Unlock()
 	return q.g.Dropped()
 }
+
+// Fits implements Roomer.
+func (q *Memory) Fits(lane Lane, size int) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.g.Fits(lane, size, time.Now())
+}
+
+// Room implements Roomer.
+func (q *Memory) Room() <-chan struct{} { return q.g.Room() }
