@@ -164,6 +164,9 @@ func (n *Node) renew(ctx context.Context, l *life, value []byte, within time.Dur
 		}
 		if held, parseErr := parseLease(e); parseErr == nil && held.Instance == l.instance {
 			revision, err = n.leases.Update(ctx, leaseKey(n.o.Name), value, e.Revision, n.o.Lease)
+			if errors.Is(err, store.ErrConflict) { // a read may be behind
+				err = store.ErrUnavailable
+			}
 		}
 	}
 	if err != nil {

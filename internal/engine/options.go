@@ -37,6 +37,8 @@ type Options struct {
 	MinFree int64
 	// MaxPayload bounds one message of the embedded engine. Default 8 MiB.
 	MaxPayload int
+	// Replicas is how many servers of a cluster keep each message. Default 1.
+	Replicas int
 	// Start bounds how long Open takes. Default 30 s.
 	Start time.Duration
 
@@ -50,6 +52,7 @@ func (o Options) withDefaults() Options {
 	def(&o.MinFree, DefaultMinFree)
 	def(&o.MaxPayload, DefaultMaxPayload)
 	def(&o.Start, DefaultStart)
+	def(&o.Replicas, 1)
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
