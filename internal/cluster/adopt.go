@@ -6,17 +6,12 @@ package cluster
 import (
 	"context"
 	"hash/fnv"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
 )
-
-// AdoptFunc has the Virtual Agent of an address served by this node.
-type AdoptFunc func(ctx context.Context, a usp.Address) error
 
 // adopter looks for Virtual Agents whose node has died.
 type adopter struct{ bell chan struct{} }
@@ -38,9 +33,17 @@ func (n *Node) adopt(ctx context.Context) {
 	if n.o.Adopt == nil {
 		return
 	}
+	select {
+	case <-n.owners.ready:
+	case <-ctx.Done():
+		return
+	}
 	for {
 		again := 10 * n.o.Lease // for those whose heir has died meanwhile
-		if n.alive() != nil && n.adoptAll(ctx) {
+		if n.alive() == nil {
+			again = n.o.Lease / 10
+		} else if err := n.o.Adopt(ctx, n.inherits); err != nil && ctx.Err() == nil {
+			n.log.Warn("Virtual Agents that nobody serves could not be adopted", zap.Error(err))
 			again = adoptAgain
 		}
 		t := time.NewTimer(again)
@@ -56,42 +59,11 @@ func (n *Node) adopt(ctx context.Context) {
 	}
 }
 
-// adoptAll reports whether something is left.
-func (n *Node) adoptAll(ctx context.Context) (left bool) {
-	var list []usp.Address
-	n.owners.eachOf(func(h *holder) bool { return h.dead.Load() }, func(a usp.Address, e owned) {
-		if e.mtp == mtp.Virtual && n.heir(a) == n.o.Name {
-			list = append(list, a)
-		}
-	})
-	if len(list) == 0 {
-		return false
-	}
-	n.log.Info("adopting the Virtual Agents of a node that has died", zap.Int("agents", len(list)))
-	work := make(chan usp.Address)
-	var group sync.WaitGroup
-	var mu sync.Mutex
-	for range min(n.o.MaxAdoptions, len(list)) {
-		group.Go(func() {
-			for a := range work {
-				if err := n.o.Adopt(ctx, a); err != nil {
-					n.log.Warn("a Virtual Agent could not be adopted", zap.Stringer("address", a), zap.Error(err))
-					mu.Lock()
-					left = true
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	for _, a := range list {
-		if ctx.Err() != nil {
-			break
-		}
-		work <- a
-	}
-	close(work)
-	group.Wait()
-	return left
+// inherits reports that nobody who lives owns a, and that it is this node's to
+// adopt.
+func (n *Node) inherits(a usp.Address) bool {
+	own := n.owners.Owner(a)
+	return (own.Node == "" || !own.Alive) && n.heir(a) == n.o.Name
 }
 
 // heir is the node that adopts a: the same seen from all, and spread over all.

@@ -77,7 +77,7 @@ func (n *Node) acquire(ctx context.Context, wait bool) error {
 			n.log.Info("a node of this name was there; waiting for the end of its lease")
 		}
 		if !wait || e.Revision != there || time.Now().After(deadline) {
-			return fmt.Errorf("%w: %q; give this one another (cluster.node)", ErrNameTaken, n.o.Name)
+			return fmt.Errorf("%w: %q; give this one another (engine.node)", ErrNameTaken, n.o.Name)
 		}
 		if !pause(ctx, n.o.Lease/20) {
 			return fmt.Errorf("cluster: lease: %w", ctx.Err())

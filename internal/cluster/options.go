@@ -4,6 +4,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/internal/store"
+	"github.com/uspgate/uspgate/usp"
 )
 
 // Defaults of Options.
@@ -48,13 +50,14 @@ type Options struct {
 	// gives one three times as often, and after 0.7 of it without success it
 	// stops owning anything. Default DefaultLease, at least MinLease.
 	Lease time.Duration
-	// Adopt is called for the address of a Virtual Agent whose node has died and
-	// that is now this one's to serve. It has the Agent bound to the Router, or
-	// returns why that has to be tried again. It is called by MaxAdoptions
-	// goroutines; ctx ends with the Node. nil: nobody is adopted.
-	Adopt AdoptFunc
-	// MaxAdoptions is how many at a time; default 16.
-	MaxAdoptions int
+	// Adopt has every Virtual Agent served here, and bound to the Router, for whose
+	// address mine is true: nobody who lives owns it, and this node is its heir. It
+	// is called when the Node begins and after each death, once at a time; after
+	// an error it is called again. ctx ends with the Node. nil: none is adopted.
+	Adopt func(ctx context.Context, mine func(usp.Address) bool) error
+	// Lost is called for an address that this node has lost to another without
+	// being asked: its lease had run out. It must not block. nil: nobody is told.
+	Lost func(usp.Address)
 
 	// WindowRecords, WindowBytes, MaxWrites, MaxClaims, AskTimeout and
 	// MaxRemoteSessions are bounds; 0 means the Default of the same name.
@@ -84,7 +87,6 @@ func (o *Options) setDefaults() error {
 	if o.Lease < MinLease {
 		return fmt.Errorf("cluster: a lease of %v is less than %v", o.Lease, MinLease)
 	}
-	def(&o.MaxAdoptions, 16)
 	def(&o.WindowRecords, DefaultWindowRecords)
 	def(&o.WindowBytes, DefaultWindowBytes)
 	def(&o.MaxWrites, DefaultMaxWrites)

@@ -31,6 +31,7 @@ type Owners struct {
 	watchers map[string][]chan<- struct{} // of bindings
 
 	writes writes
+	ready  chan struct{} // closed once all is known
 }
 
 var _ routing.Peers = (*Owners)(nil)
@@ -75,6 +76,7 @@ func newOwners(n *Node, bucket store.Bucket) *Owners {
 	for i := range o.shards {
 		o.shards[i].m = make(map[usp.Address]owned)
 	}
+	o.ready = make(chan struct{})
 	o.writes.init(n.o.MaxWrites)
 	return o
 }
@@ -235,6 +237,10 @@ func (o *Owners) apply(a usp.Address, revision uint64, r *record, before func())
 	}
 	s.mu.Unlock()
 	o.n.teller.changed(a)
+	if lost := o.n.o.Lost; lost != nil && r != nil && known && was.by != nil && !was.given &&
+		was.by.node == o.n.o.Name && r.node != o.n.o.Name {
+		o.n.teller.post(func(routing.PeerHandler) { lost(a) })
+	}
 }
 
 func (o *Owners) count(h *holder, by int64) {

@@ -27,11 +27,21 @@ func (o *Owners) watch(ctx context.Context) {
 			ready = true
 			o.only(there)
 			there = nil
+			o.loaded()
 		})
 		if ctx.Err() == nil {
 			o.n.log.Warn("watching the owners is interrupted", zap.Error(err))
 			pause(ctx, watchAgain)
 		}
+	}
+}
+
+// loaded notes that the copy is as the Store was a moment ago.
+func (o *Owners) loaded() {
+	select {
+	case <-o.ready:
+	default:
+		close(o.ready)
 	}
 }
 
