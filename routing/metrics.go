@@ -105,7 +105,8 @@ const (
 
 func (h holdResult) String() string {
 	return [...]string{
-		"waits", "stored", "sent", "moved", "late", "link", "address", "total", "not_held", "overtaken", "link_gone", "shutdown",
+		"waits", "stored", "sent", "moved",
+		"late", "link", "address", "total", "not_held", "overtaken", "link_gone", "shutdown",
 	}[h]
 }
 

@@ -164,7 +164,8 @@ type Options struct {
 func (o *Options) setDefaults() error {
 	for _, n := range []*int{
 		&o.WindowRecords, &o.HoldRecords, &o.DrainRecords, &o.DrainWorkers, &o.MaxEndpoints, &o.MaxPairs,
-		&o.ClaimWorkers, &o.MaxClaims, &o.LearnPerLink, &o.ReplyToRecords, &o.RedeliverRecords, &o.MaxLinksPerEndpoint, &o.MaxLinksPerIdentity,
+		&o.ClaimWorkers, &o.MaxClaims, &o.LearnPerLink, &o.ReplyToRecords, &o.RedeliverRecords,
+		&o.MaxLinksPerEndpoint, &o.MaxLinksPerIdentity,
 	} {
 		if *n < 0 {
 			return errors.New("routing: a limit is negative")

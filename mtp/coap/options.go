@@ -43,6 +43,7 @@ const (
 	DefaultMaxHandshakes    = 256
 	DefaultHandshakeTimeout = 10 * time.Second
 	DefaultCloseTimeout     = 5 * time.Second
+	DefaultMaxHold          = 2 * time.Second
 	DefaultIdle             = 24 * time.Hour
 	DefaultMoveAfter        = 60 * time.Second
 )
@@ -128,6 +129,10 @@ type LinkOptions struct {
 	MaxSessions, MaxHandshakes int
 	// HandshakeTimeout bounds a DTLS handshake; 0: 10 s.
 	HandshakeTimeout time.Duration
+	// MaxHold is how long a Record for which the buffer has no room is held before
+	// it is answered with 5.03; it becomes Peer.MaxHold. Default 2 s, negative: not
+	// at all.
+	MaxHold time.Duration
 	// CloseTimeout bounds, at a graceful close, the delivery of what is queued
 	// and the wait for outcomes that are owed to the peer; 0: 5 s.
 	CloseTimeout time.Duration
@@ -250,6 +255,7 @@ func (o *LinkOptions) setDefaults() error {
 	def(&o.MaxHandshakes, DefaultMaxHandshakes)
 	def(&o.HandshakeTimeout, DefaultHandshakeTimeout)
 	def(&o.CloseTimeout, DefaultCloseTimeout)
+	def(&o.MaxHold, DefaultMaxHold)
 	def(&o.Idle, DefaultIdle)
 	if o.Log == nil {
 		o.Log = zap.NewNop()

@@ -98,7 +98,7 @@ func (l *clientLink) run(ctx context.Context, h mtp.Handler, up func()) error {
 	o := &l.client.opts
 	f := newFlow(l, flowOptions{
 		maxRecords: o.QueueRecords, maxBytes: o.QueueBytes, window: window, receive: l.receiveMaximum(),
-		maxPacket: maxPacket, v5: l.v5, insist: o.SessionExpiry > 0,
+		maxPacket: maxPacket, v5: l.v5, parks: o.SessionExpiry > 0, repeatAfter: o.RepeatAfter,
 		closeTimeout: o.CloseTimeout, metrics: l.client.metrics, ids: controlID - 1,
 	})
 	l.mu.Lock()
@@ -132,7 +132,7 @@ func (l *clientLink) peer(maxPacket int) mtp.Peer {
 		Kind: mtp.MQTT, Listener: o.Name, Remote: l.client.url.Host,
 		Loopback: listen.Loopback(l.conn.Conn), Endpoint: o.Peer, Role: o.Role.Opposite(), Shared: o.Peer == "",
 		Identity: mtp.Identity{Method: methodNone, Patterns: o.Patterns}, MaxRecord: maxPacket,
-		NoConnectRecords: o.NoConnectRecords, Order: o.Order,
+		NoConnectRecords: o.NoConnectRecords, Order: o.Order, MaxHold: o.MaxHold, Acks: o.SessionExpiry > 0,
 	}
 	if o.Presents {
 		p.Presents = o.Endpoint
@@ -316,8 +316,8 @@ func (l *clientLink) send(head, tail []byte) error { return l.conn.send(head, ta
 
 // bye implements carrier: the broker closes the connection then [MQTT-3.14.4-1,
 // R-MQTT.35].
-func (l *clientLink) bye(error) {
-	if l.client.opts.Announce {
+func (l *clientLink) bye(cause error) {
+	if l.client.opts.Announce && !errors.Is(cause, errRepeat) {
 		l.announce(gone)
 	}
 	err := l.conn.send(disconnect(l.v5, 0), nil)

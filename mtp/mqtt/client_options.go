@@ -119,6 +119,13 @@ type ClientOptions struct {
 	// CloseTimeout bounds, for a Link that is closed, the writing of what is
 	// queued, its PUBACKs and the broker's own close together; default 5 s.
 	CloseTimeout time.Duration
+	// MaxHold is how long a Record for which the buffer has no room is held; it
+	// becomes Peer.MaxHold. Default 2 s, negative: not at all. With a SessionExpiry
+	// it is not acknowledged then, so that the broker keeps it.
+	MaxHold time.Duration
+	// RepeatAfter is how long after the first Record that was not acknowledged the
+	// connection is opened anew, upon which the broker sends it again. Default 30 s.
+	RepeatAfter time.Duration
 	// NoConnectRecords becomes Peer.NoConnectRecords.
 	NoConnectRecords bool
 	// Retry is the wait between attempts to connect [R-MQTT.10].
@@ -150,6 +157,8 @@ func (o *ClientOptions) setDefaults() error {
 	def(&o.ConnectTimeout, DefaultHandshakeTimeout)
 	def(&o.WriteTimeout, DefaultWriteTimeout)
 	def(&o.CloseTimeout, DefaultCloseTimeout)
+	def(&o.MaxHold, DefaultMaxHold)
+	def(&o.RepeatAfter, DefaultRepeatAfter)
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
@@ -178,6 +187,8 @@ func (o *ClientOptions) checkRole() error {
 		return fmt.Errorf("mqtt: version %d: want 5, or 4 for MQTT 3.1.1", o.Version)
 	case o.KeepAlive < time.Second || o.KeepAlive > maxIDs*time.Second:
 		return errors.New("mqtt: KeepAlive is 1 s to 65535 s")
+	case o.RepeatAfter < 0:
+		return errors.New("mqtt: RepeatAfter is positive")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@
 package mqtt
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -44,7 +45,12 @@ type flowOptions struct {
 	v5        bool
 	// insist ends the connection where MQTT 3.1.1 has no way to say no, so
 	// that the peer sends again.
-	insist       bool
+	insist bool
+	// parks leaves what was refused with mtp.ErrBusy unacknowledged, for a broker
+	// takes any PUBACK as the end of it, and closes the connection repeatAfter
+	// later, so that it comes again with the session.
+	parks        bool
+	repeatAfter  time.Duration
 	closeTimeout time.Duration
 	metrics      *mtp.KindMetrics
 }
@@ -113,8 +119,12 @@ type flow struct {
 	running bool
 	runFunc func() // run, bound once so that starting it allocates nothing
 	timer   *time.Timer
-	wg      sync.WaitGroup // the writer and the timer
+	repeat  *time.Timer    // runs once something is parked
+	wg      sync.WaitGroup // the writer and the timers
 }
+
+// errRepeat closes a connection on which Records were left unacknowledged.
+var errRepeat = fmt.Errorf("mqtt: for the broker to send again what there was no room for: %w", mtp.ErrBusy)
 
 func newFlow(c carrier, o flowOptions) *flow {
 	if o.maxRecords <= 0 {
@@ -134,7 +144,9 @@ func newFlow(c carrier, o flowOptions) *flow {
 func (f *flow) start(p mtp.Port) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.port = p
+	if f.port = p; f.state >= flowClosing {
+		mtp.Release(p)
+	}
 	f.wake()
 }
 
@@ -290,6 +302,7 @@ func (f *flow) close(cause error) {
 		return
 	}
 	f.state, f.cause = flowClosing, cause
+	mtp.Release(f.port)
 	f.wg.Add(1)
 	f.timer = time.AfterFunc(f.o.closeTimeout, func() {
 		defer f.wg.Done()
@@ -305,6 +318,7 @@ func (f *flow) fail(cause error) {
 		f.cause = cause
 	}
 	f.state = flowEnded
+	mtp.Release(f.port)
 	f.mu.Unlock()
 	f.c.stop()
 }
@@ -325,8 +339,10 @@ func (f *flow) end(cause error) error {
 	if f.cause == nil {
 		f.cause = cause
 	}
-	if f.timer != nil && f.timer.Stop() {
-		f.wg.Done()
+	for _, t := range []*time.Timer{f.timer, f.repeat} {
+		if t != nil && t.Stop() {
+			f.wg.Done()
+		}
 	}
 	cause = f.cause
 	f.mu.Unlock()

@@ -5,6 +5,7 @@ package mqtt
 
 import (
 	"sync"
+	"time"
 
 	"github.com/uspgate/uspgate/mtp"
 )
@@ -114,6 +115,8 @@ func (f *flow) takeAcks(b *batch) (denied error) {
 		}
 		a := answerTo(r.err)
 		switch {
+		case a.close && f.o.parks:
+			f.park()
 		case a.close && !f.o.v5 && f.o.insist:
 			return r.err
 		case r.qos < 2:
@@ -126,6 +129,18 @@ func (f *flow) takeAcks(b *batch) (denied error) {
 		}
 	}
 	return nil
+}
+
+// park leaves a PUBLISH unacknowledged; f.mu is held.
+func (f *flow) park() {
+	f.in.parked++
+	if f.repeat == nil && f.state == flowOpen {
+		f.wg.Add(1)
+		f.repeat = time.AfterFunc(f.o.repeatAfter, func() {
+			defer f.wg.Done()
+			f.close(errRepeat)
+		})
+	}
 }
 
 // take encodes the next entry; f.mu is held.

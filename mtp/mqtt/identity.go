@@ -48,8 +48,8 @@ func (l *link) identify(pk *packets.Packet) error {
 		Kind: mtp.MQTT, Listener: l.server.opts.Name, Remote: login.Remote,
 		Loopback: listen.Loopback(l.conn.Conn),
 		Endpoint: endpoint, Identity: identity, Shared: l.server.opts.Shared, Order: l.server.opts.Order,
-		NoConnectRecords: l.server.opts.NoConnectRecords,
-		MaxRecord:        int(pk.Properties.MaximumPacketSize), // the flow knows it to the byte
+		NoConnectRecords: l.server.opts.NoConnectRecords, MaxHold: l.server.opts.MaxHold, Acks: true,
+		MaxRecord: int(pk.Properties.MaximumPacketSize), // the flow knows it to the byte
 	}
 	return nil
 }

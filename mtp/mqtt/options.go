@@ -28,6 +28,8 @@ const (
 	DefaultHandshakeTimeout = 10 * time.Second
 	DefaultWriteTimeout     = 30 * time.Second
 	DefaultCloseTimeout     = 5 * time.Second
+	DefaultMaxHold          = 2 * time.Second
+	DefaultRepeatAfter      = 30 * time.Second
 	DefaultRetainedMessages = 10_000
 	DefaultRetainedBytes    = 16 << 20
 	DefaultMaxLevels        = 32
@@ -149,6 +151,11 @@ type ServerOptions struct {
 	// CloseTimeout bounds, for a Link that is closed, the writing of what is
 	// queued, its PUBACKs and the client's own close together; default 5 s.
 	CloseTimeout time.Duration
+	// MaxHold is how long a Record for which the buffer has no room is held,
+	// unacknowledged, before its sender hears 0x97 (Quota exceeded) or, in MQTT
+	// 3.1.1, is disconnected; with QoS 0 it is dropped then. It becomes
+	// Peer.MaxHold; default 2 s, negative: not at all.
+	MaxHold time.Duration
 	// Log takes one line per event; nil: none.
 	Log *zap.Logger
 	// Metrics is where the metrics of package mtp are registered; nil: none.
@@ -172,6 +179,7 @@ func (o *ServerOptions) setDefaults() error {
 	def(&o.HandshakeTimeout, DefaultHandshakeTimeout)
 	def(&o.WriteTimeout, DefaultWriteTimeout)
 	def(&o.CloseTimeout, DefaultCloseTimeout)
+	def(&o.MaxHold, DefaultMaxHold)
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}

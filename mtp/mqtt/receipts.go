@@ -26,10 +26,13 @@ type receipts struct {
 	// unreleased are the ids of QoS 2 whose PUBREC has been written and whose
 	// PUBREL has not come [MQTT-4.3.3-10].
 	unreleased map[uint16]struct{}
+	// parked is how many are never acknowledged on this connection, so that the
+	// peer sends them again on the next one.
+	parked int
 }
 
 // open is how many the peer may count against the Receive Maximum.
-func (r *receipts) open() int { return r.list.Len() + len(r.unreleased) }
+func (r *receipts) open() int { return r.list.Len() + len(r.unreleased) + r.parked }
 
 // add returns the token of a new receipt.
 func (r *receipts) add(id uint16, qos byte) mtp.Token {

@@ -140,7 +140,7 @@ func (c *Client) peer(loopback bool) mtp.Peer {
 		Kind: mtp.STOMP, Listener: o.Name, Remote: c.url.Host, Loopback: loopback,
 		Endpoint: o.Peer, Role: o.Role.Opposite(), Shared: o.Peer == "",
 		Identity:         mtp.Identity{Method: methodNone, Patterns: o.Patterns},
-		NoConnectRecords: o.NoConnectRecords, Order: o.Order,
+		NoConnectRecords: o.NoConnectRecords, Order: o.Order, MaxHold: o.MaxHold,
 	}
 	if o.Peer != "" {
 		p.Identity.IDs = []usp.EndpointID{o.Peer}

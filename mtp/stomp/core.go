@@ -47,6 +47,9 @@ func (c *core) init(raw net.Conn, o *LinkOptions, m *mtp.KindMetrics) {
 // [R-MTP.5].
 func (c *core) take(rec *usp.Record, replyTo string, t mtp.Token) {
 	c.accepting.Store(true)
+	// How long the router takes is not the peer's fault; a connection that is gone
+	// fails with the next read, too.
+	_ = c.reader.disarm()
 	c.port.Accept(*rec, mtp.Hint{ReplyTo: replyTo}, t)
 	c.accepting.Store(false)
 }

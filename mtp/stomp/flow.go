@@ -117,7 +117,9 @@ func (f *flow) init(c carrier, o flowOptions) {
 func (f *flow) start(p mtp.Port) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.port = p
+	if f.port = p; f.state >= flowClosing {
+		mtp.Release(p)
+	}
 	f.wake()
 }
 
@@ -239,6 +241,7 @@ func (f *flow) close(cause error) {
 		return
 	}
 	f.state, f.cause = flowClosing, cause
+	mtp.Release(f.port)
 	f.deadline()
 	f.wake()
 }
@@ -278,6 +281,7 @@ func (f *flow) cut(cause error) {
 		f.cause = cause
 	}
 	f.state = flowEnded
+	mtp.Release(f.port)
 }
 
 // fail ends the connection at once. The owner of the connection calls end then.

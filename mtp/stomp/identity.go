@@ -44,7 +44,7 @@ func (l *link) identify(f *frame) error {
 	l.peer = mtp.Peer{
 		Kind: mtp.STOMP, Listener: o.Name, Remote: l.remote, Loopback: listen.Loopback(l.conn.Conn),
 		Endpoint: login.Endpoint, Identity: identity, Shared: o.Shared,
-		NoConnectRecords: o.NoConnectRecords, Order: o.Order,
+		NoConnectRecords: o.NoConnectRecords, Order: o.Order, MaxHold: o.MaxHold,
 	}
 	if l.peer.Endpoint == "" {
 		l.peer.Endpoint = identity.One()

@@ -33,6 +33,7 @@ const (
 	DefaultFrameTimeout     = 30 * time.Second
 	DefaultWriteTimeout     = 30 * time.Second
 	DefaultCloseTimeout     = 5 * time.Second
+	DefaultMaxHold          = 60 * time.Second
 	// Those of Retry: the first wait is 30 s to 60 s, and none is longer than
 	// ServerRetryMaxInterval [R-STOMP.7].
 	DefaultRetryInterval = 30 * time.Second
@@ -91,6 +92,11 @@ type LinkOptions struct {
 	// CloseTimeout bounds, for a Link that is closed, the writing of what is
 	// queued, its receipts and the peer's own close together; default 5 s.
 	CloseTimeout time.Duration
+	// MaxHold is how long a Record for which the buffer has no room is held before
+	// it is dropped, and counted, or if it has asked for a RECEIPT the connection is
+	// closed; the peer is not read meanwhile once as much is
+	// held as may be. Becomes Peer.MaxHold; default 60 s, negative: not at all.
+	MaxHold time.Duration
 	// Patterns are Endpoint IDs, * for any characters, for which the peer may
 	// speak as well: they become Identity.Patterns.
 	Patterns []string
@@ -205,6 +211,7 @@ func (o *LinkOptions) setDefaults() error {
 	def(&o.FrameTimeout, DefaultFrameTimeout)
 	def(&o.WriteTimeout, DefaultWriteTimeout)
 	def(&o.CloseTimeout, DefaultCloseTimeout)
+	def(&o.MaxHold, DefaultMaxHold)
 	o.HeartBeat = min(o.HeartBeat, maxHeartBeat)
 	if o.Log == nil {
 		o.Log = zap.NewNop()

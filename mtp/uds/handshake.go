@@ -124,6 +124,7 @@ func (h *handshake) peer(id usp.EndpointID, remote string) (mtp.Peer, error) {
 		Kind: mtp.UDS, Listener: h.opts.Name, Remote: remote, Loopback: true,
 		Endpoint: id, Role: h.opts.Role, Presents: h.opts.Presents, Shared: h.opts.Shared,
 		NoConnectRecords: h.opts.NoConnectRecords, Order: h.opts.Order, Identity: identity,
+		MaxHold: h.opts.MaxHold,
 	}
 	switch {
 	case identity.Allows(id):

@@ -33,7 +33,7 @@ type link struct {
 	metrics  *mtp.KindMetrics
 	wire     *wire
 	box      *mtp.Outbox
-	port     mtp.Port // set before the reader and the writer begin
+	port     mtp.Port // set, under mu, before the reader and the writer begin
 	token    mtp.Token
 	remote   string
 	endpoint usp.EndpointID // as it was claimed, for logs
@@ -82,12 +82,26 @@ func (l *link) ConnectRecord(from, to usp.EndpointID) usp.Record {
 	return usp.NewUDSConnect(from, to)
 }
 
-// because notes why the Link ends, unless that is known already.
+// because notes why the Link ends, unless that is known already. The router does
+// not keep the reader any more.
 func (l *link) because(err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.cause == nil {
 		l.cause = err
+	}
+	port := l.port
+	l.mu.Unlock()
+	mtp.Release(port)
+}
+
+// linked has port for the reader and the writer.
+func (l *link) linked(port mtp.Port) {
+	l.mu.Lock()
+	l.port = port
+	over := l.cause != nil
+	l.mu.Unlock()
+	if over {
+		mtp.Release(port)
 	}
 }
 
@@ -125,7 +139,7 @@ func (l *link) introduce(h mtp.Handler, p mtp.Peer, greeting []byte) error {
 		if err != nil {
 			return err
 		}
-		l.port = port
+		l.linked(port)
 		return nil
 	})
 	if err != nil {
@@ -238,6 +252,7 @@ func (l *link) write(batch []mtp.Outgoing) error {
 		l.because(&networkError{"write", errStalled})
 	}
 	// What the peer said before it went is still read.
+	mtp.Release(l.port)
 	l.wire.halt(time.Now().Add(l.opts.CloseTimeout))
 	return err
 }

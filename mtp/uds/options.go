@@ -36,6 +36,7 @@ const (
 	DefaultFrameTimeout                 = 30 * time.Second
 	DefaultStallTimeout                 = 60 * time.Second
 	DefaultCloseTimeout                 = 5 * time.Second
+	DefaultMaxHold                      = 60 * time.Second
 	// DefaultRetryInterval and DefaultRetryMultiplier make every wait before a
 	// client connects again a random one of 1 to 5 seconds [R-UDS.5].
 	DefaultRetryInterval   = time.Second
@@ -98,6 +99,10 @@ type LinkOptions struct {
 	// QueueRecords and QueueBytes bound the queue towards one peer; 0: those
 	// of mtp.OutboxOptions.
 	QueueRecords, QueueBytes int
+	// MaxHold is how long a Record for which the buffer has no room is held before
+	// it is dropped, and counted; the peer is not read meanwhile once as much is
+	// held as may be. Becomes Peer.MaxHold; default 60 s, negative: not at all.
+	MaxHold time.Duration
 	// Log takes one line per event; nil: none.
 	Log *zap.Logger
 	// Metrics is where the metrics of package mtp are registered; nil: none.
@@ -169,6 +174,9 @@ func (o *LinkOptions) setDefaults() error {
 	setDefault(&o.FrameTimeout, DefaultFrameTimeout)
 	setDefault(&o.StallTimeout, DefaultStallTimeout)
 	setDefault(&o.CloseTimeout, DefaultCloseTimeout)
+	if o.MaxHold == 0 {
+		o.MaxHold = DefaultMaxHold
+	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}

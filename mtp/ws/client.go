@@ -222,7 +222,7 @@ func (c *Client) peer(conn *websocket.Conn, w *wire, answer http.Header) (mtp.Pe
 		Kind: mtp.WebSocket, Listener: c.opts.Name, Remote: conn.RemoteAddr().String(),
 		Loopback: listen.Loopback(w.Conn),
 		Endpoint: c.opts.Peer, Role: c.opts.Role, Shared: c.opts.Shared,
-		NoConnectRecords: c.opts.NoConnectRecords, Order: c.opts.Order,
+		NoConnectRecords: c.opts.NoConnectRecords, Order: c.opts.Order, MaxHold: c.opts.MaxHold,
 	}
 	if !c.opts.Carrier {
 		p.Presents = c.opts.Endpoint

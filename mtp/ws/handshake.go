@@ -49,6 +49,7 @@ func (s *Server) admit(r *http.Request) (mtp.Peer, http.Header, *refusal) {
 		Kind: mtp.WebSocket, Listener: s.opts.Name, Remote: r.RemoteAddr,
 		Endpoint: claimed, Role: s.opts.Role, Presents: presents,
 		Shared: s.opts.Shared, NoConnectRecords: s.opts.NoConnectRecords, Order: s.opts.Order,
+		MaxHold: s.opts.MaxHold,
 	}
 	if presents != "" {
 		p.Role, p.Shared = usp.RoleController, false

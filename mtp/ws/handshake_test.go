@@ -250,6 +250,7 @@ func TestAdmission(t *testing.T) {
 		}
 		got, want := hub.Link().Peer, v.want
 		want.Kind, want.Listener, want.Remote, want.Loopback = mtp.WebSocket, "ws", got.Remote, true
+		want.MaxHold = ws.DefaultMaxHold
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", v.name, got, want)
 		}

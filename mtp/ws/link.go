@@ -36,7 +36,7 @@ type link struct {
 	metrics  *mtp.KindMetrics
 	wire     *wire
 	box      *mtp.Outbox
-	port     mtp.Port       // set before the reader and the writer begin
+	port     mtp.Port       // set, under mu, before the reader and the writer begin
 	endpoint usp.EndpointID // as far as it was known at first, for logs
 	token    mtp.Token
 
@@ -101,12 +101,26 @@ func (l *link) ConnectRecord(from, to usp.EndpointID) usp.Record {
 	return usp.NewWebSocketConnect(from, to)
 }
 
-// because notes why the Link ends, unless that is known already.
+// because notes why the Link ends, unless that is known already. The router does
+// not keep the reader any more.
 func (l *link) because(err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.cause == nil {
 		l.cause = err
+	}
+	port := l.port
+	l.mu.Unlock()
+	mtp.Release(port)
+}
+
+// linked has port for the reader and the writer.
+func (l *link) linked(port mtp.Port) {
+	l.mu.Lock()
+	l.port = port
+	over := l.cause != nil
+	l.mu.Unlock()
+	if over {
+		mtp.Release(port)
 	}
 }
 
@@ -134,7 +148,7 @@ func (l *link) introduce(h mtp.Handler, p mtp.Peer) error {
 		if err != nil {
 			return err
 		}
-		l.port = port
+		l.linked(port)
 		l.box.Start(port)
 		return nil
 	})

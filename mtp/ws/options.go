@@ -33,6 +33,7 @@ const (
 	DefaultHandshakeTimeout = 10 * time.Second
 	DefaultCloseTimeout     = 5 * time.Second
 	DefaultMaxHeader        = 8 << 10
+	DefaultMaxHold          = 60 * time.Second
 )
 
 // The library's buffers, which serve the handshake only.
@@ -60,6 +61,10 @@ type LinkOptions struct {
 	// QueueRecords and QueueBytes bound the queue towards one peer; 0: those
 	// of mtp.OutboxOptions.
 	QueueRecords, QueueBytes int
+	// MaxHold is how long a Record for which the buffer has no room is held before
+	// it is dropped, and counted; the peer is not read meanwhile once as much is
+	// held as may be. Becomes Peer.MaxHold; default 60 s, negative: not at all.
+	MaxHold time.Duration
 	// NoConnectRecords becomes Peer.NoConnectRecords.
 	NoConnectRecords bool
 	// Order becomes Peer.Order.
@@ -180,6 +185,9 @@ func (o *LinkOptions) setDefaults() {
 	}
 	if o.CloseTimeout <= 0 {
 		o.CloseTimeout = DefaultCloseTimeout
+	}
+	if o.MaxHold == 0 {
+		o.MaxHold = DefaultMaxHold
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
