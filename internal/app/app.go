@@ -17,6 +17,7 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp/acs"
 	"github.com/uspgate/uspgate/internal/admin"
+	"github.com/uspgate/uspgate/internal/cluster"
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/obs"
 	"github.com/uspgate/uspgate/internal/pki"
@@ -38,7 +39,9 @@ type Options struct {
 type App struct {
 	log        *zap.Logger
 	keep       *keep
-	probes     *obs.Server // nil without metrics.listen
+	node       *cluster.Node // nil: there is only one
+	nonces     []byte        // with what those of Digest are made; nil: anything
+	probes     *obs.Server   // nil without metrics.listen
 	router     *routing.Router
 	transports []mtp.Transport
 	host       *agent.Host
@@ -70,8 +73,11 @@ func (a *App) build(ctx context.Context, o Options, reg *prometheus.Registry) er
 	if a.keep, err = openKeep(ctx, o, reg); err != nil {
 		return err
 	}
+	if err = a.joinCluster(ctx, o, reg); err != nil {
+		return err
+	}
 	if o.Config.Metrics.Listen != "" {
-		a.probes = obs.NewServer(o.Config.Metrics.Listen, reg, a.keep.checks()...)
+		a.probes = obs.NewServer(o.Config.Metrics.Listen, reg, append(a.keep.checks(), a.clusterChecks()...)...)
 	}
 	for _, build := range []func(Options, *prometheus.Registry) error{
 		a.buildRouter, a.buildTransports, a.buildDiscovery, a.buildTranslation, a.buildACS, a.buildAdmin,
@@ -157,6 +163,7 @@ func (a *App) Run(ctx context.Context) error {
 		{"mtp", a.carriers()},
 		{"routing", []func(context.Context) error{a.router.Run}},
 	}
+	stages = append(stages, a.clusterStage()...)
 	if a.neighbours != nil { // the first to go: nobody is to come any more
 		stages = slices.Insert(stages, 0, stage{"discovery", a.neighbours.run()})
 	}

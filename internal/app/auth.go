@@ -51,13 +51,14 @@ func (u users) lookup(name string) (string, bool) {
 	return user.Password.Reveal(), ok
 }
 
-// cpeAuth makes the authenticator of CPE; nil lets everybody in.
-func cpeAuth(c *config.Auth) (acs.Authenticator, error) {
+// cpeAuth makes the authenticator of CPE; nil lets everybody in. Nonces are made
+// with key; nil: with one of its own.
+func cpeAuth(c *config.Auth, key []byte) (acs.Authenticator, error) {
 	switch c.Mode {
 	case "basic":
 		return acs.NewBasic(realm, newUsers(c.Users).lookup)
 	case "digest":
-		return acs.NewDigest(acs.DigestOptions{Realm: realm, Lookup: newUsers(c.Users).lookup})
+		return acs.NewDigest(acs.DigestOptions{Realm: realm, Lookup: newUsers(c.Users).lookup, Key: key})
 	default:
 		return nil, nil //nolint:nilnil // no authentication is no error
 	}

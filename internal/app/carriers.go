@@ -61,6 +61,9 @@ func (b *binding) build() error {
 	if err != nil {
 		return err
 	}
+	if b.Client() {
+		t = b.app.exclusive(t)
+	}
 	b.app.transports = append(b.app.transports, t)
 	if r, ok := t.(mtp.Representer); ok && b.Client() {
 		b.app.showings = append(b.app.showings, newShowing(b.MTP, b.role, r))

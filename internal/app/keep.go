@@ -66,7 +66,7 @@ func (k *keep) checks() []obs.Check {
 func engineOptions(o Options, reg prometheus.Registerer) engine.Options {
 	c := &o.Config.Engine
 	options := engine.Options{
-		URL:       c.URL,
+		URL: c.URL, Replicas: c.Replicas,
 		MaxMemory: int64(c.MaxMemory), MaxStore: int64(c.MaxStore), MinFree: int64(c.MinFree),
 		Log: o.Log, Metrics: reg,
 	}

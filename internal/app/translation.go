@@ -125,11 +125,11 @@ func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
 	if err != nil {
 		return fmt.Errorf("cwmp.tls: %w", err)
 	}
-	auth, err := cpeAuth(&c.Auth)
+	auth, err := cpeAuth(&c.Auth, a.nonces)
 	if err != nil {
 		return fmt.Errorf("cwmp.auth: %w", err)
 	}
-	a.acs, err = acs.New(acs.Options{
+	options := acs.Options{
 		Addr:           c.Listen,
 		TLS:            tlsConfig,
 		Handler:        a.fleet,
@@ -139,6 +139,11 @@ func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
 		SessionTimeout: time.Duration(c.SessionTimeout),
 		Log:            o.Log,
 		Metrics:        reg,
-	})
+	}
+	a.sessions(&options)
+	a.acs, err = acs.New(options)
+	if err == nil && a.node != nil {
+		a.node.ServeExchanges(a.acs)
+	}
 	return err
 }

@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/uspgate/uspgate/internal/engine/enginetest"
+	"github.com/uspgate/uspgate/internal/sim/controller"
+	"github.com/uspgate/uspgate/internal/sim/cpe"
+	"github.com/uspgate/uspgate/test/harness"
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// engineOf is the configuration of a node on a cluster of NATS servers.
+func engineOf(c *enginetest.Cluster, node string) string {
+	return fmt.Sprintf("engine: {url: %q, node: %q, replicas: 3}\n", c.URL(), node)
+}
+
+// manufacturer asks an Agent for its manufacturer.
+func manufacturer(t *testing.T, c *controller.Controller, id usp.EndpointID) {
+	t.Helper()
+	var resp *uspmsg.GetResp
+	harness.Eventually(t, func() (err error) {
+		ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout/6)
+		defer cancel()
+		resp, err = c.Get(ctx, id, 0, "Device.DeviceInfo.")
+		return err
+	})
+	if got := controller.Params(resp)["Device.DeviceInfo.Manufacturer"]; got == "" {
+		t.Errorf("Get of %s: got no Manufacturer", id)
+	}
+}
+
+// TestTwoGatewaysAreOne: an Endpoint at one is reached from the other, also after
+// it has moved; a CPE may come to any.
+func TestTwoGatewaysAreOne(t *testing.T) {
+	t.Parallel()
+	nats := enginetest.New(t, 3)
+	a, b := harness.Start(t, engineOf(nats, "a")), harness.Start(t, engineOf(nats, "b"))
+	const id = usp.EndpointID("os::00D09E-native")
+	north := b.Controller(b.WS(), "self::north")
+	native := nativeAgent(t, a, "mqtt", id)
+	ctx := deadline(t)
+	manufacturer(t, north, id)
+	notified(ctx, t, north, native, id)
+	moved := nativeAgent(t, b, "mqtt", id)
+	harness.Eventually(t, func() error {
+		if !moved.SetValue("Device.DeviceInfo.SoftwareVersion", "moved") {
+			return errors.New("no such parameter")
+		}
+		resp, err := north.Get(ctx, id, 0, "Device.DeviceInfo.SoftwareVersion")
+		if err != nil {
+			return err
+		}
+		if got := controller.Params(resp)["Device.DeviceInfo.SoftwareVersion"]; got != "moved" {
+			return fmt.Errorf("got %q, want what the Agent at b says", got)
+		}
+		return nil
+	})
+}
+
+// TestCPEAtAnyNode: a CPE opens its sessions at a, then at b; its Virtual Agent is
+// one, and answers Controllers at both.
+func TestCPEAtAnyNode(t *testing.T) {
+	t.Parallel()
+	nats := enginetest.New(t, 3)
+	a, b := harness.Start(t, engineOf(nats, "a")), harness.Start(t, engineOf(nats, "b"))
+	box := a.CPE("tr098-dsl", nil)
+	north, south := b.Controller(b.WS(), "self::north"), a.Controller(a.MQTT(), "self::south")
+	manufacturer(t, north, box.Agent)
+	manufacturer(t, south, box.Agent)
+	b.CPE("tr098-dsl", func(o *cpe.Options) { o.Serial = "1" }) // the same box, at the other node
+	manufacturer(t, north, box.Agent)
+	manufacturer(t, south, box.Agent)
+}
