@@ -126,7 +126,7 @@ func (o *Owners) takeBinding(ctx context.Context, l *life, name string) (*holder
 			return nil, err //nolint:wrapcheck // logged by the caller
 		}
 		r := &record{node: o.n.o.Name, epoch: l.epoch}
-		got, err := o.write(ctx, bindingKey(name), r.append(nil), revision)
+		got, err := o.write(ctx, bindingKey(name), r.encode(), revision)
 		if errors.Is(err, store.ErrConflict) {
 			continue
 		}

@@ -315,7 +315,7 @@ func (o *Owners) take(ctx context.Context, a usp.Address, revision uint64, was *
 		node: o.n.o.Name, epoch: l.epoch,
 		info: was.info, leg: was.leg, mtp: string(was.mtp), listener: was.listener,
 	}
-	got, err := o.write(ctx, ownerKey(a), r.append(nil), revision)
+	got, err := o.write(ctx, ownerKey(a), r.encode(), revision)
 	if errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil && err != nil {
 		// It may have happened.
 		e, getErr := o.bucket.Get(ctx, ownerKey(a))
@@ -402,7 +402,7 @@ func (o *Owners) announce(ctx context.Context, a usp.Address, x *op) {
 			node: o.n.o.Name, epoch: l.epoch, fence: e.fence, info: bitsOf(&info), leg: info.Leg,
 			mtp: string(info.MTP), listener: info.Listener,
 		}
-		revision, err := o.update(ctx, ownerKey(a), r.append(nil), e.revision)
+		revision, err := o.update(ctx, ownerKey(a), r.encode(), e.revision)
 		switch {
 		case err == nil:
 			o.apply(a, revision, r, nil)

@@ -37,7 +37,7 @@ func Reread(kind int, b []byte) (again []byte, ok bool) {
 		if err != nil {
 			return nil, false
 		}
-		return r.append(nil), true
+		return r.encode(), true
 	case 3:
 		f, err := parseShared(b)
 		switch {
@@ -100,5 +100,5 @@ func See(o *Owners, a usp.Address, revision uint64, node string, epoch uint64, i
 	r := &record{
 		node: node, epoch: epoch, info: bitsOf(&info), leg: info.Leg, mtp: string(info.MTP), listener: info.Listener,
 	}
-	o.saw(store.Entry{Key: ownerKey(a), Value: r.append(nil), Revision: revision})
+	o.saw(store.Entry{Key: ownerKey(a), Value: r.encode(), Revision: revision})
 }

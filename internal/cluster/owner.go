@@ -257,26 +257,3 @@ func (o *Owners) lifeOver(l *life) {
 		h.dead.Store(true)
 	}
 }
-
-// eachOf calls f for what a holder has, which may have changed by then.
-func (o *Owners) eachOf(dead func(*holder) bool, f func(usp.Address, owned)) {
-	type pair struct {
-		a usp.Address
-		e owned
-	}
-	var list []pair
-	for i := range o.shards {
-		s := &o.shards[i]
-		list = list[:0]
-		s.mu.RLock()
-		for a, e := range s.m {
-			if e.by != nil && dead(e.by) {
-				list = append(list, pair{a, e})
-			}
-		}
-		s.mu.RUnlock()
-		for j := range list {
-			f(list[j].a, list[j].e)
-		}
-	}
-}

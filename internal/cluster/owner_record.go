@@ -78,8 +78,8 @@ func (e *owned) infoOf() routing.Info {
 	return i
 }
 
-func (r *record) append(b []byte) []byte {
-	b = append(b, recordVersion)
+func (r *record) encode() []byte {
+	b := []byte{recordVersion}
 	b = appendString(b, r.node)
 	b = binary.AppendUvarint(b, r.epoch)
 	b = binary.AppendUvarint(b, r.fence)
