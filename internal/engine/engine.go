@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -24,6 +25,10 @@ type Engine struct {
 	server *server.Server // nil: an external cluster
 	conn   *nats.Conn
 	js     jetstream.JetStream
+	health health
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
 
 	mu      sync.Mutex
 	syncers map[string]*syncer // by stream
@@ -37,19 +42,26 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e := &Engine{o: o.withDefaults(), syncers: make(map[string]*syncer)}
 	e.log = e.o.Log.Named("engine")
-	ctx, cancel := context.WithTimeout(ctx, e.o.Start)
-	defer cancel()
-	if err := e.start(ctx); err != nil {
+	if err := e.health.register(e.o.Metrics); err != nil {
+		return nil, err
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	e.cancel = end
+	if err := e.start(); err != nil {
 		e.Close()
 		return nil, fmt.Errorf("engine: %w", err)
+	}
+	if e.server != nil {
+		e.checkHealth()
+		e.wg.Go(func() { e.tendHealth(life) })
 	}
 	return e, nil
 }
 
-func (e *Engine) start(ctx context.Context) error {
+func (e *Engine) start() error {
 	var options []nats.Option
 	if e.o.Dir != "" {
-		if err := e.embed(ctx); err != nil {
+		if err := e.embed(); err != nil {
 			return err
 		}
 		options = append(options, nats.InProcessServer(e.server))
@@ -63,14 +75,10 @@ func (e *Engine) start(ctx context.Context) error {
 }
 
 // embed starts the server of the process.
-func (e *Engine) embed(ctx context.Context) error {
-	interval := e.o.Interval
-	if interval == 0 {
-		interval = DefaultStart // for what syncer does not see: compacted blocks
-	}
+func (e *Engine) embed() error {
 	s, err := server.NewServer(&server.Options{
 		ServerName: "uspgate", DontListen: true, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: e.o.Dir, SyncInterval: interval,
+		JetStream: true, StoreDir: e.o.Dir, SyncInterval: e.syncInterval(),
 		JetStreamMaxMemory: e.o.MaxMemory, JetStreamMaxStore: e.o.MaxStore,
 		MaxPayload: int32(e.o.MaxPayload), DisableJetStreamBanner: true,
 	})
@@ -79,12 +87,18 @@ func (e *Engine) embed(ctx context.Context) error {
 	}
 	e.server = s
 	s.Start()
-	deadline, _ := ctx.Deadline()
-	_ = deadline
 	if !s.ReadyForConnections(e.o.Start) {
 		return errors.New("the embedded server did not start in time")
 	}
 	return nil
+}
+
+// syncInterval is how often the server syncs by itself.
+func (e *Engine) syncInterval() time.Duration {
+	if e.o.Interval == 0 {
+		return DefaultStart // for what syncer does not see: compacted blocks
+	}
+	return e.o.Interval
 }
 
 // streamDir is the directory of a stream's blocks.
@@ -114,6 +128,8 @@ func (e *Engine) Close() {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
+	e.cancel()
+	e.wg.Wait()
 	if e.conn != nil {
 		e.conn.Close()
 	}

@@ -189,6 +189,9 @@ func (q *Queue) admit(p *put, now time.Time) error {
 		return errQueueClosed
 	case itemSize(&p.item) > q.maxItem:
 		return mtp.ErrTooLarge
+	case q.e.Ready() != nil:
+		q.m.Dropped(buffer.ReasonFull, 1)
+		return buffer.ErrFull
 	case q.bytes > 0 && q.bytes+p.size > q.o.MaxPending:
 		q.m.Dropped(buffer.ReasonFull, 1)
 		return buffer.ErrFull

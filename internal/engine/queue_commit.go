@@ -5,6 +5,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -19,6 +20,7 @@ import (
 // Times of the way to the store.
 const (
 	ackWait   = 5 * time.Second        // until the outcome of a publish counts as unknown
+	findWait  = 2 * time.Second        // for one attempt to learn it
 	retryWait = 200 * time.Millisecond // between attempts to learn it
 	markWait  = 25 * time.Millisecond  // a mark without an item waits so long for others
 )
@@ -125,6 +127,7 @@ func (q *Queue) await(from <-chan *batch, next chan<- *batch) {
 		}
 		for stream := range touched {
 			if err := q.durable(stream); err != nil {
+				q.e.unanswered(err) // a second fsync would say nothing of what the first has not written
 				for _, p := range b.parts {
 					if p.err == nil && p.shard.stream == stream {
 						p.err = err
@@ -136,9 +139,15 @@ func (q *Queue) await(from <-chan *batch, next chan<- *batch) {
 	}
 }
 
-// wait waits for the outcome of the publish, and if there is none looks for it.
+// wait waits for the outcome of the publish, and if there is none looks for it. A
+// store that has failed tells nobody: then it is not known, and the sender is to
+// repeat it.
 func (p *part) wait(q *Queue) {
-	timer := time.NewTimer(ackWait)
+	patience := ackWait
+	if q.e.dead() != nil {
+		patience = 0
+	}
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case ack := <-p.ack.Ok():
@@ -156,8 +165,10 @@ func (p *part) wait(q *Queue) {
 		p.absent = true // JetStream has looked at it
 		return
 	}
-	q.log.Warn("the store does not answer", zap.String("stream", p.shard.stream), zap.Error(p.err))
-	for q.ctx.Err() == nil && !q.e.conn.IsClosed() {
+	if q.e.dead() == nil {
+		q.log.Warn("the store does not answer", zap.String("stream", p.shard.stream), zap.Error(p.err))
+	}
+	for q.ctx.Err() == nil && !q.e.conn.IsClosed() && q.e.dead() == nil {
 		found, err := q.find(p)
 		if err == nil {
 			if p.absent = !found; found {
@@ -165,6 +176,7 @@ func (p *part) wait(q *Queue) {
 			}
 			return
 		}
+		q.e.unanswered(err)
 		select {
 		case <-time.After(retryWait):
 		case <-q.ctx.Done():
@@ -175,12 +187,14 @@ func (p *part) wait(q *Queue) {
 // find looks in the stream for the message of p. An empty batch goes behind it
 // first, so that it is not on its way any more.
 func (q *Queue) find(p *part) (bool, error) {
-	ack, err := q.e.js.Publish(q.ctx, p.subject, appendBatchHeader(nil))
+	ctx, cancel := context.WithTimeout(q.ctx, findWait)
+	defer cancel()
+	ack, err := q.e.js.Publish(ctx, p.subject, appendBatchHeader(nil))
 	if err != nil {
 		return false, err
 	}
 	found := false
-	err = q.e.messages(q.ctx, p.shard.stream, p.subject, p.shard.last+1, ack.Sequence, func(seq uint64, b []byte) {
+	err = q.e.messages(ctx, p.shard.stream, p.subject, p.shard.last+1, ack.Sequence, func(seq uint64, b []byte) {
 		if !found && bytes.Equal(b, p.payload) {
 			found, p.msg = true, seq
 		}

@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// healthEvery is how often the file system is looked at.
+const healthEvery = 200 * time.Millisecond
+
+var (
+	errNotConnected = errors.New("engine: not connected with the cluster")
+	errDead         = errors.New("engine: the store has failed")
+)
+
+// health is whether the engine takes anything. JetStream must never find the disk
+// full: it does not answer a write that has failed, fails all that come after it,
+// and where there is no space it switches itself off. So nothing is given to it
+// below Options.MinFree; and where a write has failed all the same, it is started
+// anew, in the process, as soon as the directory can be written again.
+type health struct {
+	reason   atomic.Pointer[error] // nil: well
+	failed   atomic.Bool           // JetStream has not answered
+	free     prometheus.Gauge
+	restarts prometheus.Counter
+}
+
+// register makes the metrics.
+//
+//	uspgate_engine_free_bytes      free space of the file system of the store
+//	uspgate_engine_restarts_total  how often the store had failed and was started anew
+func (h *health) register(reg prometheus.Registerer) error {
+	h.free = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "uspgate_engine_free_bytes", Help: "Free space of the file system that holds the store.",
+	})
+	h.restarts = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "uspgate_engine_restarts_total", Help: "How often the store had failed and was started anew.",
+	})
+	if reg == nil {
+		return nil
+	}
+	for _, m := range []struct {
+		collector prometheus.Collector
+		existing  func(prometheus.Collector)
+	}{
+		{h.free, func(c prometheus.Collector) { h.free, _ = c.(prometheus.Gauge) }},
+		{h.restarts, func(c prometheus.Collector) { h.restarts, _ = c.(prometheus.Counter) }},
+	} {
+		err := reg.Register(m.collector)
+		if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+			m.existing(already.ExistingCollector)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("engine: register metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+// Ready says why nothing can be kept now; nil: it can. It answers from memory and
+// is safe for concurrent use.
+func (e *Engine) Ready() error {
+	if e.server == nil {
+		if !e.conn.IsConnected() {
+			return errNotConnected
+		}
+		return nil
+	}
+	if err := e.health.reason.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// unanswered tells that JetStream has not answered a write. Until it has been
+// started anew the engine is not ready.
+func (e *Engine) unanswered(cause error) {
+	if e.server != nil && e.health.failed.CompareAndSwap(false, true) {
+		e.unwell(fmt.Errorf("engine: the store does not answer: %w", cause))
+	}
+}
+
+// dead reports that JetStream has failed and was not started anew yet: nothing
+// that is written to it will be answered.
+func (e *Engine) dead() error {
+	if e.server != nil && (e.health.failed.Load() || !e.server.JetStreamEnabled()) {
+		return errDead
+	}
+	return nil
+}
+
+func (e *Engine) unwell(reason error) {
+	if was := e.health.reason.Swap(&reason); was == nil {
+		e.log.Error("nothing can be kept", zap.Error(reason))
+	}
+}
+
+// tendHealth looks after the embedded engine until ctx ends.
+func (e *Engine) tendHealth(ctx context.Context) {
+	tick := time.NewTicker(healthEvery)
+	defer tick.Stop()
+	for {
+		e.checkHealth()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (e *Engine) checkHealth() {
+	free, err := freeSpace(e.o.Dir)
+	if err != nil {
+		e.unwell(fmt.Errorf("engine: %w", err))
+		return
+	}
+	e.health.free.Set(float64(free))
+	enough := e.o.MinFree
+	was := e.health.reason.Load()
+	if was != nil {
+		enough += enough / 8 // not back and forth
+	}
+	if free < enough {
+		e.unwell(fmt.Errorf("engine: %d bytes are free in %s, and nothing is taken below %d", free, e.o.Dir, e.o.MinFree))
+		return
+	}
+	if e.health.failed.Load() || !e.server.JetStreamEnabled() {
+		if err := e.restart(); err != nil {
+			e.unwell(fmt.Errorf("engine: %w", err))
+			return
+		}
+		e.health.failed.Store(false)
+	}
+	if was != nil {
+		e.health.reason.Store(nil)
+		e.log.Info("everything can be kept again", zap.Int64("free", free))
+	}
+}
+
+// restart starts JetStream anew if the directory can be written.
+func (e *Engine) restart() error {
+	if err := probe(e.o.Dir); err != nil {
+		return err
+	}
+	if err := e.server.ShutdownJetStream(); err != nil {
+		return err
+	}
+	err := e.server.EnableJetStream(&server.JetStreamConfig{
+		StoreDir: e.o.Dir, SyncInterval: e.syncInterval(), MaxMemory: e.o.MaxMemory, MaxStore: e.o.MaxStore,
+		CompressOK: true, Strict: true,
+	})
+	if err != nil {
+		return fmt.Errorf("starting the store anew: %w", err)
+	}
+	e.health.restarts.Inc()
+	e.log.Warn("the store had failed and was started anew")
+	return nil
+}
+
+// probe writes a file and has it synced.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, "probe")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, 4<<10))
+	return errors.Join(err, f.Sync(), f.Close(), os.Remove(filepath.Clean(f.Name())))
+}
+
+// freeSpace is what a user may still write to the file system of dir, in bytes.
+func freeSpace(dir string) (int64, error) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return 0, fmt.Errorf("free space of %s: %w", dir, err)
+	}
+	return int64(s.Bavail) * int64(s.Bsize), nil //nolint:unconvert // of another type on other systems
+}
