@@ -33,7 +33,7 @@ func (r *Router) PurgeQueue(ctx context.Context, lane buffer.Lane) (int, error) 
 	}
 	var fx effects
 	l.mu.Lock()
-	l.outcomes(&fx)
+	l.outcomes(&fx) //nolint:contextcheck // what follows from an outcome is the Router's own
 	n, err := r.o.Buffer.Purge(ctx, lane)
 	if sp := l.sp; sp != nil && err == nil {
 		// All that has been read and not been sent was in the buffer. The cursor
