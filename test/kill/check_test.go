@@ -39,6 +39,10 @@ func TestLedgerFinds(t *testing.T) {
 			flow:  flow{sent: []shipment{once(1)}, came: []arrival{{1, at(2), at(2)}, {1, at(9), at(9)}}},
 			kills: []time.Time{at(4), at(10)}, want: "number 1 came again",
 		},
+		"twice without any end": {
+			flow: flow{sent: []shipment{once(1)}, came: []arrival{{1, at(2), at(2)}, {1, at(2.1), at(2.1)}}},
+			want: "number 1 came again",
+		},
 		"twice around a kill": {
 			flow:  flow{sent: []shipment{once(1)}, came: []arrival{{1, at(2), at(2)}, {1, at(9), at(9)}}},
 			kills: []time.Time{at(2.5)},

@@ -12,12 +12,17 @@ import (
 // acknowledged.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
+	powerLoss(t, 3)
+}
+
+func powerLoss(t *testing.T, rounds int) {
+	t.Helper()
 	d := newBlockDisk(t, 256)
 	w := newWorld(t, d.data(), "engine: {min_free: 1MiB}\nrouting: {queue_limit: 100000, queue_bytes: 1GiB}\n")
 	d.use(w.Process)
 	w.Start()
 	w.populate()
-	for range 3 {
+	for range rounds {
 		<-time.After(300*time.Millisecond + time.Duration(w.r.Int64N(int64(time.Second))))
 		d.fail()
 		w.Kill()

@@ -7,4 +7,6 @@ package kill_test
 
 import "testing"
 
-func TestKillRoundsSoak(t *testing.T) { killRounds(t, 50) }
+func TestSoakKillRounds(t *testing.T)     { killRounds(t, 50) }
+func TestSoakKillRoundsFull(t *testing.T) { killRoundsFull(t, 50) }
+func TestSoakPowerLoss(t *testing.T)      { powerLoss(t, 50) }

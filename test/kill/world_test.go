@@ -210,11 +210,6 @@ func (w *world) verify(slack time.Duration) {
 	if len(wrong) > 0 {
 		w.t.Errorf("%d times the promise is broken:\n%s", len(wrong), strings.Join(wrong[:min(20, len(wrong))], "\n"))
 	}
-	for _, f := range w.l.flows {
-		if len(f.sent) < 3 {
-			w.t.Errorf("%s to %s: only %d Records: not much of a test", f.from, f.to, len(f.sent))
-		}
-	}
 }
 
 // awaitLink waits until an Endpoint is there.
