@@ -59,15 +59,13 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 }
 
 func (e *Engine) start() error {
-	var options []nats.Option
 	if e.o.Dir != "" {
 		if err := e.embed(); err != nil {
 			return err
 		}
-		options = append(options, nats.InProcessServer(e.server))
 	}
 	var err error
-	if e.conn, err = nats.Connect(e.o.URL, options...); err != nil {
+	if e.conn, err = nats.Connect(e.o.URL, e.connectOptions()...); err != nil {
 		return fmt.Errorf("connecting: %w", err)
 	}
 	e.js, err = jetstream.New(e.conn)

@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,10 @@ type Options struct {
 	Dir string
 	// URL is that of an external NATS cluster: nats://a:4222,nats://b:4222.
 	URL string
+	// Username with Password, or CredsFile, is who this process is for the cluster;
+	// TLS, how it is talked to. Empty: nobody, and as the URL says.
+	Username, Password, CredsFile string
+	TLS                           *tls.Config
 	// Interval, unless 0, lets the embedded engine fsync so often instead of before
 	// each acknowledgement: what was acknowledged since may be lost with the
 	// machine, not with the process.
