@@ -5,7 +5,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -25,15 +29,18 @@ func (a *App) joinCluster(ctx context.Context, o Options, reg *prometheus.Regist
 	if o.Config.Engine.URL == "" {
 		return nil
 	}
-	var err error
-	a.node, err = cluster.New(ctx, cluster.Options{
+	options := cluster.Options{
 		Name:    o.Config.Engine.Node,
 		Store:   a.keep.engine.Store(),
 		Bus:     a.keep.engine.Bus(),
 		Log:     o.Log,
 		Metrics: reg,
-	})
+	}
+	err := a.rememberNode(o.Config.DataDir, &options)
 	if err != nil {
+		return err
+	}
+	if a.node, err = cluster.New(ctx, options); err != nil {
 		return err
 	}
 	if err := a.node.Join(ctx); err != nil {
@@ -42,6 +49,26 @@ func (a *App) joinCluster(ctx context.Context, o Options, reg *prometheus.Regist
 	if a.nonces, err = a.node.Secret(ctx, "digest"); err != nil {
 		return fmt.Errorf("cwmp.auth: %w", err)
 	}
+	return nil
+}
+
+// rememberNode has a process that comes after one which was killed not wait for
+// the end of that one's lease: who has the lock of data_dir knows that it is gone.
+func (a *App) rememberNode(dir string, o *cluster.Options) error {
+	if dir == "" {
+		return nil
+	}
+	var err error
+	if a.keep.dir, err = openDataDir(dir); err != nil {
+		return err
+	}
+	name := filepath.Join(dir, "node")
+	previous, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	o.Previous = string(previous)
+	o.Remember = func(instance string) error { return os.WriteFile(name, []byte(instance), 0o600) }
 	return nil
 }
 

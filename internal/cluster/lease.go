@@ -42,6 +42,13 @@ func parseLease(e store.Entry) (lease, error) {
 // fenceAfter is how long a node is sure of its lease without a renewal.
 func (o *Options) fenceAfter() time.Duration { return o.Lease * 7 / 10 }
 
+// renewEvery is the pause between two signs of life.
+func (o *Options) renewEvery() time.Duration { return o.Lease / 10 }
+
+// messageTimeout is how long a message of a stream may take to be answered, which
+// the other side does at once.
+func (o *Options) messageTimeout() time.Duration { return o.Lease / 4 }
+
 // Join takes the lease. If a process of the same name has died without goodbye it
 // waits for the end of that one's; if one lives the error is ErrNameTaken. Run is
 // to follow before the lease has run out.
@@ -51,6 +58,11 @@ func (n *Node) Join(ctx context.Context) error { return n.acquire(ctx, true) }
 // may be dead.
 func (n *Node) acquire(ctx context.Context, wait bool) error {
 	instance := rand.Text()
+	if n.o.Remember != nil {
+		if err := n.o.Remember(instance); err != nil {
+			return fmt.Errorf("cluster: lease: %w", err)
+		}
+	}
 	deadline := time.Now().Add(n.o.Lease + n.o.Lease/5)
 	var there uint64 // the revision of the lease in our way
 	for {
@@ -89,13 +101,13 @@ func (n *Node) acquire(ctx context.Context, wait bool) error {
 func (n *Node) ours(instance, now string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return instance == now || instance == n.instance
+	return instance == now || instance == n.last || n.o.Previous != "" && instance == n.o.Previous
 }
 
 // create makes the lease, and a life with it.
 func (n *Node) create(ctx context.Context, instance string) error {
 	n.mu.Lock()
-	n.instance = instance
+	n.last = instance
 	n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, n.o.fenceAfter())
 	defer cancel()
@@ -117,7 +129,7 @@ func (n *Node) create(ctx context.Context, instance string) error {
 
 // keep renews the lease until it can not, or ctx ends.
 func (n *Node) keep(ctx context.Context, l *life) {
-	every := n.o.Lease * 3 / 10
+	every := n.o.renewEvery()
 	value, err := json.Marshal(lease{Epoch: l.epoch, Instance: l.instance, Since: l.since.Unix()})
 	if err != nil {
 		return
@@ -146,14 +158,14 @@ func (n *Node) keep(ctx context.Context, l *life) {
 			return
 		default:
 			n.log.Warn("the lease was not renewed", zap.Error(err))
-			wait = every / 6
+			wait = every / 4
 		}
 	}
 }
 
 // renew writes the lease once more.
 func (n *Node) renew(ctx context.Context, l *life, value []byte, within time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, min(within, n.o.Lease*3/10))
+	ctx, cancel := context.WithTimeout(ctx, min(within, n.o.Lease/4))
 	defer cancel()
 	revision, err := n.leases.Update(ctx, leaseKey(n.o.Name), value, l.revision, n.o.Lease)
 	if errors.Is(err, store.ErrConflict) {

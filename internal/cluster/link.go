@@ -57,7 +57,7 @@ func newNodeLink(n *Node, peer string, epoch, id uint64) *nodeLink {
 	l := &nodeLink{n: n, peer: peer, epoch: epoch, down: make(chan struct{})}
 	l.inRoom.L = &l.inMu
 	l.s = stream{
-		bus: n.o.Bus, to: address(peer, epoch), service: serviceLink, id: id, timeout: n.o.Lease,
+		bus: n.o.Bus, to: address(peer, epoch), service: serviceLink, id: id, timeout: n.o.messageTimeout(),
 		frame: l.frame, over: l.ended,
 	}
 	l.s.init()

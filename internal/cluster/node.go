@@ -37,7 +37,7 @@ type Node struct {
 	seen     uint64                // the newest lease that members shows
 	services map[string]BusHandler // by name, served at every life
 	handler  routing.PeerHandler
-	instance string // of the latest lease
+	last     string // the instance of the latest lease
 
 	adopter adopter
 

@@ -236,6 +236,30 @@ func TestJoinAfterKill(t *testing.T) {
 	}
 }
 
+// A process that knows that the one before it has ended does not wait for its lease.
+func TestJoinAfterCertainEnd(t *testing.T) {
+	t.Parallel()
+	o := newTown(t)
+	var instance string
+	options, _, _ := o.options("a")
+	options.Remember = func(i string) error {
+		instance = i
+		return nil
+	}
+	killed, err := cluster.New(t.Context(), options)
+	if err != nil {
+		t.Fatalf("New: got %v, want nil", err)
+	}
+	if err := killed.Join(t.Context()); err != nil {
+		t.Fatalf("Join: got %v, want nil", err)
+	}
+	begin := time.Now()
+	o.start("a", func(options *cluster.Options) { options.Previous = instance })
+	if took := time.Since(begin); took > o.lease/2 {
+		t.Errorf("got the name after %v, want it at once", took)
+	}
+}
+
 func TestClaimOfWhatNobodyOwns(t *testing.T) {
 	t.Parallel()
 	o := newTown(t)

@@ -20,7 +20,7 @@ import (
 // Defaults of Options.
 const (
 	// DefaultLease is how long a node lives without a sign of life.
-	DefaultLease = 10 * time.Second
+	DefaultLease = 20 * time.Second
 	// MinLease is the least that Options.Lease may be.
 	MinLease = 2 * time.Second
 	// DefaultWindowRecords and DefaultWindowBytes bound what is on its way to one
@@ -47,9 +47,15 @@ type Options struct {
 	Store store.Store
 	Bus   Bus
 	// Lease is how long after its last sign of life a node counts as dead. It
-	// gives one three times as often, and after 0.7 of it without success it
-	// stops owning anything. Default DefaultLease, at least MinLease.
+	// gives ten in that time, and after 0.7 of it without success it stops owning
+	// anything. JetStream takes up to 9 s to elect another leader after a server has
+	// crashed, which a node has to outlast. Default DefaultLease, at least MinLease.
 	Lease time.Duration
+	// Previous is the instance of this node's last process, if the end of that is
+	// certain: its lease is not waited for. Remember, if not nil, is called with
+	// each instance before it has a lease.
+	Previous string
+	Remember func(instance string) error
 	// Adopt has every Virtual Agent served here, and bound to the Router, for whose
 	// address mine is true: nobody who lives owns it, and this node is its heir. It
 	// is called when the Node begins and after each death, once at a time; after

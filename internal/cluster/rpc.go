@@ -218,7 +218,7 @@ func (c *rpcCaller) dial(ctx context.Context, l *life) error {
 	_, _ = rand.Read(id[:])
 	c.x = &stream{
 		bus: n.o.Bus, to: address(c.to.node, c.to.epoch), service: serviceRPC,
-		id: binary.BigEndian.Uint64(id[:]), timeout: n.o.Lease, frame: c.frame, over: c.ended,
+		id: binary.BigEndian.Uint64(id[:]), timeout: n.o.messageTimeout(), frame: c.frame, over: c.ended,
 	}
 	c.x.init()
 	c.r.add(c.x)
@@ -305,7 +305,7 @@ func (r *rpc) greeted(message []byte) bool {
 	s := &rpcServer{r: r, calls: make(map[uint64]context.CancelFunc)}
 	s.ctx, s.stop = context.WithCancelCause(context.Background())
 	s.x = &stream{
-		bus: r.n.o.Bus, to: address(node, epoch), service: serviceRPC, id: id, timeout: r.n.o.Lease,
+		bus: r.n.o.Bus, to: address(node, epoch), service: serviceRPC, id: id, timeout: r.n.o.messageTimeout(),
 		frame: s.frame, over: s.ended,
 	}
 	s.x.init()

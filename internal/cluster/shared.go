@@ -158,7 +158,7 @@ func (s *shared) greeted(message []byte) bool {
 		return false
 	}
 	x := &stream{
-		bus: s.n.o.Bus, to: address(node, epoch), service: serviceShared, id: id, timeout: s.n.o.Lease,
+		bus: s.n.o.Bus, to: address(node, epoch), service: serviceShared, id: id, timeout: s.n.o.messageTimeout(),
 	}
 	x.init()
 	x.frame = func(b []byte) error { return t.frame(x, b) }

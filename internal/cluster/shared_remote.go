@@ -48,7 +48,7 @@ func (m *mirror) run(ctx context.Context, l *life) error {
 	_, _ = rand.Read(id[:])
 	x := &stream{
 		bus: n.o.Bus, to: address(m.by.node, m.by.epoch), service: serviceShared,
-		id: binary.BigEndian.Uint64(id[:]), timeout: n.o.Lease, frame: m.frame,
+		id: binary.BigEndian.Uint64(id[:]), timeout: n.o.messageTimeout(), frame: m.frame,
 		over: func(error) { close(m.over) },
 	}
 	x.init()
