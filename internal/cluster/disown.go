@@ -85,8 +85,15 @@ func (o *Owners) asked(a usp.Address, x *op, waits *asking, reply []byte, err er
 	if !o.writes.answered(a, waits) {
 		return
 	}
+	if err == nil {
+		waits.by.missing.Store(0)
+	}
 	if err != nil {
 		x.ask.err = fmt.Errorf("%w: %w", mtp.ErrBusy, err)
+		if o.mayPass(waits.by, x.by, err) {
+			e, _ := o.get(a)
+			x.ask.err, x.ask.revision = nil, e.revision
+		}
 	} else {
 		d := reader{b: reply}
 		status, revision := d.byte(), d.uvarint()
@@ -111,6 +118,20 @@ func (o *Owners) asked(a usp.Address, x *op, waits *asking, reply []byte, err er
 	if w.pending[a] != nil {
 		w.turn(a)
 	}
+}
+
+// mayPass reports that an owner is passed over which the lease still says is alive:
+// for a while nobody has been there on the Bus, and the Endpoint itself, who has
+// proved to be it, has come here. If the owner lives after all it is cut off from
+// the cluster: it has no way to store anything, and hears of it with the first
+// word from there.
+func (o *Owners) mayPass(owner *holder, by *routing.Session, err error) bool {
+	if !errors.Is(err, ErrNoNode) {
+		return false
+	}
+	now := max(1, o.n.now())
+	owner.missing.CompareAndSwap(0, now)
+	return by.Proven && !by.Shared && !by.Standby && now-owner.missing.Load() >= int64(o.n.o.renewEvery())
 }
 
 func appendDisown(b []byte, a usp.Address, fence uint64, by *routing.Session) []byte {

@@ -20,7 +20,9 @@ type nodeLink struct {
 	epoch uint64 // of its life
 	s     stream
 	down  chan struct{} // closed once port.Down has returned
-	begun bool          // it has had a port; only establish and finish have it
+	made  func()        // up is over, or will not be called
+	wait  chan struct{} // closed by made
+	begun bool          // it has a port: written by up, before made
 
 	mu    sync.Mutex
 	port  routing.NodePort // nil until NodeUp has returned
@@ -54,7 +56,8 @@ type arrival struct {
 var _ routing.NodeLink = (*nodeLink)(nil)
 
 func newNodeLink(n *Node, peer string, epoch, id uint64) *nodeLink {
-	l := &nodeLink{n: n, peer: peer, epoch: epoch, down: make(chan struct{})}
+	l := &nodeLink{n: n, peer: peer, epoch: epoch, down: make(chan struct{}), wait: make(chan struct{})}
+	l.made = sync.OnceFunc(func() { close(l.wait) })
 	l.inRoom.L = &l.inMu
 	l.s = stream{
 		bus: n.o.Bus, to: address(peer, epoch), service: serviceLink, id: id, timeout: n.o.messageTimeout(),
@@ -145,6 +148,7 @@ func (l *nodeLink) outcome(number uint64, c class) error {
 
 // up has the Router use the Link.
 func (l *nodeLink) up() error {
+	defer l.made()
 	l.n.mu.Lock()
 	h := l.n.handler
 	l.n.mu.Unlock()
@@ -209,6 +213,7 @@ func (l *nodeLink) ended(cause error) {
 // finish settles what is left; it is called once, after ended, and waits for the
 // goroutines of the Link.
 func (l *nodeLink) finish() {
+	<-l.wait
 	l.tasks.Wait()
 	// No frame is being looked at any more, so that port is called by nobody else.
 	l.s.in.Lock()

@@ -179,6 +179,7 @@ func (s *links) hello(ctx context.Context, p *peer) (*nodeLink, error) {
 		err = errPeerGone
 	}
 	if err != nil {
+		l.made()
 		l.s.end(err)
 		<-l.down
 		return nil, err

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,6 +336,60 @@ func TestClaimFromOneThatLives(t *testing.T) {
 		t.Error("it is still a's")
 	}
 	eventually(t, "a sees who has it", func() bool { return a.Peers().Owner(x).Node == "b" })
+}
+
+// deaf is a Bus on which nobody is at a node that is called so.
+type deaf struct {
+	cluster.Bus
+
+	to atomic.Pointer[string]
+}
+
+func (d *deaf) Send(node, service string, data []byte, timeout time.Duration, done func([]byte, error)) error {
+	if to := d.to.Load(); to != nil && strings.HasPrefix(node, *to+".") {
+		done(nil, cluster.ErrNoNode)
+		return nil
+	}
+	return d.Bus.Send(node, service, data, timeout, done)
+}
+
+// Of an owner whose process has gone, and whose lease still runs, the Endpoint that
+// has come here itself is taken over before that is over; nobody else is.
+func TestEndpointComesFromOneWhoHasGone(t *testing.T) {
+	t.Parallel()
+	o := newTown(t)
+	o.lease = 10 * cluster.MinLease
+	a := o.start("a", nil)
+	d := &deaf{}
+	b := o.start("b", func(options *cluster.Options) {
+		d.Bus = options.Bus
+		options.Bus = d
+	})
+	for _, x := range []usp.Address{agent(1), agent(2)} {
+		if _, err := a.claim(t, x, direct); err != nil {
+			t.Fatalf("got %v, want nil", err)
+		}
+		eventually(t, "b sees it", func() bool { return b.Peers().Owner(x).Node == "a" })
+	}
+	name := "a"
+	d.to.Store(&name)
+	if _, err := b.claim(t, agent(1), direct); !errors.Is(err, mtp.ErrBusy) {
+		t.Errorf("at once: got %v, want ErrBusy", err)
+	}
+	eventually(t, "b has it", func() bool { _, err := b.claim(t, agent(1), direct); return err == nil })
+	for _, by := range []routing.Session{
+		{Kind: mtp.WebSocket},
+		{Kind: mtp.MQTT, Proven: true, Shared: true},
+		{Kind: mtp.WebSocket, Proven: true, Standby: true},
+	} {
+		if _, err := b.claim(t, agent(2), &by); !errors.Is(err, mtp.ErrBusy) {
+			t.Errorf("by %+v: got %v, want ErrBusy", by, err)
+		}
+	}
+	if b.sawDead("a") {
+		t.Error("the lease was over: the test shows nothing")
+	}
+	eventually(t, "a sees it", func() bool { return a.Peers().Owner(agent(1)).Node == "b" })
 }
 
 // Of two nodes that claim the same address at a time one gets it, with the

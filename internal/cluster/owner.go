@@ -60,6 +60,8 @@ type holder struct {
 
 	dead  atomic.Bool
 	owned atomic.Int64
+	// missing is since when nobody has been there on the Bus, by Node.now; 0: not.
+	missing atomic.Int64
 }
 
 type holderKey struct {

@@ -58,7 +58,7 @@ func (s *station) dial(addr string) {
 	s.t.Helper()
 	s.hangUp()
 	tr, err := mqtt.NewClient(mqtt.ClientOptions{
-		URL: "mqtt://" + addr, Endpoint: s.self.ID, Role: s.self.Role,
+		URL: "mqtt://" + addr, Endpoint: s.self.ID, Role: s.self.Role, Username: string(s.self.ID), Password: "p",
 		Retry: mtp.BackoffOptions{Interval: 50 * time.Millisecond, Max: 200 * time.Millisecond},
 	})
 	if err != nil {
@@ -285,9 +285,14 @@ func TestNodesAndServersDieUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	nats := enginetest.New(t, 3)
+	var users string
+	for _, id := range []string{"os::00D09E-1", "os::00D09E-2", "self::north", "self::south"} {
+		users += fmt.Sprintf("{username: %q, password: p, endpoint_id: %q}, ", id, id)
+	}
 	node := func(name string) (p *harness.Process, addr string) {
 		addr = harness.FreeAddr(t)
-		yaml := fmt.Sprintf("mtp: [{name: mqtt, type: mqtt, listen: %q}]\n", addr) + engineOf(nats, name)
+		yaml := fmt.Sprintf("mtp: [{name: mqtt, type: mqtt, listen: %q, auth: {mode: password, users: [%s]}}]\n",
+			addr, users) + engineOf(nats, name)
 		p = harness.NewProcess(t, program, "", yaml)
 		p.Start()
 		return p, addr
