@@ -61,7 +61,7 @@ func (b *binding) build() error {
 	if err != nil {
 		return err
 	}
-	if b.Client() {
+	if b.Client() && b.Type != "uds" { // whose other side is on this host
 		t = b.app.exclusive(t)
 	}
 	b.app.transports = append(b.app.transports, t)

@@ -38,7 +38,9 @@ func (e *Engine) connectOptions() []nats.Option {
 		nats.MaxReconnects(-1), nats.ReconnectWait(connectWait), nats.ReconnectJitter(connectWait, connectWait),
 		nats.Timeout(connectLimit), nats.PingInterval(connectPing), nats.MaxPingsOutstanding(connectPings),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			e.log.Warn("the connection with the cluster is lost", zap.Error(err))
+			if err != nil { // nil: it was closed
+				e.log.Warn("the connection with the cluster is lost", zap.Error(err))
+			}
 		}),
 		nats.ReconnectHandler(func(c *nats.Conn) {
 			e.log.Info("connected with the cluster again", zap.String("server", c.ConnectedServerName()))

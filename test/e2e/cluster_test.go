@@ -10,8 +10,10 @@ import (
 	"testing"
 
 	"github.com/uspgate/uspgate/internal/engine/enginetest"
+	"github.com/uspgate/uspgate/internal/sim/agent"
 	"github.com/uspgate/uspgate/internal/sim/controller"
 	"github.com/uspgate/uspgate/internal/sim/cpe"
+	"github.com/uspgate/uspgate/mtp/mqtt"
 	"github.com/uspgate/uspgate/test/harness"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/uspmsg"
@@ -42,11 +44,15 @@ func manufacturer(t *testing.T, c *controller.Controller, id usp.EndpointID) {
 func TestTwoGatewaysAreOne(t *testing.T) {
 	t.Parallel()
 	nats := enginetest.New(t, 3)
-	a, b := harness.Start(t, engineOf(nats, "a")), harness.Start(t, engineOf(nats, "b"))
+	const who = "controllers: [{endpoint_id: \"self::north\"}]\n"
+	a, b := harness.Start(t, engineOf(nats, "a")+who), harness.Start(t, engineOf(nats, "b")+who)
 	const id = usp.EndpointID("os::00D09E-native")
 	north := b.Controller(b.WS(), "self::north")
 	native := nativeAgent(t, a, "mqtt", id)
 	ctx := deadline(t)
+	if err := north.Await(ctx, id); err != nil { // its Connect Record came through
+		t.Fatal(err)
+	}
 	manufacturer(t, north, id)
 	notified(ctx, t, north, native, id)
 	moved := nativeAgent(t, b, "mqtt", id)
@@ -78,4 +84,32 @@ func TestCPEAtAnyNode(t *testing.T) {
 	b.CPE("tr098-dsl", func(o *cpe.Options) { o.Serial = "1" }) // the same box, at the other node
 	manufacturer(t, north, box.Agent)
 	manufacturer(t, south, box.Agent)
+}
+
+// TestBrokerOfOthers: of two gateways that are to be clients of a broker one is.
+// Through it an Agent there answers Controllers at both.
+func TestBrokerOfOthers(t *testing.T) {
+	t.Parallel()
+	nats, broker := enginetest.New(t, 3), harness.MQTTBroker(t)
+	const id = usp.EndpointID("os::00D09E-field")
+	yaml := fmt.Sprintf(`
+mtp:
+  - {name: ws, type: websocket, listen: "127.0.0.1:0"}
+  - {name: field, type: mqtt, connect: "mqtt://%s", role: agent, endpoint_id: self::gateway}
+routes: [{endpoint_id: %q, role: agent, via: field}]
+`, broker.Addr, id)
+	a := harness.StartAs(t, yaml+engineOf(nats, "a"))
+	b := harness.StartAs(t, yaml+engineOf(nats, "b"))
+	tr, err := mqtt.NewClient(mqtt.ClientOptions{URL: "mqtt://" + broker.Addr, Endpoint: id, Role: usp.RoleAgent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	field, err := agent.New(agent.Options{Endpoint: id, Transport: tr, Controller: "self::north"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	harness.Background(t, "agent in the field", field.Run)
+	north, south := a.Controller(a.WS(), "self::north"), b.Controller(b.WS(), "self::south")
+	manufacturer(t, north, id)
+	manufacturer(t, south, id)
 }
