@@ -56,6 +56,9 @@ type Options struct {
 	// Buffer keeps Records for Endpoints that are not there. nil: a
 	// buffer.Memory with its defaults.
 	Buffer buffer.Queue
+	// Known are Endpoints that were at home here before, in a process that has
+	// ended: Records for them wait. New reads it.
+	Known []usp.Address
 	// Policy, if not nil, may refuse Records beyond the rules of the package.
 	Policy Policy
 	// Admit, if not nil, may refuse that a Link reaches an Endpoint in a role:

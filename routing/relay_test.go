@@ -65,6 +65,27 @@ func TestLargeRecordIsRefused(t *testing.T) {
 	}
 }
 
+// Who was here before the process began is not a stranger, and a default route is
+// not its way.
+func TestWhoWasHereBeforeIsKnown(t *testing.T) {
+	t.Parallel()
+	r := newRouter(t, routing.Options{
+		Known:  []usp.Address{{ID: agentID, Role: usp.RoleAgent}},
+		Routes: []routing.Route{{Match: "*", Via: "trunk"}},
+	})
+	c := up(t, r, controllerPeer(controllerID))
+	trunk := up(t, r, mtp.Peer{Kind: mtp.WebSocket, Listener: "trunk", Shared: true})
+	c.wantAck(c.send(msg(controllerID, agentID, "1")), nil)
+	if got := trunk.outstanding(); got != 0 {
+		t.Errorf("got %d Records on the trunk, want none", got)
+	}
+	a := up(t, r, agentPeer(agentID))
+	a.deliver(1)
+	if got := texts(a.received()); !slices.Equal(got, []string{"1"}) {
+		t.Errorf("got %q, want the Record that waited", got)
+	}
+}
+
 func TestRecordsForAnAbsentEndpointWait(t *testing.T) {
 	t.Parallel()
 	r := newRouter(t, routing.Options{})

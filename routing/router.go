@@ -97,7 +97,25 @@ func New(o Options) (*Router, error) {
 	if err := errors.Join(r.SetRules(o.Rules), r.SetAliases(o.Aliases), r.SetRoutes(o.Routes)); err != nil {
 		return nil, err
 	}
-	return r, r.restore()
+	if err := r.restore(); err != nil {
+		return r, err
+	}
+	r.remember()
+	return r, nil
+}
+
+// remember makes known who was at home here before.
+func (r *Router) remember() {
+	for _, a := range r.o.Known {
+		e := r.add(a)
+		if e == nil {
+			r.log.Warn("more Endpoints were here than the table takes", zap.Int("max", r.o.MaxEndpoints))
+			break
+		}
+		e.known.Store(true)
+		e.home.Store(true)
+	}
+	r.o.Known = nil
 }
 
 // restore makes known for whom something waits.

@@ -164,6 +164,10 @@ func (a *App) Run(ctx context.Context) error {
 		{"routing", []func(context.Context) error{a.router.Run}},
 	}
 	stages = append(stages, a.clusterStage()...)
+	if k := a.keep.known; k != nil {
+		remember := func(ctx context.Context) error { return k.run(ctx, a.router) }
+		stages = append(stages, stage{"known", []func(context.Context) error{remember}})
+	}
 	if a.neighbours != nil { // the first to go: nobody is to come any more
 		stages = slices.Insert(stages, 0, stage{"discovery", a.neighbours.run()})
 	}

@@ -14,13 +14,17 @@ import (
 	"github.com/uspgate/uspgate/internal/engine"
 	"github.com/uspgate/uspgate/internal/obs"
 	"github.com/uspgate/uspgate/routing/buffer"
+	"github.com/uspgate/uspgate/usp"
 )
 
 // keep is what outlives the process, or its twin in memory.
 type keep struct {
-	dir    *dataDir       // nil: nothing is on disk
-	engine *engine.Engine // nil: everything is in memory
-	queue  buffer.Queue
+	dir     *dataDir       // nil: nothing is on disk
+	engine  *engine.Engine // nil: everything is in memory
+	known   *known         // nil: nobody is remembered, or the nodes do
+	before  []usp.Address  // who was here before
+	queue   buffer.Queue
+	durable *engine.Queue // the same where it is durable, else nil
 }
 
 // openKeep opens what the configuration asks for. close ends it, also where
@@ -28,27 +32,41 @@ type keep struct {
 func openKeep(ctx context.Context, o Options, reg prometheus.Registerer) (*keep, error) {
 	k := &keep{}
 	c := &o.Config.Engine
+	var err error
 	if c.Store == "memory" {
-		queue, err := buffer.NewMemory(memoryOptions(&o.Config.Routing, reg))
-		k.queue = queue
+		k.queue, err = newMemory(&o.Config.Routing, reg)
 		return k, err
 	}
-	var err error
 	if c.URL == "" {
 		if k.dir, err = openDataDir(o.Config.DataDir); err != nil {
 			return k, err
 		}
 	}
-	if k.engine, err = engine.Open(ctx, engineOptions(o, reg)); err != nil {
+	options := engineOptions(o, reg)
+	if err = clusterAccess(c, &options); err != nil {
 		return k, err
 	}
-	queue, err := buffer.NewMemory(memoryOptions(&o.Config.Routing, reg))
-	k.queue = queue
+	if k.engine, err = engine.Open(ctx, options); err != nil {
+		return k, err
+	}
+	if c.URL != "" {
+		k.queue, err = newMemory(&o.Config.Routing, reg)
+		return k, err
+	}
+	forget := time.Duration(o.Config.Routing.ForgetAfter)
+	if k.known, k.before, err = openKnown(ctx, k.engine.Store(), forget, o.Log); err != nil {
+		return k, err
+	}
+	k.durable, err = k.engine.Queue(ctx, engine.QueueOptions{Limits: limits(&o.Config.Routing), Metrics: reg})
+	k.queue = k.durable
 	return k, err
 }
 
 // close ends what is open; nothing of the gateway may be running any more.
 func (k *keep) close() error {
+	if k.durable != nil {
+		k.durable.Close()
+	}
 	if k.engine != nil {
 		k.engine.Close()
 	}
@@ -60,18 +78,23 @@ func (k *keep) close() error {
 
 // checks are what has to be well for the gateway to be ready.
 func (k *keep) checks() []obs.Check {
-	return nil
+	if k.engine == nil {
+		return nil
+	}
+	return []obs.Check{{Name: "engine", Ready: k.engine.Ready}}
 }
 
 func engineOptions(o Options, reg prometheus.Registerer) engine.Options {
 	c := &o.Config.Engine
 	options := engine.Options{
-		URL: c.URL, Replicas: c.Replicas,
+		URL:       c.URL,
 		MaxMemory: int64(c.MaxMemory), MaxStore: int64(c.MaxStore), MinFree: int64(c.MinFree),
 		Log: o.Log, Metrics: reg,
 	}
 	if c.URL == "" {
 		options.Dir = filepath.Join(o.Config.DataDir, "engine")
+	} else {
+		options.Replicas = c.Replicas
 	}
 	if c.Fsync == "interval" {
 		options.Interval = time.Duration(c.FsyncInterval)
@@ -79,13 +102,22 @@ func engineOptions(o Options, reg prometheus.Registerer) engine.Options {
 	return options
 }
 
-func memoryOptions(r *config.Routing, reg prometheus.Registerer) buffer.MemoryOptions {
-	o := buffer.MemoryOptions{
+// limits are those of the buffer, wherever it is.
+func limits(r *config.Routing) buffer.Limits {
+	l := buffer.Limits{
 		MaxRecords: r.QueueLimit, MaxBytes: int64(r.QueueBytes), MaxAge: time.Duration(r.QueueAge),
-		TotalRecords: r.Total, TotalBytes: int64(r.TotalBytes), Metrics: reg,
+		TotalRecords: r.Total, TotalBytes: int64(r.TotalBytes),
 	}
 	if r.Overflow == "drop_oldest" {
-		o.Overflow = buffer.DropOldest
+		l.Overflow = buffer.DropOldest
 	}
-	return o
+	return l
+}
+
+func newMemory(r *config.Routing, reg prometheus.Registerer) (buffer.Queue, error) {
+	l := limits(r)
+	return buffer.NewMemory(buffer.MemoryOptions{
+		MaxRecords: l.MaxRecords, MaxBytes: l.MaxBytes, MaxAge: l.MaxAge,
+		TotalRecords: l.TotalRecords, TotalBytes: l.TotalBytes, Overflow: l.Overflow, Metrics: reg,
+	})
 }

@@ -29,6 +29,7 @@ func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
 	control := newControl(o.Config.Controllers)
 	options := routing.Options{
 		Buffer:              a.keep.queue,
+		Known:               a.keep.before,
 		Peers:               a.peers(),
 		Policy:              control.mayManage,
 		Admit:               control.mayBeReached,

@@ -25,8 +25,10 @@ func TestLedgerFinds(t *testing.T) {
 		"nothing": {flow: flow{
 			sent: []shipment{once(1), once(1)}, came: []arrival{{1, at(2), at(2)}, {2, at(2), at(2)}},
 		}},
-		"a loss":            {flow: flow{sent: []shipment{once(1)}}, want: "1 Records were acknowledged and are lost: numbers 1"},
-		"a loss, reported":  {flow: flow{sent: []shipment{{sent: []time.Time{at(0)}, acked: at(1), dropped: true}}}},
+		"a loss": {flow: flow{sent: []shipment{once(1)}}, want: "1 Records were acknowledged and are lost: numbers 1"},
+		"a loss, reported": {flow: flow{
+			sent: []shipment{{sent: []time.Time{at(0)}, acked: at(1), dropped: true}},
+		}},
 		"no acknowledgment": {flow: flow{sent: []shipment{{sent: []time.Time{at(0)}}}}},
 		"disorder": {flow: flow{
 			sent: []shipment{once(1), once(1)}, came: []arrival{{2, at(2), at(2)}, {1, at(2), at(2)}},

@@ -211,7 +211,7 @@ func (e *coapEndpoint) request(ctx context.Context, conn *net.UDPConn, answers <
 	wait, tries, accepted := coapAckTimeout, 0, false
 	for {
 		if !accepted {
-			e.l.sending(e.owing.pair, e.owing.n) // a repetition too: a gateway that has been killed knows no Message IDs
+			e.l.sending(e.owing.pair, e.owing.n)    // a repetition too: a gateway that has been killed knows no Message IDs
 			_, _ = conn.WriteToUDP(message, e.peer) // as if lost
 		}
 		timeout := time.After(wait)

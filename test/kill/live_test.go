@@ -34,15 +34,18 @@ func TestLiveRelayDoesNotTouchTheEngine(t *testing.T) {
 	for _, id := range []usp.EndpointID{hub, five, three, coap} {
 		w.awaitLink(id)
 	}
-	// What waited at first has been delivered, and that has been written.
+	w.controller("self::a", true, time.Millisecond, five, three, coap)
+	w.controller("self::b", false, time.Millisecond, five, three, coap)
+	w.coapEndpoint("self::coap-1", w.coapNorth, "", time.Millisecond, habit{}, five, three)
+	for _, id := range []usp.EndpointID{"self::a", "self::b", "self::coap-1"} {
+		w.await(inTime, func() error { return w.takes(id, 10) })
+	}
+	// What waited at first has been delivered, and that they are here is written.
 	harness.Eventually(t, w.nothingWaits)
 	files, counts := w.rest(), w.engineCounts()
 	if len(files) < 2 {
 		t.Errorf("got the files %v: where is the engine?", files)
 	}
-	w.controller("self::a", true, time.Millisecond, five, three, coap)
-	w.controller("self::b", false, time.Millisecond, five, three, coap)
-	w.coapEndpoint("self::coap-1", w.coapNorth, "", time.Millisecond, habit{}, five, three)
 	<-time.After(2 * time.Second)
 	w.drain(10 * time.Second)
 	w.verify(0)
