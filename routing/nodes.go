@@ -39,8 +39,8 @@ func (r *Router) NodeUp(node string, l NodeLink) (NodePort, error) {
 	link := nodeLink{l}
 	p := &port{r: r, link: link, conn: link, node: l, peer: mtp.Peer{
 		Kind: nodeKind, Listener: "node " + node, Remote: node, Shared: true,
-		Identity: mtp.Identity{Method: "node", Any: true}, Node: node,
-	}}
+		Identity: mtp.Identity{Method: "node", Any: true}, Node: node, Acks: true,
+	}, hold: r.o.MaxHold}
 	p.in.room.L = &p.in.mu
 	r.sharedMu.Lock()
 	if r.nodes == nil {
