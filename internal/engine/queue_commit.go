@@ -19,7 +19,7 @@ import (
 
 // Times of the way to the store.
 const (
-	ackWait   = 5 * time.Second        // until the outcome of a publish counts as unknown
+	ackWait   = 3 * time.Second        // until the outcome of a publish counts as unknown
 	findWait  = 2 * time.Second        // for one attempt to learn it
 	retryWait = 200 * time.Millisecond // between attempts to learn it
 	markWait  = 25 * time.Millisecond  // a mark without an item waits so long for others
@@ -143,23 +143,24 @@ func (q *Queue) await(from <-chan *batch, next chan<- *batch) {
 // store that has failed tells nobody: then it is not known, and the sender is to
 // repeat it.
 func (p *part) wait(q *Queue) {
-	patience := ackWait
-	if q.e.dead() != nil {
-		patience = 0
-	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case ack := <-p.ack.Ok():
-		p.msg = ack.Sequence
-		p.shard.last = max(p.shard.last, p.msg)
-		return
-	case p.err = <-p.ack.Err():
-	case <-timer.C:
-		p.err = nats.ErrTimeout
-	case <-q.ctx.Done():
-		p.err = errQueueClosed
-		return
+	tick := time.NewTicker(retryWait)
+	defer tick.Stop()
+	for begin, known := time.Now(), false; !known; {
+		select {
+		case ack := <-p.ack.Ok():
+			p.msg = ack.Sequence
+			p.shard.last = max(p.shard.last, p.msg)
+			return
+		case p.err = <-p.ack.Err():
+			known = true
+		case <-tick.C:
+			if known = time.Since(begin) >= ackWait || q.e.dead() != nil; known {
+				p.err = nats.ErrTimeout
+			}
+		case <-q.ctx.Done():
+			p.err = errQueueClosed
+			return
+		}
 	}
 	if refused, ok := errors.AsType[*jetstream.APIError](p.err); ok && refused != nil {
 		p.absent = true // JetStream has looked at it

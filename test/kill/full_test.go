@@ -15,7 +15,7 @@ import (
 
 // inTime is how long a sender may wait until it hears that its Record is not
 // taken: it is held for a while, in the hope of room.
-const inTime = 8 * time.Second
+const inTime = 10 * time.Second
 
 // A disk without room refuses in time; relay between connected Endpoints goes
 // on; nothing acknowledged is lost; and when there is room again so is the
