@@ -48,11 +48,15 @@ func (q *Queue) writeMarks(b *batch) {
 		q.writeOwnedMarks(b, marks)
 		return
 	}
-	err := q.publishMarks(q.ctx, floor, marks)
+	err := q.e.dead()
+	if err == nil {
+		err = q.publishMarks(q.ctx, floor, marks)
+	}
 	if err == nil {
 		err = q.durable(q.mark)
 	}
 	if err != nil {
+		q.e.unanswered(err)
 		if !q.marks.failing {
 			q.log.Error("marks can not be written; they will be", zap.Error(err))
 		}
