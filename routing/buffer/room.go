@@ -44,6 +44,13 @@ func (r *room) made() {
 	}
 }
 
+// Want has Room get a value with the next Made: for bounds of the Queue's own, as
+// for Records that are not stored yet. Both may be called without its lock.
+func (g *Ledger[R]) Want() { g.room.want() }
+
+// Made says that there is room within such a bound.
+func (g *Ledger[R]) Made() { g.room.made() }
+
 // Room is Roomer's; it may be called without the lock of the Queue.
 func (g *Ledger[R]) Room() <-chan struct{} { return g.room.c }
 
