@@ -24,7 +24,8 @@ type keep struct {
 	known   *known         // nil: nobody is remembered, or the nodes do
 	before  []usp.Address  // who was here before
 	queue   buffer.Queue
-	durable *engine.Queue // the same where it is durable, else nil
+	durable *engine.Queue       // the same where it is durable, else nil
+	shared  *engine.SharedQueue // nil: this process has an engine of its own, or none
 }
 
 // openKeep opens what the configuration asks for. close ends it, also where
@@ -50,7 +51,8 @@ func openKeep(ctx context.Context, o Options, reg prometheus.Registerer) (*keep,
 		return k, err
 	}
 	if c.URL != "" {
-		k.queue, err = newMemory(&o.Config.Routing, reg)
+		k.shared, err = k.engine.SharedQueue(ctx, engine.SharedOptions{Limits: limits(&o.Config.Routing), Metrics: reg})
+		k.queue = k.shared
 		return k, err
 	}
 	forget := time.Duration(o.Config.Routing.ForgetAfter)
@@ -66,6 +68,9 @@ func openKeep(ctx context.Context, o Options, reg prometheus.Registerer) (*keep,
 func (k *keep) close() error {
 	if k.durable != nil {
 		k.durable.Close()
+	}
+	if k.shared != nil {
+		k.shared.Close()
 	}
 	if k.engine != nil {
 		k.engine.Close()
