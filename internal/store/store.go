@@ -26,6 +26,8 @@ var (
 	// ErrUnavailable: the Store can not tell now. A write that failed so may have
 	// happened.
 	ErrUnavailable = errors.New("store: not available")
+	// ErrInvalid: a key, a value or a time to live that no Bucket takes (Check).
+	ErrInvalid = errors.New("store: not a key or value")
 )
 
 // Entry is one key with what it has.
