@@ -9,6 +9,7 @@ import (
 
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/routing/buffer"
+	"github.com/uspgate/uspgate/usp"
 )
 
 // A Record that the buffer has no room for is held: in its place in the lane, not
@@ -18,7 +19,7 @@ import (
 // held is what a lane holds.
 type held struct {
 	queue  flight // by num
-	shared int    // of Records that came over shared Links
+	shared int    // of Records for which others may have to wait, see shares
 	// num counts what the lane has taken in, stored is that of the last that is in
 	// the buffer: what is older does not go there any more.
 	num, stored uint64
@@ -91,14 +92,14 @@ func (l *lane) holdOn(o *out) holdResult {
 		return holdOvertaken
 	}
 	if !o.has(flagHeld) {
-		if p.peer.Shared && l.held.shared >= max(1, r.o.WindowRecords/8) {
+		if l.shares(p) && l.held.shared >= max(1, r.o.WindowRecords/8) {
 			return holdLane
 		}
 		if why := p.holdOne(o); why != holdWaits {
 			return why
 		}
 		o.flags |= flagHeld
-		if p.peer.Shared {
+		if l.shares(p) {
 			l.held.shared++
 		}
 	}
@@ -109,10 +110,14 @@ func (l *lane) holdOn(o *out) holdResult {
 	return holdWaits
 }
 
+// shares reports that the Link is used for other addresses, too: it is shared, or
+// that of a Controller, who has many Agents.
+func (l *lane) shares(p *port) bool { return p.peer.Shared || l.ep.addr.Role == usp.RoleAgent }
+
 // letGo ends the holding of o, which is in no queue any more.
 func (l *lane) letGo(o *out) {
 	o.flags &^= flagHeld
-	if o.in.peer.Shared {
+	if l.shares(o.in) {
 		l.held.shared--
 	}
 	o.in.letGo(o)

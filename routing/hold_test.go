@@ -43,7 +43,10 @@ func bubble(t *testing.T, o routing.Options, limits buffer.MemoryOptions, n int,
 			o.Buffer = mem
 		}
 		o.Routes = []routing.Route{
-			{Match: string(agentID), Role: usp.RoleAgent}, {Match: string(otherAgent), Role: usp.RoleAgent},
+			{Match: string(agentID), Role: usp.RoleAgent},
+			{Match: string(otherAgent), Role: usp.RoleAgent},
+			{Match: "os::012345-C", Role: usp.RoleAgent},
+			{Match: "self::away", Role: usp.RoleController},
 		}
 		w := &full{Router: newRouter(t, o), t: t, reg: reg}
 		ctx, cancel := context.WithCancel(context.Background())
@@ -143,90 +146,17 @@ func TestHeldTooLongIsRefusedForGood(t *testing.T) {
 	})
 }
 
-func TestRoomIsUsedAtOnce(t *testing.T) {
-	t.Run("purge", func(t *testing.T) {
-		bubble(t, routing.Options{}, buffer.MemoryOptions{MaxRecords: 1}, 1, func(w *full) {
-			t := w.t
-			tok := w.c.send(msg("self::filler", agentID, "x"))
-			w.c.unsettled(tok)
-			if _, err := w.PurgeQueue(t.Context(), agentLane); err != nil {
-				t.Fatal(err)
-			}
-			sleep(20 * time.Millisecond)
-			w.c.wantAck(tok, nil)
-		})
-	})
-	t.Run("in all", func(t *testing.T) {
-		bubble(t, routing.Options{}, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
-			t := w.t
-			tok := w.c.send(msg("self::filler", otherAgent, "x"))
-			w.c.unsettled(tok)
-			a := up(t, w.Router, agentPeer(agentID))
-			a.deliver(1)
-			sleep(20 * time.Millisecond)
-			w.c.wantAck(tok, nil)
-			w.want("uspgate_held_total stored", 1)
-		})
-	})
-	t.Run("expiry", func(t *testing.T) {
-		limits := buffer.MemoryOptions{MaxRecords: 1, MaxAge: time.Second}
-		bubble(t, routing.Options{}, limits, 1, func(w *full) {
-			tok := w.c.send(msg("self::filler", agentID, "x"))
-			sleep(1900 * time.Millisecond)
-			w.c.wantAck(tok, nil)
-		})
-	})
-	t.Run("the receiver", func(t *testing.T) { // though there is none for it in the buffer
-		bubble(t, routing.Options{}, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
-			t := w.t
-			first := w.c.send(msg("self::filler", otherAgent, "1"))
-			second := w.c.send(msg("self::filler", otherAgent, "2"))
-			w.c.unsettled(first, second)
-			b := up(t, w.Router, agentPeer(otherAgent))
-			w.c.unsettled(first, second)
-			third := w.c.send(msg("self::filler", otherAgent, "3"))
-			b.deliver(3)
-			if got, want := texts(b.received()), []string{"1", "2", "3"}; !slices.Equal(got, want) {
-				t.Errorf("got %v, want %v", got, want)
-			}
-			for _, tok := range []mtp.Token{first, second, third} {
-				w.c.wantAck(tok, nil)
-			}
-			w.want("uspgate_held_total sent", 2)
-		})
-	})
-}
-
-// silentQueue does not tell when there is room.
-type silentQueue struct{ buffer.Queue }
-
-func TestRoomIsLookedForWhereTheBufferDoesNotTell(t *testing.T) {
-	mem, err := buffer.NewMemory(buffer.MemoryOptions{TotalRecords: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bubble(t, routing.Options{Buffer: silentQueue{mem}}, buffer.MemoryOptions{}, 1, func(w *full) {
-		t := w.t
-		tok := w.c.send(msg("self::filler", otherAgent, "x"))
-		w.c.unsettled(tok)
-		a := up(t, w.Router, agentPeer(agentID))
-		a.deliver(1)
-		sleep(routing.DefaultRetryAfter)
-		w.c.wantAck(tok, nil)
-	})
-}
-
 func TestLinkThatCannotBeToldIsNotRead(t *testing.T) {
 	o := routing.Options{WindowRecords: 8, MaxHold: time.Minute}
 	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
 		t := w.t
-		c, d := up(t, w.Router, controllerPeer(controllerID)), up(t, w.Router, controllerPeer("self::live"))
+		c, d := up(t, w.Router, agentPeer("os::012345-S")), up(t, w.Router, controllerPeer("self::live"))
 		b := up(t, w.Router, agentPeer(otherAgent))
 		b.auto = true
 		read := make(chan mtp.Token, 10)
 		go func() {
 			for i := range 4 {
-				read <- c.send(msg(controllerID, agentID, fmt.Sprint(i)))
+				read <- c.send(msg("os::012345-S", "self::away", fmt.Sprint(i)))
 			}
 		}()
 		sleep(10 * time.Second)
@@ -236,9 +166,9 @@ func TestLinkThatCannotBeToldIsNotRead(t *testing.T) {
 		for range 100 { // others are not concerned
 			d.wantAck(d.send(msg("self::live", otherAgent, "live")), nil)
 		}
-		a := up(t, w.Router, agentPeer(agentID))
-		a.deliver(5)
-		if got, want := texts(a.received())[1:], []string{"0", "1", "2", "3"}; !slices.Equal(got, want) {
+		a := up(t, w.Router, controllerPeer("self::away"))
+		a.deliver(4)
+		if got, want := texts(a.received()), []string{"connect os::012345-S", "0", "1", "2", "3"}; !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	})
@@ -248,12 +178,12 @@ func TestUnreadLinkIsReadAgainWhenItsTimeIsUp(t *testing.T) {
 	o := routing.Options{WindowRecords: 4}
 	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
 		t := w.t
-		p := controllerPeer(controllerID)
+		p := agentPeer("os::012345-S")
 		p.MaxHold = time.Minute
 		c := up(t, w.Router, p)
-		first := c.send(msg(controllerID, agentID, "1"))
+		first := c.send(msg("os::012345-S", "self::away", "1"))
 		begin := time.Now()
-		second := c.send(msg(controllerID, agentID, "2")) // blocks
+		second := c.send(msg("os::012345-S", "self::away", "2")) // blocks
 		if took := time.Since(begin).Truncate(10 * time.Millisecond); took != time.Minute {
 			t.Errorf("not read for %v, want 1m0s", took)
 		}
@@ -268,22 +198,22 @@ func TestReleaseEndsTheWait(t *testing.T) {
 	o := routing.Options{WindowRecords: 4, MaxHold: time.Hour}
 	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
 		t := w.t
-		c := up(t, w.Router, controllerPeer(controllerID))
-		first := c.send(msg(controllerID, agentID, "1"))
+		c := up(t, w.Router, agentPeer("os::012345-S"))
+		first := c.send(msg("os::012345-S", "self::away", "1"))
 		go func() {
 			<-time.After(time.Second)
 			mtp.Release(c.port)
 		}()
 		begin := time.Now()
-		second := c.send(msg(controllerID, agentID, "2"))
+		second := c.send(msg("os::012345-S", "self::away", "2"))
 		if took := time.Since(begin); took != time.Second {
 			t.Errorf("Accept returned after %v, want 1s", took)
 		}
 		c.wantAck(second, mtp.ErrBusy)
 		c.unsettled(first)
 		c.kill() // it cannot send again: what is held stays
-		a := up(t, w.Router, agentPeer(agentID))
-		a.deliver(2)
+		a := up(t, w.Router, controllerPeer("self::away"))
+		a.deliver(1)
 		w.want("uspgate_held_total link", 1)
 	})
 }
@@ -314,11 +244,27 @@ func TestWhoIsGoneCostsNobodyElseOnTheTrunk(t *testing.T) {
 func TestLinkHoldsAPartOfItsWindow(t *testing.T) {
 	o := routing.Options{WindowRecords: 16}
 	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
-		for range 4 {
-			w.c.send(msg("self::filler", agentID, "held"))
+		for _, to := range []usp.EndpointID{agentID, agentID, otherAgent, otherAgent} {
+			w.c.send(msg("self::filler", to, "held"))
 		}
-		w.c.wantAck(w.c.send(msg("self::filler", otherAgent, "x")), mtp.ErrBusy)
+		w.c.wantAck(w.c.send(msg("self::filler", "os::012345-C", "x")), mtp.ErrBusy)
 		w.want("uspgate_held_total link", 1)
+	})
+}
+
+func TestAgentThatIsGoneCostsTheOthersOfItsControllerNothing(t *testing.T) {
+	o := routing.Options{WindowRecords: 8, MaxHold: time.Hour}
+	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+		t := w.t
+		c := up(t, w.Router, controllerPeer(controllerID)) // not told, and read all the same
+		b := up(t, w.Router, agentPeer(otherAgent))
+		b.auto = true
+		c.unsettled(c.send(msg(controllerID, agentID, "held")))
+		for range 20 {
+			c.wantAck(c.send(msg(controllerID, agentID, "x")), mtp.ErrBusy)
+			c.wantAck(c.send(msg(controllerID, otherAgent, "live")), nil)
+		}
+		w.want("uspgate_held_total address", 20)
 	})
 }
 

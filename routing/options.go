@@ -108,7 +108,8 @@ type Options struct {
 	MaxHold time.Duration
 	// HoldRecords and HoldBytes bound what is held of all Links, beside one Record
 	// of each that the router has stopped reading. A quarter of its window is the
-	// bound for one Link, an eighth that for one address over one shared by many.
+	// bound for one Link, an eighth that for one address over one shared by many, and
+	// for one Agent.
 	// Defaults 16,384 and 64 MiB.
 	HoldRecords int
 	HoldBytes   int64
