@@ -104,7 +104,7 @@ func (c *Cluster) Start(i int) {
 	c.servers[i] = s
 }
 
-// Kill stops a server; nothing is handed over that a crash would not.
+// Kill stops a server. Unlike a crash, those of which it was the leader are told.
 func (c *Cluster) Kill(i int) {
 	c.mu.Lock()
 	s := c.servers[i]
