@@ -28,14 +28,12 @@ const (
 	// kvMarkers is how long it can be seen that a key has gone.
 	kvMarkers = time.Hour
 	// kvTimeout bounds one access whose caller has no deadline.
-	kvTimeout  = 10 * time.Second
-	kvMaxValue = 1 << 20
-	kvMaxKey   = 512
+	kvTimeout = 10 * time.Second
 )
 
 // Bucket implements store.Store.
 func (s *kvStore) Bucket(ctx context.Context, name string, o store.BucketOptions) (store.Bucket, error) {
-	def(&o.MaxValue, kvMaxValue)
+	def(&o.MaxValue, store.DefaultMaxValue)
 	ctx, cancel := within(ctx)
 	defer cancel()
 	kv, err := s.e.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -93,15 +91,23 @@ func kvError(err error) error {
 	}
 }
 
-// check refuses what no Bucket takes.
-func (b *kvBucket) check(key string, value []byte) error {
-	switch {
-	case key == "" || len(key) > kvMaxKey:
-		return fmt.Errorf("engine: a key has 1 to %d bytes, this one %d", kvMaxKey, len(key))
-	case len(value) > b.o.MaxValue:
-		return fmt.Errorf("engine: a value of %d bytes, more than %d", len(value), b.o.MaxValue)
+// room says why nothing can be written now; nil: it can.
+func (b *kvBucket) room() error {
+	if err := b.e.Ready(); err != nil {
+		if b.e.server != nil && b.e.dead() == nil {
+			return fmt.Errorf("%w: %w", store.ErrFull, err)
+		}
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return nil
+}
+
+// writable says why the key can not be written, or why nothing can.
+func (b *kvBucket) writable(key string, value []byte, ttl time.Duration) error {
+	if err := store.Check(key, value, b.o.MaxValue, ttl); err != nil {
+		return err
+	}
+	return b.room()
 }
 
 // durable waits until what was acknowledged is kept.
@@ -124,7 +130,7 @@ func (b *kvBucket) durable(ctx context.Context, err error) error {
 
 // Get implements store.Bucket.
 func (b *kvBucket) Get(ctx context.Context, key string) (store.Entry, error) {
-	if err := b.check(key, nil); err != nil {
+	if err := store.Check(key, nil, 0, 0); err != nil {
 		return store.Entry{}, err
 	}
 	ctx, cancel := within(ctx)
@@ -138,7 +144,7 @@ func (b *kvBucket) Get(ctx context.Context, key string) (store.Entry, error) {
 
 // Put implements store.Bucket.
 func (b *kvBucket) Put(ctx context.Context, key string, value []byte) (uint64, error) {
-	if err := b.check(key, value); err != nil {
+	if err := b.writable(key, value, 0); err != nil {
 		return 0, err
 	}
 	ctx, cancel := within(ctx)
@@ -149,7 +155,7 @@ func (b *kvBucket) Put(ctx context.Context, key string, value []byte) (uint64, e
 
 // Create implements store.Bucket.
 func (b *kvBucket) Create(ctx context.Context, key string, value []byte, ttl time.Duration) (uint64, error) {
-	if err := b.check(key, value); err != nil {
+	if err := b.writable(key, value, ttl); err != nil {
 		return 0, err
 	}
 	ctx, cancel := within(ctx)
@@ -166,7 +172,7 @@ func (b *kvBucket) Create(ctx context.Context, key string, value []byte, ttl tim
 func (b *kvBucket) Update(
 	ctx context.Context, key string, value []byte, revision uint64, ttl time.Duration,
 ) (uint64, error) {
-	if err := b.check(key, value); err != nil {
+	if err := b.writable(key, value, ttl); err != nil {
 		return 0, err
 	}
 	if revision == 0 {
@@ -187,7 +193,7 @@ func (b *kvBucket) Update(
 
 // Delete implements store.Bucket.
 func (b *kvBucket) Delete(ctx context.Context, key string, revision uint64) error {
-	if err := b.check(key, nil); err != nil {
+	if err := store.Check(key, nil, 0, 0); err != nil {
 		return err
 	}
 	ctx, cancel := within(ctx)

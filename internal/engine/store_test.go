@@ -12,6 +12,7 @@ import (
 	"github.com/uspgate/uspgate/internal/engine"
 	"github.com/uspgate/uspgate/internal/engine/enginetest"
 	"github.com/uspgate/uspgate/internal/store"
+	"github.com/uspgate/uspgate/internal/store/storetest"
 )
 
 // stores are the forms of an engine's Store.
@@ -36,6 +37,40 @@ func stores(t *testing.T) map[string]func(t *testing.T) *engine.Engine {
 			return open(t, engine.Options{URL: enginetest.New(t, 3).URL(), Replicas: 3})
 		},
 	}
+}
+
+// opensAgain is a Store with its Engine and where that is.
+type opensAgain struct {
+	store.Store
+	e   *engine.Engine
+	dir string
+}
+
+func openStore(t *testing.T, dir string, o engine.Options) *opensAgain {
+	t.Helper()
+	o.Dir = dir
+	e, err := engine.Open(t.Context(), o)
+	if err != nil {
+		t.Fatalf("Open: got %v, want nil", err)
+	}
+	t.Cleanup(e.Close)
+	return &opensAgain{e.Store(), e, dir}
+}
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, storetest.Suite{
+		New: func(t *testing.T) store.Store {
+			t.Helper()
+			return openStore(t, t.TempDir(), engine.Options{})
+		},
+		Reopen: func(t *testing.T, s store.Store) store.Store {
+			t.Helper()
+			was := s.(*opensAgain)
+			was.e.Close()
+			return openStore(t, was.dir, engine.Options{})
+		},
+	})
 }
 
 func TestStoreLeases(t *testing.T) {

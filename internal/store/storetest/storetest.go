@@ -92,6 +92,7 @@ func wantErr(t *testing.T, what string, err, want error) {
 }
 
 func putGetDelete(t *testing.T, s store.Store) {
+	t.Helper()
 	b := bucket(t, s, "A", store.BucketOptions{})
 	_, err := b.Get(t.Context(), "k")
 	wantErr(t, "Get of nothing", err, store.ErrNotFound)
@@ -123,6 +124,7 @@ func putGetDelete(t *testing.T, s store.Store) {
 }
 
 func anyKey(t *testing.T, s store.Store) {
+	t.Helper()
 	b := bucket(t, s, "A", store.BucketOptions{})
 	var all strings.Builder
 	for c := range 256 {
@@ -142,6 +144,7 @@ func anyKey(t *testing.T, s store.Store) {
 }
 
 func refused(t *testing.T, s store.Store) {
+	t.Helper()
 	b := bucket(t, s, "A", store.BucketOptions{MaxValue: 100})
 	long := strings.Repeat("k", store.MaxKey+1)
 	for _, key := range []string{"", long} {
@@ -161,6 +164,7 @@ func refused(t *testing.T, s store.Store) {
 }
 
 func compareAndSet(t *testing.T, s store.Store) {
+	t.Helper()
 	b := bucket(t, s, "A", store.BucketOptions{})
 	_, err := b.Update(t.Context(), "k", nil, 0, 0)
 	wantErr(t, "Update of nothing", err, store.ErrConflict)
@@ -190,6 +194,7 @@ func compareAndSet(t *testing.T, s store.Store) {
 
 // compareAndSetByMany counts in one key.
 func compareAndSetByMany(t *testing.T, s store.Store) {
+	t.Helper()
 	const writers, each = 8, 10
 	b := bucket(t, s, "A", store.BucketOptions{})
 	put(t, b, "n", "0")
@@ -239,6 +244,7 @@ func gone(t *testing.T, b store.Bucket, key string) time.Time {
 }
 
 func timeToLive(t *testing.T, s store.Store) {
+	t.Helper()
 	const ttl = 2 * time.Second
 	b := bucket(t, s, "A", store.BucketOptions{})
 	lease, err := b.Create(t.Context(), "lease", []byte("1"), ttl)
@@ -261,6 +267,7 @@ func timeToLive(t *testing.T, s store.Store) {
 }
 
 func each(t *testing.T, s store.Store) {
+	t.Helper()
 	b := bucket(t, s, "A", store.BucketOptions{})
 	if err := b.Each(t.Context(), "", func(e store.Entry) error { return fmt.Errorf("there is %q", e.Key) }); err != nil {
 		t.Errorf("Each of nothing: got %v, want nil", err)
@@ -291,6 +298,7 @@ func each(t *testing.T, s store.Store) {
 }
 
 func bucketsAreApart(t *testing.T, s store.Store) {
+	t.Helper()
 	a, b := bucket(t, s, "A", store.BucketOptions{}), bucket(t, s, "B", store.BucketOptions{})
 	revision := put(t, a, "k", "a")
 	_, err := b.Get(t.Context(), "k")
@@ -301,6 +309,7 @@ func bucketsAreApart(t *testing.T, s store.Store) {
 // full fills a Bucket: what does not fit is refused, what is there stays, and
 // when something is deleted there is room again.
 func full(t *testing.T, s store.Store) {
+	t.Helper()
 	b := bucket(t, s, "A", store.BucketOptions{MaxBytes: 64 << 10})
 	value := strings.Repeat("v", 4<<10)
 	n := 0
@@ -324,6 +333,7 @@ func full(t *testing.T, s store.Store) {
 }
 
 func reopen(t *testing.T, s Suite) {
+	t.Helper()
 	st := s.New(t)
 	b := bucket(t, st, "A", store.BucketOptions{})
 	kept := put(t, b, "kept", "yes")

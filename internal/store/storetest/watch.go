@@ -51,6 +51,7 @@ func (w *watched) want(key, value string, deleted bool) store.Entry {
 }
 
 func watch(t *testing.T, s store.Store) {
+	t.Helper()
 	b := bucket(t, s, "A", store.BucketOptions{})
 	put(t, b, "a.1", "old")
 	put(t, b, "b.1", "")
