@@ -20,6 +20,7 @@ func TestLedgerFinds(t *testing.T) {
 	for name, c := range map[string]struct {
 		flow  flow
 		kills []time.Time
+		fails []time.Time
 		want  string // part of the only complaint; empty: there is none
 	}{
 		"nothing": {flow: flow{
@@ -29,6 +30,13 @@ func TestLedgerFinds(t *testing.T) {
 		"a loss, reported": {flow: flow{
 			sent: []shipment{{sent: []time.Time{at(0)}, acked: at(1), dropped: true}},
 		}},
+		"a loss at a failure": {
+			flow: flow{sent: []shipment{once(1)}}, fails: []time.Time{at(0.5)},
+		},
+		"a loss after a failure": {
+			flow:  flow{sent: []shipment{{sent: []time.Time{at(0.9)}, acked: at(1)}}},
+			fails: []time.Time{at(0.5)}, want: "1 Records were acknowledged and are lost: numbers 1",
+		},
 		"no acknowledgment": {flow: flow{sent: []shipment{{sent: []time.Time{at(0)}}}}},
 		"disorder": {flow: flow{
 			sent: []shipment{once(1), once(1)}, came: []arrival{{2, at(2), at(2)}, {1, at(2), at(2)}},
@@ -67,7 +75,7 @@ func TestLedgerFinds(t *testing.T) {
 	} {
 		l := newLedger()
 		l.flows[[2]usp.EndpointID{"a", "b"}] = &c.flow
-		l.kills = c.kills
+		l.kills, l.fails = c.kills, c.fails
 		_, wrong := l.check(time.Second)
 		switch {
 		case c.want == "" && len(wrong) > 0:

@@ -49,6 +49,7 @@ func TestDiskBecomesReadOnly(t *testing.T) {
 	t.Parallel()
 	d := newBlockDisk(t, 128)
 	w := diskWorld(t, d, "1MiB")
+	w.l.failing()
 	d.fail()
 	w.refuses()
 	w.Kill()

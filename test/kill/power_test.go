@@ -24,6 +24,7 @@ func powerLoss(t *testing.T, rounds int) {
 	w.populate()
 	for range rounds {
 		<-time.After(300*time.Millisecond + time.Duration(w.r.Int64N(int64(time.Second))))
+		w.l.failing()
 		d.fail()
 		w.Kill()
 		w.l.killed()
