@@ -31,9 +31,9 @@ type station struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	link    mtp.Link
-	down    bool                      // link is
-	waits   map[mtp.Token]chan error  // by the senders
-	next    mtp.Token                 //
+	down    bool                     // link is
+	waits   map[mtp.Token]chan error // by the senders
+	next    mtp.Token
 	acked   map[usp.EndpointID]uint64 // up to which number
 	got     map[usp.EndpointID]uint64 // likewise, by sender
 	twice   int
@@ -285,14 +285,14 @@ func TestNodesAndServersDieUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	nats := enginetest.New(t, 3)
-	var users string
+	var users []string
 	for _, id := range []string{"os::00D09E-1", "os::00D09E-2", "self::north", "self::south"} {
-		users += fmt.Sprintf("{username: %q, password: p, endpoint_id: %q}, ", id, id)
+		users = append(users, fmt.Sprintf("{username: %q, password: p, endpoint_id: %q}", id, id))
 	}
 	node := func(name string) (p *harness.Process, addr string) {
 		addr = harness.FreeAddr(t)
 		yaml := fmt.Sprintf("mtp: [{name: mqtt, type: mqtt, listen: %q, auth: {mode: password, users: [%s]}}]\n",
-			addr, users) + engineOf(nats, name)
+			addr, strings.Join(users, ", ")) + engineOf(nats, name)
 		p = harness.NewProcess(t, program, "", yaml)
 		p.Start()
 		return p, addr

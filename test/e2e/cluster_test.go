@@ -7,8 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 
+	"github.com/uspgate/uspgate/internal/app"
+	"github.com/uspgate/uspgate/internal/cluster"
+	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/engine/enginetest"
 	"github.com/uspgate/uspgate/internal/sim/agent"
 	"github.com/uspgate/uspgate/internal/sim/controller"
@@ -81,9 +87,43 @@ func TestCPEAtAnyNode(t *testing.T) {
 	north, south := b.Controller(b.WS(), "self::north"), a.Controller(a.MQTT(), "self::south")
 	manufacturer(t, north, box.Agent)
 	manufacturer(t, south, box.Agent)
+	harness.Eventually(t, func() error { // b knows by then whose the device is
+		if out := b.Ask("endpoints", "list"); !strings.Contains(out, string(box.Agent)) {
+			return fmt.Errorf("b does not know %s: %s", box.Agent, out)
+		}
+		return nil
+	})
 	b.CPE("tr098-dsl", func(o *cpe.Options) { o.Serial = "1" }) // the same box, at the other node
 	manufacturer(t, north, box.Agent)
 	manufacturer(t, south, box.Agent)
+	for _, c := range []struct {
+		gw   *harness.Gateway
+		want string
+	}{{a, "uspgate_devices 1"}, {b, "uspgate_devices 0"}} {
+		if text := metrics(t, c.gw); !strings.Contains(text, c.want+"\n") {
+			t.Errorf("got no %q: the device is served at another node", c.want)
+		}
+	}
+}
+
+// metrics is what a gateway says on /metrics.
+func metrics(t *testing.T, gw *harness.Gateway) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+gw.Addr("metrics")+"/metrics", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // TestBrokerOfOthers: of two gateways that are to be clients of a broker one is.
@@ -112,4 +152,22 @@ routes: [{endpoint_id: %q, role: agent, via: field}]
 	north, south := a.Controller(a.WS(), "self::north"), b.Controller(b.WS(), "self::south")
 	manufacturer(t, north, id)
 	manufacturer(t, south, id)
+}
+
+// TestSecondOfOneName: a process with the name of one that runs says so and ends.
+func TestSecondOfOneName(t *testing.T) {
+	t.Parallel()
+	nats := enginetest.New(t, 3)
+	harness.Start(t, engineOf(nats, "a"))
+	cfg, err := config.Parse("test.yaml", []byte(engineOf(nats, "a")), []string{"USPGATE_DATA_DIR=" + t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gw, err := app.New(t.Context(), app.Options{Config: cfg, Version: "test"})
+	if err == nil {
+		_ = gw.Close() // the test has failed
+	}
+	if !errors.Is(err, cluster.ErrNameTaken) || !strings.Contains(err.Error(), "engine.node") {
+		t.Errorf("got %v, want that the name is taken, and what to do", err)
+	}
 }
