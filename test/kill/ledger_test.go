@@ -273,7 +273,8 @@ type summary struct {
 
 func (s summary) String() string {
 	return fmt.Sprintf("%d sent, %d acknowledged, %d refused at first, %d sent again; %d came, %d of them not for the "+
-		"first time (acknowledged at most %v before an end); %d doubtful ones have not come", s.sent, s.acked, s.refused, s.repeated, s.came, s.twice, s.late, s.doubtful)
+		"first time (acknowledged at most %v before an end); %d doubtful ones have not come",
+		s.sent, s.acked, s.refused, s.repeated, s.came, s.twice, s.late, s.doubtful)
 }
 
 // check holds the promise against the ledger and returns where it is broken.
