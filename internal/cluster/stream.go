@@ -43,6 +43,8 @@ const (
 	streamFlying = 4
 	// streamChunk is how much goes into one message at most.
 	streamChunk = 512 << 10
+	// streamAgain is the pause while the Bus takes nothing.
+	streamAgain = 50 * time.Millisecond
 	// streamHead is room for what is in a message beside frames.
 	streamHead = 32
 	// maxFrame bounds one frame: a Record, or a SOAP envelope, with what belongs to it.
@@ -105,7 +107,7 @@ func (s *stream) send() {
 			message = binary.AppendUvarint(message, number)
 			message = append(message, buf[at:end]...)
 			number, at = number+1, end
-			if err := s.bus.Send(s.to, s.service, message, s.timeout, s.sent); err != nil {
+			if err := s.dispatch(message); err != nil {
 				s.end(err)
 				return
 			}
@@ -118,6 +120,24 @@ func (s *stream) send() {
 		s.mu.Unlock()
 		if ended {
 			return
+		}
+	}
+}
+
+// dispatch sends one message; while the Bus is not connected it tries again.
+func (s *stream) dispatch(message []byte) error {
+	deadline := time.Now().Add(s.timeout)
+	for {
+		err := s.bus.Send(s.to, s.service, message, s.timeout, s.sent)
+		if !errors.Is(err, ErrBusClosed) && !errors.Is(err, ErrBusBusy) || time.Now().After(deadline) {
+			return err //nolint:wrapcheck // the cause of the end
+		}
+		<-time.After(streamAgain)
+		s.mu.Lock()
+		ended := s.ended
+		s.mu.Unlock()
+		if ended {
+			return err //nolint:wrapcheck // the cause of the end
 		}
 	}
 }
