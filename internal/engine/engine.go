@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"sync"
 	"time"
@@ -114,11 +115,47 @@ func (e *Engine) durable(stream string, done func(error)) {
 	e.mu.Lock()
 	y := e.syncers[stream]
 	if y == nil {
-		y = newSyncer(e.streamDir(stream))
+		y = &syncer{dir: e.streamDir(stream), top: filepath.Clean(e.o.Dir), file: e.syncFile}
 		e.syncers[stream] = y
 	}
 	e.mu.Unlock()
-	y.after(done)
+	y.after(func(err error) {
+		if err != nil {
+			e.unanswered(err)
+		}
+		done(err)
+	})
+}
+
+// syncFile is one fsync.
+func (e *Engine) syncFile(name string) error {
+	begin := time.Now()
+	err := e.o.sync(name)
+	e.health.fsync.Observe(time.Since(begin).Seconds())
+	return err
+}
+
+// renew makes good for an fsync that has failed. The store is shut down.
+func (e *Engine) renew() error {
+	e.mu.Lock()
+	syncers := e.syncers
+	e.syncers = make(map[string]*syncer) // a new one looks at everything
+	e.mu.Unlock()
+	for stream, y := range syncers {
+		y.mu.Lock()
+		failed, running := y.failed, y.running
+		y.mu.Unlock()
+		if failed == nil && !running {
+			continue
+		}
+		if err := y.renew(); err != nil {
+			e.mu.Lock()
+			maps.Copy(e.syncers, syncers) // the next time
+			e.mu.Unlock()
+			return fmt.Errorf("writing %s once more: %w", stream, err)
+		}
+	}
+	return nil
 }
 
 // Close ends the engine. What was acknowledged is kept.

@@ -36,18 +36,24 @@ type health struct {
 	failed   atomic.Bool           // JetStream has not answered
 	free     prometheus.Gauge
 	restarts prometheus.Counter
+	fsync    prometheus.Histogram
 }
 
 // register makes the metrics.
 //
 //	uspgate_engine_free_bytes      free space of the file system of the store
 //	uspgate_engine_restarts_total  how often the store had failed and was started anew
+//	uspgate_engine_fsync_seconds   how long an fsync of a file or directory took
 func (h *health) register(reg prometheus.Registerer) error {
 	h.free = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "uspgate_engine_free_bytes", Help: "Free space of the file system that holds the store.",
 	})
 	h.restarts = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "uspgate_engine_restarts_total", Help: "How often the store had failed and was started anew.",
+	})
+	h.fsync = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "uspgate_engine_fsync_seconds", Help: "How long an fsync of a file or directory took.",
+		Buckets: prometheus.ExponentialBuckets(50e-6, 4, 8),
 	})
 	if reg == nil {
 		return nil
@@ -57,6 +63,7 @@ func (h *health) register(reg prometheus.Registerer) error {
 		existing  func(prometheus.Collector)
 	}{
 		{h.free, func(c prometheus.Collector) { h.free, _ = c.(prometheus.Gauge) }},
+		{h.fsync, func(c prometheus.Collector) { h.fsync, _ = c.(prometheus.Histogram) }},
 		{h.restarts, func(c prometheus.Collector) { h.restarts, _ = c.(prometheus.Counter) }},
 	} {
 		err := reg.Register(m.collector)
@@ -158,6 +165,9 @@ func (e *Engine) restart() error {
 		return err
 	}
 	if err := e.server.ShutdownJetStream(); err != nil {
+		return err
+	}
+	if err := e.renew(); err != nil {
 		return err
 	}
 	err := e.server.EnableJetStream(&server.JetStreamConfig{

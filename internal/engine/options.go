@@ -49,6 +49,8 @@ type Options struct {
 
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none
+
+	sync func(name string) error // for tests; nil: fsync
 }
 
 func (o Options) withDefaults() Options {
@@ -58,6 +60,9 @@ func (o Options) withDefaults() Options {
 	def(&o.MaxPayload, DefaultMaxPayload)
 	def(&o.Start, DefaultStart)
 	def(&o.Replicas, 1)
+	if o.sync == nil {
+		o.sync = syncFile
+	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
