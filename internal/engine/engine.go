@@ -69,17 +69,26 @@ func (e *Engine) start() error {
 	if e.conn, err = nats.Connect(e.o.URL, e.connectOptions()...); err != nil {
 		return fmt.Errorf("connecting: %w", err)
 	}
+	if got := e.conn.MaxPayload(); e.server == nil && got < MinPayload {
+		return fmt.Errorf("the cluster takes messages of %d bytes, and Records need %d: set max_payload of its servers",
+			got, MinPayload)
+	}
 	e.js, err = jetstream.New(e.conn)
 	return err
 }
 
 // embed starts the server of the process.
 func (e *Engine) embed() error {
+	key, err := e.prepare()
+	if err != nil {
+		return err
+	}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "uspgate", DontListen: true, NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: e.o.Dir, SyncInterval: e.syncInterval(),
 		JetStreamMaxMemory: e.o.MaxMemory, JetStreamMaxStore: e.o.MaxStore,
 		MaxPayload: int32(e.o.MaxPayload), DisableJetStreamBanner: true,
+		JetStreamKey: key, JetStreamCipher: server.AES,
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,10 @@ const (
 	DefaultStart      = 30 * time.Second
 )
 
+// MinPayload is the least max_payload of a cluster: a Record of 5 MiB with what
+// goes with it.
+const MinPayload = 5<<20 + 64<<10
+
 // Options configure an Engine. Either Dir or URL is set.
 type Options struct {
 	// Dir is the directory of the embedded engine's files; it is made if need be.
@@ -30,6 +34,10 @@ type Options struct {
 	// TLS, how it is talked to. Empty: nobody, and as the URL says.
 	Username, Password, CredsFile string
 	TLS                           *tls.Config
+	// KeyFile names a file with the secret, 32 bytes or more, that the embedded
+	// engine's files are encrypted with, from the first start on. Empty: they are
+	// not.
+	KeyFile string
 	// Interval, unless 0, lets the embedded engine fsync so often instead of before
 	// each acknowledgement: what was acknowledged since may be lost with the
 	// machine, not with the process.
@@ -40,7 +48,8 @@ type Options struct {
 	// MinFree is the free space of the file system below which nothing is taken any
 	// more. Default 256 MiB.
 	MinFree int64
-	// MaxPayload bounds one message of the embedded engine. Default 8 MiB.
+	// MaxPayload bounds one message of the embedded engine. Default 8 MiB. A cluster
+	// has its own max_payload, which Open refuses below MinPayload.
 	MaxPayload int
 	// Replicas is how many servers of a cluster keep each message. Default 1.
 	Replicas int
