@@ -11,10 +11,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/cwmp/acs"
 	"github.com/uspgate/uspgate/cwmp/connreq"
 	"github.com/uspgate/uspgate/cwmp/soap"
 	"github.com/uspgate/uspgate/internal/config"
+	"github.com/uspgate/uspgate/internal/state"
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
@@ -27,6 +29,10 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	if err != nil {
 		return err
 	}
+	kept, err := openState(a.keep, o)
+	if err != nil {
+		return err
+	}
 	link := &virtualLink{}
 	for _, c := range o.Config.Controllers {
 		link.controllers = append(link.controllers, usp.EndpointID(c.EndpointID))
@@ -34,6 +40,9 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	a.host, err = agent.NewHost(agent.Options{
 		Send:            link.send,
 		Rules:           rules,
+		Journal:         kept.Journal(),
+		Keeper:          kept.Agents(),
+		Device:          func(id cwmp.DeviceID) (agent.Device, error) { return a.deviceOf(id, o.Tap) },
 		Freshness:       time.Duration(o.Config.Translate.Freshness),
 		Deadline:        time.Duration(o.Config.Translate.Deadline),
 		Linger:          time.Duration(o.Config.Translate.Linger),
@@ -49,25 +58,23 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	if err := link.attach(a.router, a.host); err != nil {
 		return err
 	}
+	if err := a.host.Load(link.bind); err != nil {
+		return err
+	}
+	return a.buildFleet(o, reg, kept, link)
+}
+
+// buildFleet makes the Devices, which bring their Virtual Agents to life.
+func (a *App) buildFleet(o Options, reg *prometheus.Registry, kept *state.State, link *virtualLink) error {
 	waker, err := newWaker(&o.Config.CWMP.ConnectionRequest, o.Log, reg)
 	if err != nil {
 		return err
 	}
 	cr := &o.Config.CWMP.ConnectionRequest
 	a.fleet, err = device.New(device.Options{
-		Waker: waker,
-		Attach: func(d *device.Device) device.Observer {
-			var dev agent.Device = d
-			if o.Tap != nil {
-				dev = tapped{d, o.Tap}
-			}
-			ag := a.host.Attach(dev)
-			if err := link.bind(ag.EndpointID()); err != nil {
-				o.Log.Error("a Virtual Agent cannot be reached",
-					zap.String("endpoint_id", string(ag.EndpointID())), zap.Error(err))
-			}
-			return ag
-		},
+		Waker:      waker,
+		Keeper:     kept.Devices(),
+		Attach:     func(d *device.Device) (device.Observer, error) { return a.attachAgent(d, o.Tap, link) },
 		MaxDevices: o.Config.Translate.MaxDevices,
 		Login:      device.Login{Username: cr.Username, Password: cr.Password.Reveal()},
 		KeepLogin:  !cr.Provision,
@@ -75,6 +82,39 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Metrics:    reg,
 	})
 	return err
+}
+
+// attachAgent gives a Device that has come its Virtual Agent; one that is new the
+// router can reach from then on.
+func (a *App) attachAgent(d *device.Device, tap Tap, link *virtualLink) (device.Observer, error) {
+	ag, err := a.host.Attach(watched(d, tap))
+	if err != nil {
+		return nil, err
+	}
+	if !ag.IsNew() {
+		return ag, nil
+	}
+	if err := link.bind(ag.EndpointID()); err != nil {
+		a.log.Error("a Virtual Agent cannot be reached",
+			zap.String("endpoint_id", string(ag.EndpointID())), zap.Error(err))
+	}
+	return ag, nil
+}
+
+// deviceOf returns the way to a CPE that is kept.
+func (a *App) deviceOf(id cwmp.DeviceID, tap Tap) (agent.Device, error) {
+	d, err := a.fleet.Get(id)
+	if err != nil {
+		return nil, err
+	}
+	return watched(d, tap), nil
+}
+
+func watched(d *device.Device, tap Tap) agent.Device {
+	if tap == nil {
+		return d
+	}
+	return tapped{d, tap}
 }
 
 func newWaker(cr *config.ConnectionRequest, log *zap.Logger, reg *prometheus.Registry) (*connreq.Client, error) {

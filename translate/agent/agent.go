@@ -16,8 +16,9 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
-// Agent is the Virtual Agent of one CPE. It implements device.Observer. All its
-// methods are safe for concurrent use, and none blocks.
+// Agent is the Virtual Agent of one CPE, while it is in memory. It implements
+// device.Observer. All its methods are safe for concurrent use, and none but Commit
+// blocks.
 //
 // One mutex guards all of its state. It is taken with lock and given back with
 // unlock only, because unlock sends what was posted meanwhile.
@@ -26,8 +27,15 @@ type Agent struct {
 	id       usp.EndpointID
 	identity cwmp.DeviceID
 	log      *zap.Logger
+	saving   saving
+	isNew    bool
 
-	mu    sync.Mutex
+	mu     sync.Mutex
+	alarms alarms
+	asleep bool // not in memory any more
+	// slept is since when it was asleep, while it is being restored; zero if it was
+	// not since the gateway runs.
+	slept time.Time
 	dev   Device
 	view  *model.View // nil until the root of the CPE is known
 	inst  *model.InstanceMap
@@ -52,6 +60,7 @@ type Agent struct {
 	// unsure are Device:2 objects that a write of unknown outcome may have
 	// changed: read back in the session that is open or the next one.
 	unsure    map[string]bool
+	reading   map[string]bool // of these, those that are being read
 	inSession bool
 	seen      bool // the CPE has had a session since the gateway runs
 
@@ -70,13 +79,17 @@ var (
 	_ Device          = (*device.Device)(nil)
 )
 
-func newAgent(h *Host, id usp.EndpointID, d Device) *Agent {
+// newAgent returns the Agent of an entry, as it was when it fell asleep or the
+// gateway ended; state and tree are nil for one that is new.
+func newAgent(h *Host, e *entry, d Device, state *State, tree *Tree) *Agent {
 	a := &Agent{
-		host: h, id: id, identity: d.Identity(), dev: d,
-		log:       h.log.With(zap.String("endpoint_id", string(id))),
+		host: h, id: e.id, identity: d.Identity(), dev: d, slept: e.slept, seen: e.seen, isNew: state == nil,
+		log:       h.log.With(zap.String("endpoint_id", string(e.id))),
 		inst:      model.NewInstanceMap(),
+		alarms:    make(alarms),
 		scheduled: make(map[string]*timer),
 		unsure:    make(map[string]bool),
+		reading:   make(map[string]bool),
 		versions:  make(map[usp.EndpointID]string),
 		heard:     make(map[usp.EndpointID]time.Time),
 	}
@@ -87,27 +100,31 @@ func newAgent(h *Host, id usp.EndpointID, d Device) *Agent {
 	a.subs.init()
 	a.notes.init()
 	a.making.init()
-	var state *State
-	if h.opts.Restore != nil {
-		state = h.opts.Restore(id)
-	}
 	a.lock()
 	defer a.unlock()
 	a.local = newLocal(a, h.schema)
-	a.restore(state)
+	a.restore(state, tree)
 	return a
 }
 
 // EndpointID returns the Agent's Endpoint ID; it never changes.
 func (a *Agent) EndpointID() usp.EndpointID { return a.id }
 
+// IsNew reports that nothing was known of the Agent when it was taken into memory.
+func (a *Agent) IsNew() bool { return a.isNew }
+
 // Identity returns the DeviceID of the CPE as first seen.
 func (a *Agent) Identity() cwmp.DeviceID { return a.identity }
 
-func (a *Agent) setDevice(d Device) {
+// setDevice gives the Agent another way to the CPE; false if it has fallen asleep.
+func (a *Agent) setDevice(d Device) bool {
 	a.lock()
 	defer a.unlock()
+	if a.asleep {
+		return false
+	}
 	a.dev = d
+	return true
 }
 
 func (a *Agent) device() Device {
@@ -148,14 +165,6 @@ func (a *Agent) unlock() {
 
 // post queues a Record for the next unlock. The lock is held.
 func (a *Agent) post(rec usp.Record) { a.posted = append(a.posted, rec) }
-
-// changed tells the keeper of the state that it is worth storing. The lock is
-// held.
-func (a *Agent) changed() {
-	if f := a.host.opts.Changed; f != nil {
-		f(a.id)
-	}
-}
 
 // upTime is that of the Agent: of the gateway.
 func (a *Agent) upTime() time.Duration { return time.Since(a.host.started) }

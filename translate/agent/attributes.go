@@ -171,6 +171,7 @@ func (a *Agent) setAttributeBatch(ctx context.Context, call caller, names []stri
 	}
 	a.lock()
 	defer a.unlock()
+	a.changed()
 	for _, name := range names {
 		switch {
 		case notification == 0:

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/usp"
@@ -39,8 +40,9 @@ type bootOrder struct {
 func (a *Agent) bootFrom(in *cwmp.Inform) *bootOrder {
 	firmware := informValue(in, "DeviceInfo.SoftwareVersion")
 	updated := a.boot.firmware != "" && firmware != "" && firmware != a.boot.firmware
-	if firmware != "" {
-		a.boot.firmware = firmware
+	if firmware != "" && firmware != a.boot.firmware {
+		a.boot.firmware = strings.Clone(firmware)
+		a.changed()
 	}
 	var keys []string // of the reboots that were ordered, by whomever
 	for _, e := range in.Events {
@@ -61,7 +63,10 @@ func (a *Agent) bootFrom(in *cwmp.Inform) *bootOrder {
 	case bootstrap:
 		b = &bootOrder{cause: causeFactoryReset, reason: cwmp.EventBootstrap}
 	}
-	a.boot.ordered = nil
+	if a.boot.ordered != nil {
+		a.boot.ordered = nil
+		a.changed()
+	}
 	b.updated = updated
 	return b
 }

@@ -113,6 +113,13 @@ func (c *fakeCPE) Hold() func() {
 	})
 }
 
+// Retire implements agent.Device.
+func (c *fakeCPE) Retire() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.holds == 0
+}
+
 func (c *fakeCPE) Call(ctx context.Context, req cwmp.Request) (cwmp.Response, error) {
 	c.mu.Lock()
 	off := c.off

@@ -22,7 +22,7 @@ type discovery struct {
 	running bool          // a discovery is under way
 	quiet   bool          // what it finds notifies nobody
 	done    chan struct{} // closed when the one under way ends
-	err     error         // of the last one
+	due     bool          // the CPE is to be read as a whole
 }
 
 func (d *discovery) init() { d.quiet = true }
@@ -38,6 +38,10 @@ func (a *Agent) discover() {
 	}
 	done := make(chan struct{})
 	a.disc.running, a.disc.done = true, done
+	if !a.disc.due {
+		a.disc.due = true
+		a.changed()
+	}
 	dev := a.dev
 	release := dev.Hold()
 	ok := a.host.spawn(func(ctx context.Context) {
@@ -68,16 +72,19 @@ func (a *Agent) patient(dev Device) caller {
 
 // discovered notes the end of a discovery. The lock is held.
 func (a *Agent) discovered(err error, took time.Duration) {
-	a.disc.running, a.disc.err = false, err
+	a.disc.running = false
 	if err != nil {
 		a.log.Info("discovery of a CPE failed; it is repeated in its next session", zap.Error(err))
 		return
 	}
-	a.disc.known, a.disc.quiet = true, false
+	a.disc.known, a.disc.quiet, a.disc.due = true, false, false
 	a.log.Info("CPE discovered", zap.Duration("took", took), zap.Int("objects", len(a.view.Supported().Objects)))
 	a.subs.remember(a)
 	a.reconcileAttributes()
 	a.changed()
+	if !a.inSession {
+		a.keepTreeSoon()
+	}
 }
 
 // discoverAll reads the CPE's names and then all values.
@@ -107,7 +114,7 @@ func (a *Agent) tookNames(root model.Root, infos []cwmp.ParameterInfo, departed 
 		return false
 	}
 	a.fresh.forget()
-	clear(a.fresh.refused)
+	a.fresh.accept()
 	if a.view == nil || a.view.Root() != root {
 		a.view = model.NewView(a.host.opts.Rules, root, a.inst)
 	}

@@ -6,18 +6,18 @@ package agent
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
-	"github.com/uspgate/uspgate/usp"
 )
 
-// Failures of Deliver.
+// Failures of Deliver and Attach.
 var (
 	// ErrUnknownAgent: the Record is for no Agent of this Host.
 	ErrUnknownAgent = errors.New("agent: no such Virtual Agent")
@@ -25,6 +25,9 @@ var (
 	ErrInboxFull = errors.New("agent: inbox full")
 	// ErrClosed: Run has returned.
 	ErrClosed = errors.New("agent: closed")
+
+	// errAsleep: the Agent has left the memory; there is another by now.
+	errAsleep = errors.New("agent: asleep")
 )
 
 // Device is all that a Virtual Agent needs of the CWMP side of its CPE.
@@ -40,10 +43,14 @@ type Device interface {
 	// Hold keeps an open session from ending between two Calls, for a bounded
 	// time, until release is called.
 	Hold() (release func())
+	// Retire lets go of the Device, which is not used any more if it returns true.
+	// It returns false while something is in hand: a session, a Call, a Hold.
+	Retire() bool
 }
 
-// Host holds all Virtual Agents of the process. All its methods are safe for
-// concurrent use.
+// Host holds all Virtual Agents of the process: those that have something to do
+// in memory, the others with the Keeper. All its methods are safe for concurrent
+// use.
 type Host struct {
 	opts    Options
 	log     *zap.Logger
@@ -52,21 +59,26 @@ type Host struct {
 	started time.Time
 	timers  timers
 
-	mu       sync.RWMutex
-	byID     map[usp.EndpointID]*Agent
-	byDevice map[cwmp.DeviceID]*Agent
+	notifies atomic.Uint64 // msg_ids given
+	left     []leftover    // by a previous process
+
+	registry registry
 
 	jobsMu sync.Mutex
 	jobs   []func(context.Context)
 	// closing refuses new Records, closed also new jobs.
 	closing, closed bool
 	wake            chan struct{} // capacity 1
+	ended           chan struct{} // closed with closing
 }
 
 // NewHost returns a Host without Agents. It works while Run does.
 func NewHost(opts Options) (*Host, error) {
 	if opts.Send == nil || opts.Rules == nil {
 		return nil, errors.New("agent: Options.Send and Options.Rules are required")
+	}
+	if opts.Keeper != nil && opts.Device == nil {
+		return nil, errors.New("agent: Options.Keeper wants Options.Device")
 	}
 	opts.fill()
 	m, err := newMetrics(opts.Metrics)
@@ -75,13 +87,19 @@ func NewHost(opts Options) (*Host, error) {
 	}
 	h := &Host{
 		opts: opts, log: opts.Log, metrics: m, started: time.Now(),
-		byID:     make(map[usp.EndpointID]*Agent),
-		byDevice: make(map[cwmp.DeviceID]*Agent),
-		wake:     make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
+	h.registry.init(opts.MaxAwake)
 	h.schema = newSchema()
 	if h.opts.Journal == nil {
 		h.opts.Journal = device.NewMemoryJournal(device.MemoryOptions{})
+	}
+	err = h.opts.Journal.Unanswered(func(k device.Key, e device.Entry) bool {
+		h.left = append(h.left, leftover{k, e.State})
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("agent: reading the journal: %w", err)
 	}
 	return h, nil
 }
@@ -92,6 +110,8 @@ func NewHost(opts Options) (*Host, error) {
 func (h *Host) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer func() { h.drain(ctx, &wg) }()
+	h.sweepLater()
+	h.spawn(h.recover)
 	clock := time.NewTimer(time.Hour)
 	defer clock.Stop()
 	for {
@@ -148,6 +168,8 @@ func (h *Host) drain(ctx context.Context, wg *sync.WaitGroup) {
 	h.jobsMu.Lock()
 	h.closing = true
 	h.jobsMu.Unlock()
+	close(h.ended)
+	defer h.keepAll()
 	for {
 		for _, job := range h.takeJobs() {
 			wg.Go(func() { job(ctx) })
@@ -170,75 +192,4 @@ func (h *Host) after(d time.Duration, f func()) *timer {
 		h.nudge()
 	}
 	return tm
-}
-
-// Attach returns the Agent of a CPE, made at the first call for its identity;
-// a later call gives the Agent d as its new way to the CPE. The Endpoint ID is
-// that of EndpointIDFor, unless another CPE has it already: then it is a
-// uuid::, and both are reported.
-func (h *Host) Attach(d Device) *Agent {
-	key := d.Identity().Key()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if a := h.byDevice[key]; a != nil {
-		a.setDevice(d)
-		return a
-	}
-	id := EndpointIDFor(key)
-	if other := h.byID[id]; other != nil {
-		h.metrics.collisions.Inc()
-		h.log.Warn("two CPE would have the same Endpoint ID; the first one keeps it",
-			zap.String("endpoint_id", string(id)), zap.String("first", other.identity.String()),
-			zap.String("second", key.String()), zap.String("second_endpoint_id", string(uuidFor(key))))
-		id = uuidFor(key)
-	}
-	a := newAgent(h, id, d)
-	h.byDevice[key], h.byID[id] = a, a
-	return a
-}
-
-// Agent returns the Agent with that Endpoint ID, nil if there is none.
-func (h *Host) Agent(id usp.EndpointID) *Agent {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	return h.byID[id]
-}
-
-// Agents returns all Agents, sorted by Endpoint ID.
-func (h *Host) Agents() []*Agent {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	all := make([]*Agent, 0, len(h.byID))
-	for _, a := range h.byID {
-		all = append(all, a)
-	}
-	slices.SortFunc(all, func(a, b *Agent) int {
-		if a.id < b.id {
-			return -1
-		}
-		return 1
-	})
-	return all
-}
-
-// Deliver takes a Record addressed to one of the Agents. It never blocks. Done
-// is called exactly once if Deliver returns nil: with nil when the Message was
-// answered, journalled or ignored as the rules want it, otherwise with why it
-// was not. If Deliver returns an error (ErrUnknownAgent, ErrInboxFull,
-// ErrClosed), nothing was taken and done is not called. Done may be nil.
-func (h *Host) Deliver(rec usp.Record, done func(error)) error {
-	a := h.Agent(rec.Header().To)
-	if a == nil {
-		return ErrUnknownAgent
-	}
-	h.jobsMu.Lock()
-	closed := h.closing
-	h.jobsMu.Unlock()
-	if closed {
-		return ErrClosed
-	}
-	if done == nil {
-		done = func(error) {}
-	}
-	return a.receive(rec, done)
 }

@@ -78,6 +78,9 @@ func (a *Agent) accept(r *request) error {
 	a.lock()
 	defer a.unlock()
 	key := requestKey{r.from, r.id}
+	if a.asleep {
+		return errAsleep
+	}
 	if a.lanes.inFlight[key] {
 		a.outcomes = append(a.outcomes, func() { r.settle(nil) })
 		return nil
@@ -113,6 +116,9 @@ func (r *request) write(ctx context.Context, rpc cwmp.Request) (cwmp.Response, e
 	a := r.agent
 	var number atomic.Uint64 // 0 until it leaves
 	resp, err := r.call(device.OnWire(ctx, func() error {
+		if err := a.Commit(); err != nil { // what is expected to come of it, a boot say
+			return err
+		}
 		if err := a.host.opts.Journal.OnWire(r.journalKey()); err != nil {
 			return fmt.Errorf("agent: journal: %w", err)
 		}
@@ -223,10 +229,18 @@ func (r *request) reply(ctx context.Context) (payload []byte, result string) {
 		return r.encode(errorMsg(&usp.Error{Code: usp.CodeInternalError, Text: "the journal is not available"})), "error"
 	case entry.State == device.StateAnswered:
 		return entry.Reply, "repeated"
-	case entry.State == device.StateOnWire: // a previous process died over it
-		payload, result = r.encode(errorMsg(outcomeUnknown("", "the gateway restarted while it was being done"))), "unknown"
-	default: // new, or queued when a previous process died: nothing has left
+	case entry.State != device.StateNew: // a previous process died over it; see recover
+		if entry.State == device.StateOnWire {
+			r.agent.doubtAll()
+		}
+		payload, result = r.encode(errorMsg(leftBehind(entry.State))), "unknown"
+	default:
 		payload, result = r.execute(ctx)
+	}
+	if err := r.agent.Commit(); err != nil {
+		r.agent.log.Error("what a request has changed is not saved", zap.Error(err))
+		payload, result = r.encode(errorMsg(outcomeUnknown("",
+			"it was done, but the gateway could not save what it changed, and may forget it"))), "unknown"
 	}
 	if err := r.agent.host.opts.Journal.Answer(key, payload); err != nil {
 		r.agent.log.Error("the journal does not take a reply", zap.Error(err))
@@ -269,8 +283,13 @@ func (r *request) encode(body *uspmsg.Body) []byte {
 	}
 	// A CPE may send what is no UTF-8.
 	r.agent.log.Warn("an answer could not be encoded", zap.Error(err))
-	e := errorMsg(&usp.Error{Code: usp.CodeInternalError, Text: "the answer cannot be encoded"})
-	payload, err = marshal.Marshal(&uspmsg.Msg{Header: &uspmsg.Header{MsgId: r.id}, Body: e})
+	return encodeError(r.id, &usp.Error{Code: usp.CodeInternalError, Text: "the answer cannot be encoded"})
+}
+
+// encodeError makes the Error that answers the Message msgID.
+func encodeError(msgID string, e *usp.Error) []byte {
+	header := &uspmsg.Header{MsgId: msgID, MsgType: uspmsg.Header_ERROR}
+	payload, err := marshal.Marshal(&uspmsg.Msg{Header: header, Body: errorMsg(e)})
 	if err != nil {
 		return nil
 	}

@@ -31,8 +31,9 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 	case boot != nil:
 		a.fresh.forget()
 		a.attrs.forget(in.HasEvent(cwmp.EventBootstrap))
+		a.changed()
 		a.discover()
-	case !a.disc.known || a.disc.err != nil:
+	case !a.disc.known || a.disc.due:
 		a.discover()
 	case len(a.unsure) > 0:
 		a.readBack()
@@ -56,10 +57,6 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 // the CPE itself reports as changed is told, where its old value is not known or
 // differs [R-NOT.0]. Of the parameters that every Inform has, some may not have
 // changed.
-//
-// Deviation: a Subscription with Persistent=true does not outlive the gateway
-// yet, because the State of the Agents is not stored: its Controller has to make
-// it again after a restart, and what changed meanwhile is not told.
 func (a *Agent) observe(in *cwmp.Inform) {
 	news := make(map[string]bool) // of the CPE's names
 	for i := range in.Params {
@@ -119,6 +116,7 @@ func (a *Agent) learnRoot(in *cwmp.Inform) {
 			a.log.Warn("the CPE has changed its data model", zap.Stringer("root", root))
 			a.inst = model.NewInstanceMap()
 			a.disc.known, a.disc.quiet = false, true
+			a.changed()
 		}
 		a.view = model.NewView(a.host.opts.Rules, root, a.inst)
 		return
@@ -154,6 +152,7 @@ func (a *Agent) TransferComplete(tc *cwmp.TransferComplete) {
 func (a *Agent) SessionEnded(cause error) {
 	a.lock()
 	a.inSession = false
+	a.keepTreeSoon()
 	a.unlock()
 	if cause != nil {
 		a.log.Debug("CWMP session ended early", zap.Error(cause))
@@ -170,6 +169,7 @@ func (a *Agent) doubt(objects ...string) {
 	for _, o := range objects {
 		a.unsure[o] = true
 	}
+	a.changed()
 	if a.inSession && a.view != nil {
 		a.readBack()
 	}
@@ -185,18 +185,26 @@ func (a *Agent) readBack() {
 		names = append(names, a.countSources(o)...)
 	}
 	names = withoutCovered(names)
+	for _, o := range objects {
+		a.reading[o] = true
+	}
 	clear(a.unsure)
 	dev := a.dev
 	release := dev.Hold()
 	ok := a.host.spawn(func(ctx context.Context) {
 		defer release()
-		if err := a.read(ctx, a.patient(dev), names).any(); err != nil {
-			a.log.Info("reading back after a write of unknown outcome failed; the next session tries again", zap.Error(err))
-			a.lock()
-			defer a.unlock()
-			for _, o := range objects {
+		err := a.read(ctx, a.patient(dev), names).any()
+		a.lock()
+		defer a.unlock()
+		for _, o := range objects {
+			delete(a.reading, o)
+			if err != nil {
 				a.unsure[o] = true
 			}
+		}
+		a.changed()
+		if err != nil {
+			a.log.Info("reading back after a write of unknown outcome failed; the next session tries again", zap.Error(err))
 		}
 	})
 	if !ok {

@@ -27,8 +27,8 @@ func (j staleJournal) Begin(k device.Key) (device.Entry, error) {
 	return e, err
 }
 
-// What a previous process left behind: a request whose RPC was on the wire is
-// not done again, one that had not left is.
+// What a previous process left behind is not done again, whether its RPC was on
+// the wire or had not left: the Controller is told as much.
 func TestJournalOfAPreviousProcess(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -38,7 +38,7 @@ func TestJournalOfAPreviousProcess(t *testing.T) {
 		calls   int
 	}{
 		{"on the wire", staleJournal{state: device.StateOnWire}, 7800, 0},
-		{"queued", staleJournal{state: device.StateQueued}, 0, 1},
+		{"queued", staleJournal{state: device.StateQueued}, 7003, 0},
 		{"busy", staleJournal{err: device.ErrBusy}, 7005, 0},
 		{"broken", staleJournal{err: errors.New("disk full")}, 7003, 0},
 	} {

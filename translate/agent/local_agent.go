@@ -4,11 +4,9 @@
 package agent
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
-
-	"go.uber.org/zap"
+	"time"
 
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
@@ -47,14 +45,14 @@ func agentObjects() []*localObject {
 
 // restore fills the local tree: from the stored state, and with what the
 // configuration says. The lock is held.
-func (a *Agent) restore(s *State) {
-	a.local.load(s)
+func (a *Agent) restore(s *State, tree *Tree) {
+	restarted := a.slept.IsZero()
+	dirty := s == nil
 	if s != nil {
-		a.boot.firmware = s.Firmware
-		if err := json.Unmarshal(s.Instances, a.inst); len(s.Instances) > 0 && err != nil {
-			a.log.Error("the stored instance map is not readable; rows are numbered anew", zap.Error(err))
-		}
+		dirty = a.local.load(s, restarted)
+		a.remember(s)
 	}
+	a.plant(tree)
 	t := a.local.begin()
 	a.restoreMTPs(t)
 	a.restoreTrust(t)
@@ -64,9 +62,19 @@ func (a *Agent) restore(s *State) {
 	if a.local.rows[firmwareTable] == nil {
 		t.add(firmwareTable, "")
 	}
+	dirty = dirty || len(t.undo) > 0
 	t.undo, t.changes = nil, nil // nobody has subscribed yet
+	a.saving.instances, a.saving.planted = a.inst.Revision(), a.revision()
+	if s != nil {
+		a.resumeNotifies(s.Pending, restarted)
+	}
 	a.loadSubscriptions()
-	a.resumeTimers()
+	a.resumeTimers(restarted)
+	a.resumeOnBoarding()
+	a.slept = time.Time{}
+	if dirty {
+		a.changed()
+	}
 }
 
 // restoreMTPs makes one row for each MTP of the configuration.

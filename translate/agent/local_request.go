@@ -62,7 +62,7 @@ func (a *Agent) setRequest(row, status string) {
 }
 
 func (a *Agent) dropRequest(row string) {
-	a.host.timers.stop(a.scheduled[row])
+	a.stop(a.scheduled[row])
 	delete(a.scheduled, row)
 	if !a.local.exists(row) {
 		return

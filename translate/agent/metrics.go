@@ -15,6 +15,9 @@ type metrics struct {
 	collisions prometheus.Counter
 	notifies   *prometheus.CounterVec // type
 	dropped    prometheus.Counter
+	awake      prometheus.Gauge
+	roused     prometheus.Counter
+	unsaved    prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -37,11 +40,23 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Help: "Notifies given up: expired, or too many waiting for their response.",
 		}),
 	}
+	m.awake = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "uspgate_translate_agents_awake", Help: "Virtual Agents in memory.",
+	})
+	m.roused = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "uspgate_translate_agents_woken_total", Help: "Virtual Agents taken into memory.",
+	})
+	m.unsaved = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "uspgate_translate_save_failures_total",
+		Help: "Attempts to save what a Virtual Agent has to remember that failed.",
+	})
 	if r == nil {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.translated, m.unmapped, m.collisions, m.notifies, m.dropped} {
+	for _, c := range []prometheus.Collector{
+		m.translated, m.unmapped, m.collisions, m.notifies, m.dropped, m.awake, m.roused, m.unsaved,
+	} {
 		errs = append(errs, r.Register(c))
 	}
 	return m, errors.Join(errs...)

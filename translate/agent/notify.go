@@ -17,7 +17,6 @@ import (
 
 // outbound is the Notifies of one Agent that wait for their NotifyResp.
 type outbound struct {
-	count   uint64 // of msg_ids given
 	pending map[requestKey]*pending
 }
 
@@ -54,8 +53,7 @@ func (a *Agent) notify(s *subscription, n *uspmsg.Notify) {
 
 // sendNotify posts a Notify and counts it. The lock is held.
 func (a *Agent) sendNotify(to usp.EndpointID, n *uspmsg.Notify) *pending {
-	a.notes.count++
-	id := "n" + strconv.FormatInt(a.host.started.UnixMilli(), 36) + "-" + strconv.FormatUint(a.notes.count, 10)
+	id := "n" + strconv.FormatInt(a.host.started.UnixMilli(), 36) + "-" + strconv.FormatUint(a.host.notifies.Add(1), 10)
 	payload := a.postMsg(to, &uspmsg.Msg{
 		Header: &uspmsg.Header{MsgId: id, MsgType: uspmsg.Header_NOTIFY},
 		Body: &uspmsg.Body{MsgBody: &uspmsg.Body_Request{
@@ -96,25 +94,30 @@ func (a *Agent) await(p *pending) {
 		return
 	}
 	a.notes.pending[p.key] = p
+	a.changed()
 	a.armRetry(p)
 }
 
 // armRetry waits for the time that USP-retry wants [R-NOT.2, R-NOT.3].
 func (a *Agent) armRetry(p *pending) {
 	p.tries++
-	wait := a.retryWait(p.key.from, p.tries)
+	a.saving.dirty = true // worth saving with the next thing that is
+	a.retryIn(p, a.retryWait(p.key.from, p.tries))
+}
+
+// retryIn sends the Notify again after wait, or gives it up when it expires.
+func (a *Agent) retryIn(p *pending, wait time.Duration) {
 	if !p.expires.IsZero() {
 		wait = min(wait, time.Until(p.expires))
 	}
-	p.timer = a.host.after(wait, func() {
-		a.lock()
-		defer a.unlock()
+	p.timer = a.after(wait, func() {
 		if a.notes.pending[p.key] != p {
 			return
 		}
 		if !p.expires.IsZero() && !time.Now().Before(p.expires) {
 			a.host.metrics.dropped.Inc()
 			delete(a.notes.pending, p.key)
+			a.changed()
 			return
 		}
 		a.postPayload(p.key.from, p.payload)
@@ -142,7 +145,8 @@ func (a *Agent) notifyAnswered(from usp.EndpointID, msgID string) {
 		return
 	}
 	delete(a.notes.pending, p.key)
-	a.host.timers.stop(p.timer)
+	a.changed()
+	a.stop(p.timer)
 	if p.row == "" {
 		a.onBoardAnswered(from)
 	}
@@ -154,7 +158,42 @@ func (a *Agent) dropOrphans() {
 	for key, p := range a.notes.pending {
 		if p.row != "" && (!a.local.isTrue(p.row+"Enable") || !a.local.isTrue(p.row+"NotifRetry")) {
 			delete(a.notes.pending, key)
-			a.host.timers.stop(p.timer)
+			a.stop(p.timer)
+			a.changed()
+		}
+	}
+}
+
+// kept returns what is to be stored of the Notifies, in no order.
+func (o *outbound) kept() []PendingNotify {
+	var all []PendingNotify
+	for key, p := range o.pending {
+		k := PendingNotify{
+			To: key.from, MsgID: key.id, Row: p.row, Payload: p.payload, Tries: p.tries, Due: p.timer.at.Unix(),
+		}
+		if !p.expires.IsZero() {
+			k.Expires = p.expires.Unix()
+		}
+		all = append(all, k)
+	}
+	return all
+}
+
+// resumeNotifies goes on with the Notifies of before; a restart of the gateway
+// counts the tries anew [R-NOT.4].
+func (a *Agent) resumeNotifies(list []PendingNotify, restarted bool) {
+	for i := range list {
+		k := &list[i]
+		p := &pending{key: requestKey{k.To, k.MsgID}, row: k.Row, payload: k.Payload, tries: k.Tries}
+		if k.Expires != 0 {
+			p.expires = time.Unix(k.Expires, 0)
+		}
+		a.notes.pending[p.key] = p
+		if restarted {
+			p.tries = 0
+			a.armRetry(p)
+		} else {
+			a.retryIn(p, time.Until(time.Unix(k.Due, 0)))
 		}
 	}
 }

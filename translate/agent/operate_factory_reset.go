@@ -16,6 +16,7 @@ func (a *Agent) operateFactoryReset(c *call) {
 	a.lock()
 	before := a.boot.ordered
 	a.boot.ordered = &bootOrder{command: c.cmd.name, cause: causeRemoteFactoryReset, key: c.key, reason: c.args["Reason"]}
+	a.changed()
 	a.unlock()
 	if _, err := c.send(&cwmp.FactoryReset{}); err != nil {
 		c.err = commandError(err)

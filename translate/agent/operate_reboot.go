@@ -20,6 +20,7 @@ func (a *Agent) operateReboot(c *call) {
 	a.lock()
 	before := a.boot.ordered
 	a.boot.ordered = &bootOrder{command: c.cmd.name, cause: causeRemoteReboot, key: c.key, reason: c.args["Reason"]}
+	a.changed()
 	a.unlock()
 	if _, err := c.send(&cwmp.Reboot{CommandKey: wireKey(c.key)}); err != nil {
 		c.err = commandError(err)
@@ -36,6 +37,7 @@ func (a *Agent) bootNotOrdered(err *usp.Error, before *bootOrder) {
 	a.lock()
 	defer a.unlock()
 	a.boot.ordered = before
+	a.changed()
 }
 
 // wireKey shortens a command_key to what a CWMP CommandKey holds.

@@ -31,6 +31,7 @@ func (a *Agent) operateScheduleTimer(c *call) {
 	defer a.unlock()
 	a.setRequest(row, requestActive)
 	a.local.values[row+hiddenDue] = strconv.FormatInt(time.Now().Unix()+int64(seconds), 10)
+	a.changed()
 	a.armScheduleTimer(row, time.Duration(seconds)*time.Second)
 }
 
@@ -39,24 +40,24 @@ func (a *Agent) operateScheduleTimer(c *call) {
 const hiddenDue = "+Due"
 
 func (a *Agent) armScheduleTimer(row string, wait time.Duration) {
-	a.scheduled[row] = a.host.after(wait, func() {
-		a.lock()
-		defer a.unlock()
+	a.scheduled[row] = a.after(wait, func() {
 		if a.local.exists(row) && a.local.get(row+"Status") == requestActive {
 			a.closeRequest(row, map[string]string{}, nil)
 		}
 	})
 }
 
-// resumeTimers goes on with the timers of before the restart: ScheduleTimer()
-// persists. Requests of every other command end with the gateway.
-func (a *Agent) resumeTimers() {
+// resumeTimers goes on with the timers of before: ScheduleTimer() persists. After
+// a restart, a command that had been accepted and of which nothing is known any
+// more has failed, and whoever waits for it is told.
+func (a *Agent) resumeTimers(restarted bool) {
 	a.local.each(requestTable, func(row string) {
 		due, err := strconv.ParseInt(a.local.values[row+hiddenDue], 10, 64)
-		if err != nil {
-			a.dropRequest(row)
-			return
+		switch {
+		case err == nil:
+			a.armScheduleTimer(row, time.Until(time.Unix(due, 0)))
+		case restarted:
+			a.closeRequest(row, nil, invalid(usp.CodeCommandFailure, "", "the gateway restarted before it was done"))
 		}
-		a.armScheduleTimer(row, time.Until(time.Unix(due, 0)))
 	})
 }

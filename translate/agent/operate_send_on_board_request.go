@@ -4,6 +4,9 @@
 package agent
 
 import (
+	"strconv"
+	"time"
+
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/uspmsg"
 )
@@ -63,11 +66,33 @@ func (a *Agent) onBoardAnswered(to usp.EndpointID) {
 	if row == "" || wait == 0 || a.local.isTrue(row+"OnBoardingComplete") {
 		return
 	}
-	a.host.after(wait, func() {
-		a.lock()
-		defer a.unlock()
-		if a.local.exists(row) && !a.local.isTrue(row+"OnBoardingComplete") {
-			a.onBoard(to)
+	a.local.values[row+hiddenOnBoard] = strconv.FormatInt(time.Now().Add(wait).Unix(), 10)
+	a.changed()
+	a.onBoardAfter(row, wait)
+}
+
+// hiddenOnBoard is when an OnBoardRequest is to be sent once more, in seconds of
+// Unix time: stored with the row, and no parameter of it.
+const hiddenOnBoard = "+OnBoard"
+
+func (a *Agent) onBoardAfter(row string, wait time.Duration) {
+	a.after(wait, func() {
+		if !a.local.exists(row) {
+			return
+		}
+		delete(a.local.values, row+hiddenOnBoard)
+		a.changed()
+		if !a.local.isTrue(row + "OnBoardingComplete") {
+			a.onBoard(usp.EndpointID(a.local.get(row + "EndpointID")))
+		}
+	})
+}
+
+// resumeOnBoarding goes on with what was to be sent once more.
+func (a *Agent) resumeOnBoarding() {
+	a.local.each(controllerTable, func(row string) {
+		if due, err := strconv.ParseInt(a.local.values[row+hiddenOnBoard], 10, 64); err == nil {
+			a.onBoardAfter(row, time.Until(time.Unix(due, 0)))
 		}
 	})
 }

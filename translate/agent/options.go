@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
 	"github.com/uspgate/uspgate/usp"
@@ -33,6 +34,11 @@ const (
 	DefaultSubscriptions = 256
 	// DefaultPending is how many Notifies of one Agent wait for their response.
 	DefaultPending = 256
+	// DefaultIdle is how long an Agent that has nothing in hand stays in memory,
+	// DefaultMaxAwake how many Agents are, with about DefaultMaxAwakeBytes.
+	DefaultIdle          = 2 * time.Minute
+	DefaultMaxAwake      = 10_000
+	DefaultMaxAwakeBytes = 512 << 20
 	// DefaultControllers is how many Controllers one Agent learns. The one that
 	// was silent longest makes room for another, unless it has left a
 	// Subscription, a Request or BootParameters.
@@ -71,11 +77,19 @@ type Options struct {
 	// allow_partial=false, as [R-DEL.1] says; the default follows TP-469 1.25
 	// and answers an empty success.
 	StrictDelete bool
-	// Restore returns what Agent.State gave before the restart, nil for none.
-	Restore func(usp.EndpointID) *State
-	// Changed is called when State of an Agent has changed in a way worth
-	// storing. It must not block, nor call the Agent.
-	Changed func(usp.EndpointID)
+	// Keeper keeps the Agents while they sleep and over a restart; nil: they are in
+	// memory for ever. Device, required with it, returns the way to a CPE that is
+	// kept; it may block as the Keeper does.
+	Keeper Keeper
+	Device func(cwmp.DeviceID) (Device, error)
+	// Idle is how long an Agent that has nothing in hand stays in memory; 0 means
+	// DefaultIdle. MaxAwake and MaxAwakeBytes bound how many are, and about how many
+	// bytes they have: past them those that were used longest ago fall asleep as soon
+	// as they have nothing in hand, and what would wake another waits. 0 means the
+	// Default of the same name.
+	Idle          time.Duration
+	MaxAwake      int
+	MaxAwakeBytes int64
 
 	// Inbox, Paths, Requested, MaxResponse, Subscriptions, Pending and
 	// LearnedControllers bound each Agent; 0 means the Default of the same name.
@@ -114,6 +128,13 @@ func (o *Options) fill() {
 	def(&o.Subscriptions, DefaultSubscriptions)
 	def(&o.Pending, DefaultPending)
 	def(&o.LearnedControllers, DefaultControllers)
+	def(&o.MaxAwake, DefaultMaxAwake)
+	if o.MaxAwakeBytes <= 0 {
+		o.MaxAwakeBytes = DefaultMaxAwakeBytes
+	}
+	if o.Idle <= 0 {
+		o.Idle = DefaultIdle
+	}
 	if o.Deadline <= 0 {
 		o.Deadline = DefaultDeadline
 	}

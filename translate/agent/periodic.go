@@ -4,6 +4,8 @@
 package agent
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/uspgate/uspgate/usp"
@@ -29,8 +31,9 @@ func (a *Agent) armPeriodic() {
 	for row, p := range a.subs.periodic {
 		if !wanted[row] || p.interval != a.local.seconds(row+"PeriodicNotifInterval") ||
 			p.phase != a.local.get(row+"PeriodicNotifTime") {
-			a.host.timers.stop(p.timer)
+			a.stop(p.timer)
 			delete(a.subs.periodic, row)
+			delete(a.local.values, row+hiddenPhase)
 		}
 	}
 	for row := range wanted {
@@ -44,22 +47,45 @@ func (a *Agent) armPeriodic() {
 	}
 }
 
+// hiddenPhase is from when on the intervals are counted of a Controller whose
+// PeriodicNotifTime is the Unknown Time, in seconds of Unix time, and the interval:
+// stored with the row, and no parameter of it.
+const hiddenPhase = "+Phase"
+
 // nextPeriodic waits for the next event: at a whole number of intervals from
-// PeriodicNotifTime, or from now on if that is the Unknown Time.
+// PeriodicNotifTime, or from now on if that is the Unknown Time. One that was due
+// while the Agent slept is due now.
 func (a *Agent) nextPeriodic(row string, p *periodic) {
-	wait := p.interval
-	if at, err := time.Parse(time.RFC3339, p.phase); err == nil && at.Year() > 1 {
-		wait = untilNext(time.Now(), at, p.interval)
+	now := time.Now()
+	from := now
+	if !a.slept.IsZero() {
+		from = a.slept
 	}
-	p.timer = a.host.after(wait, func() {
-		a.lock()
-		defer a.unlock()
+	at, err := time.Parse(time.RFC3339, p.phase)
+	if err != nil || at.Year() <= 1 {
+		at = a.phase(row, p.interval)
+	}
+	p.timer = a.after(from.Add(untilNext(from, at, p.interval)).Sub(now), func() {
 		if a.subs.periodic[row] != p {
 			return
 		}
 		a.emitEvent(localRoot, "Periodic!", map[string]string{}, usp.EndpointID(a.local.get(row+"EndpointID")), nil)
 		a.nextPeriodic(row, p)
 	})
+	p.timer.every = p.interval
+}
+
+// phase returns when the intervals of a Controller began, and begins them now if
+// they have not.
+func (a *Agent) phase(row string, interval time.Duration) time.Time {
+	of, at, _ := strings.Cut(a.local.values[row+hiddenPhase], "@")
+	if began, err := strconv.ParseInt(at, 10, 64); err == nil && of == interval.String() {
+		return time.Unix(began, 0)
+	}
+	now := time.Now()
+	a.local.values[row+hiddenPhase] = interval.String() + "@" + strconv.FormatInt(now.Unix(), 10)
+	a.changed()
+	return now
 }
 
 // untilNext returns how long it is from now to the next whole number of intervals

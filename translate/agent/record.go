@@ -23,6 +23,9 @@ const supportedVersions = "1.0,1.1,1.2,1.3,1.4"
 
 // receive takes one Record for this Agent. See Host.Deliver.
 func (a *Agent) receive(rec usp.Record, done func(error)) error {
+	if a.isAsleep() {
+		return errAsleep
+	}
 	hdr := rec.Header()
 	from := usp.EndpointID(strings.Clone(string(hdr.From)))
 	if !isEndpoint(from) || from == a.id {
@@ -40,6 +43,13 @@ func (a *Agent) receive(rec usp.Record, done func(error)) error {
 	return nil
 }
 
+// isAsleep reports whether the Agent has left the memory.
+func (a *Agent) isAsleep() bool {
+	a.lock()
+	defer a.unlock()
+	return a.asleep
+}
+
 func isEndpoint(id usp.EndpointID) bool {
 	_, err := usp.ParseEndpointID(string(id))
 	return err == nil
@@ -54,7 +64,12 @@ func (a *Agent) noteVersion(from usp.EndpointID, version string) {
 	if len(a.versions) >= maxVersions {
 		clear(a.versions)
 	}
-	a.versions[from] = version
+	if a.versions[from] != version {
+		a.versions[from] = version
+		if a.controllerRow(from) != "" {
+			a.changed()
+		}
+	}
 }
 
 // refuseSession answers a session-context Record with a DisconnectRecord

@@ -23,6 +23,7 @@ type ledger struct {
 	refused map[string]bool
 	// batch is how many names this CPE takes at once; it only shrinks.
 	batch int
+	rev   uint64 // counts the changes
 }
 
 func (l *ledger) init() {
@@ -32,7 +33,27 @@ func (l *ledger) init() {
 }
 
 // forget makes everything stale.
-func (l *ledger) forget() { clear(l.at) }
+func (l *ledger) forget() {
+	if len(l.at) > 0 {
+		clear(l.at)
+		l.rev++
+	}
+}
+
+// refuse notes a name that the CPE does not give, accept that it may give all.
+func (l *ledger) refuse(name string) {
+	if len(l.refused) < maxLedger && !l.refused[name] {
+		l.refused[name] = true
+		l.rev++
+	}
+}
+
+func (l *ledger) accept() {
+	if len(l.refused) > 0 {
+		clear(l.refused)
+		l.rev++
+	}
+}
 
 // maxLedger bounds the ledger: past it the past is forgotten, which costs reads
 // and nothing else.
@@ -43,6 +64,7 @@ func (l *ledger) note(name string, now time.Time) {
 		clear(l.at)
 	}
 	l.at[name] = now
+	l.rev++
 }
 
 // isFresh reports whether name, or an object it is in, was read since then.
@@ -133,6 +155,7 @@ func (a *Agent) readBatch(ctx context.Context, call caller, names []string, fail
 		if isFault(err, cwmp.FaultResourcesExceeded, cwmp.FaultInternalError) {
 			a.lock()
 			a.fresh.batch = max(1, min(a.fresh.batch, half))
+			a.changed()
 			a.unlock()
 		}
 		if err := a.readBatch(ctx, call, names[:half], failed); err != nil {
@@ -185,8 +208,8 @@ func (a *Agent) unknownName(name string) {
 	defer a.unlock()
 	if cwmp.IsPartialPath(name) {
 		a.publish(a.view.SetValues([]string{name}, nil))
-	} else if len(a.fresh.refused) < maxLedger {
-		a.fresh.refused[name] = true
+	} else {
+		a.fresh.refuse(name)
 	}
 }
 

@@ -5,8 +5,8 @@ package agent_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +17,7 @@ import (
 	"github.com/uspgate/uspgate/cwmp"
 	cwmptrace "github.com/uspgate/uspgate/cwmp/trace"
 	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
 	"github.com/uspgate/uspgate/usp"
 	usptrace "github.com/uspgate/uspgate/usp/trace"
@@ -26,6 +27,9 @@ import (
 // rules are loaded once: they are immutable.
 var rules = sync.OnceValues(func() (*model.Rules, error) { return model.Load("") })
 
+// never keeps Agents in memory.
+const never = 1000 * time.Hour
+
 // rig is one Host with one Agent on a fakeCPE. What the Agent sends is kept in
 // a transcript and in a list.
 type rig struct {
@@ -34,6 +38,7 @@ type rig struct {
 	cpe   *fakeCPE
 	host  *agent.Host
 	agent *agent.Agent
+	shelf *shelf
 	end   func()
 	msgs  int // requests sent
 
@@ -51,13 +56,15 @@ type rig struct {
 
 func newRig(tb testing.TB, model string, options ...string) *rig {
 	tb.Helper()
-	r := &rig{t: tb, cpe: newCPE(tb, model), rpcs: true}
+	r := &rig{t: tb, cpe: newCPE(tb, model), rpcs: true, shelf: newShelf()}
 	loaded, err := rules()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	r.opts = agent.Options{
 		Send: r.take, Rules: loaded, SoftwareVersion: "test", Protocols: []string{"WebSocket"},
+		Journal: device.NewMemoryJournal(device.MemoryOptions{}), Keeper: r.shelf,
+		Device: func(cwmp.DeviceID) (agent.Device, error) { return r.cpe, nil }, Idle: never,
 	}
 	for _, o := range options {
 		r.option(o)
@@ -95,6 +102,8 @@ func (r *rig) option(o string) {
 		return d
 	}
 	switch name {
+	case "idle":
+		r.opts.Idle = duration()
 	case "freshness":
 		r.opts.Freshness = duration()
 	case "deadline":
@@ -135,6 +144,9 @@ func (r *rig) start() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	if err := host.Load(func(usp.EndpointID) error { return nil }); err != nil {
+		r.t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -143,11 +155,12 @@ func (r *rig) start() {
 			r.t.Errorf("got %v from Run, want nil", err)
 		}
 	}()
-	r.host, r.agent = host, host.Attach(r.cpe)
 	r.end = func() {
 		cancel()
 		<-done
 	}
+	r.host = host
+	r.agent = r.attach(r.cpe)
 }
 
 func (r *rig) stop() {
@@ -159,23 +172,33 @@ func (r *rig) stop() {
 	}
 }
 
-// restart is what a restart of the gateway is to the Agent: its State goes
-// through JSON. The options may differ then.
-func (r *rig) restart(options ...string) {
-	raw, err := json.Marshal(r.agent.State())
+// attach gives a CPE its Agent.
+func (r *rig) attach(d agent.Device) *agent.Agent {
+	r.t.Helper()
+	a, err := r.host.Attach(d)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.end()
-	for _, o := range options {
-		r.option(o)
+	return a
+}
+
+// restart is what a restart of the gateway is to the Agent. The options may
+// differ then; "killed" is no option: what was not saved by then is lost, nor is
+// "lost": what may be lost is.
+func (r *rig) restart(options ...string) {
+	if slices.Contains(options, "killed") {
+		r.shelf.kill()
 	}
-	r.opts.Restore = func(usp.EndpointID) *agent.State {
-		s := &agent.State{}
-		if err := json.Unmarshal(raw, s); err != nil {
-			r.t.Fatal(err)
+	r.end()
+	r.shelf.revive()
+	for _, o := range options {
+		switch o {
+		case "killed":
+		case "lost":
+			r.shelf.loseTrees()
+		default:
+			r.option(o)
 		}
-		return s
 	}
 	r.start()
 }

@@ -8,34 +8,83 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/uspgate/uspgate/translate/model"
 	"github.com/uspgate/uspgate/usp"
 )
 
-// State is what an Agent has to remember over a restart: its own part of the
-// data model and the instance numbers it gave to the rows of its CPE. It is
-// plain data, fit for JSON.
+// State is what an Agent has to remember while it sleeps and over a restart,
+// beside the Tree: its own part of the data model, the instance numbers it gave to
+// the rows of its CPE, and what it owes to others. It is plain data, fit for JSON.
 type State struct {
 	// Values are the stored parameters, by instantiated path.
 	Values map[string]string `json:"values"`
 	// Rows are the instance numbers and Next the last number given, by table.
 	Rows map[string][]uint32 `json:"rows"`
 	Next map[string]uint32   `json:"next"`
-	// Instances is the instance map of the CPE; as JSON; nil is an empty one.
+	// Instances is the instance map of the CPE, as JSON; nil is an empty one.
 	Instances json.RawMessage `json:"instances,omitempty"`
 	// Firmware is the SoftwareVersion of the last Inform.
 	Firmware string `json:"firmware,omitempty"`
+	// Ordered is a boot that a Controller has ordered and that was not seen yet.
+	Ordered *BootOrder `json:"ordered,omitempty"`
+	// Versions are the Record versions of the Controllers.
+	Versions map[usp.EndpointID]string `json:"versions,omitempty"`
+	// Pending are the Notifies that wait for their response.
+	Pending []PendingNotify `json:"pending,omitempty"`
+	// Watched are the CPE's names with active notification, Unwatchable those for
+	// which it refuses that.
+	Watched     []string `json:"watched,omitempty"`
+	Unwatchable []string `json:"unwatchable,omitempty"`
+	// Batch is how many names the CPE takes at once.
+	Batch int `json:"batch,omitempty"`
+	// Discover: the whole CPE is to be read in its next session. Unsure are the
+	// objects that are.
+	Discover bool     `json:"discover,omitempty"`
+	Unsure   []string `json:"unsure,omitempty"`
+	// Wakes are when the Agent has to be awake.
+	Wakes []Wake `json:"wakes,omitempty"`
+}
+
+// BootOrder is a reboot or reset that the CPE has accepted.
+type BootOrder struct {
+	Command string `json:"command"`
+	Cause   string `json:"cause"`
+	Key     string `json:"key,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// PendingNotify is a Notify that is sent again until it is answered.
+type PendingNotify struct {
+	To      usp.EndpointID `json:"to"`
+	MsgID   string         `json:"msg_id"`
+	Row     string         `json:"row,omitempty"` // of its Subscription
+	Payload []byte         `json:"payload"`       // the encoded Message
+	Tries   int            `json:"tries"`
+	// Due is when it is sent again, Expires when it is given up, in seconds of Unix
+	// time; 0 is never.
+	Due     int64 `json:"due"`
+	Expires int64 `json:"expires,omitempty"`
 }
 
 // State returns a copy of what is to be stored.
 func (a *Agent) State() *State {
 	a.lock()
 	defer a.unlock()
+	return a.state()
+}
+
+// state is State with the lock held.
+func (a *Agent) state() *State {
 	s := &State{
 		Values: maps.Clone(a.local.values), Next: maps.Clone(a.local.next), Rows: make(map[string][]uint32),
-		Firmware: a.boot.firmware,
+		Firmware: a.boot.firmware, Versions: make(map[usp.EndpointID]string), Batch: a.fresh.batch,
+		Discover: a.disc.due, Wakes: a.wakes(), Pending: a.notes.kept(),
+		Watched:     slices.Sorted(maps.Keys(a.attrs.set)),
+		Unwatchable: slices.Sorted(maps.Keys(a.attrs.refused)),
 	}
 	raw, err := json.Marshal(a.inst)
 	if err != nil {
@@ -45,34 +94,104 @@ func (a *Agent) State() *State {
 	for table, rows := range a.local.rows {
 		s.Rows[table] = slices.Clone(rows)
 	}
+	if o := a.boot.ordered; o != nil {
+		s.Ordered = &BootOrder{Command: o.command, Cause: o.cause, Key: o.key, Reason: o.reason}
+	}
+	for id, version := range a.versions {
+		if a.controllerRow(id) != "" { // not of strangers
+			s.Versions[id] = version
+		}
+	}
+	unsure := maps.Clone(a.unsure)
+	maps.Copy(unsure, a.reading)
+	s.Unsure = slices.Sorted(maps.Keys(unsure))
 	return s
 }
 
 // load takes a stored state. Controllers that the configuration does not have
 // any more are not taken, nor what they left: their commands and Subscriptions.
-// Nor are Subscriptions that are not Persistent: this is the Agent's restart.
-func (l *local) load(s *State) {
-	if s == nil {
-		return
-	}
+// Nor, after a restart, are Subscriptions that are not Persistent: it is the
+// Agent's. It reports whether anything was left out.
+func (l *local) load(s *State, restarted bool) (dropped bool) {
 	maps.Copy(l.values, s.Values)
 	maps.Copy(l.next, s.Next)
 	for table, rows := range s.Rows {
 		l.rows[table] = slices.Clone(rows)
 	}
+	drop := func(row string) {
+		l.drop(row)
+		dropped = true
+	}
 	l.each(controllerTable, func(row string) {
 		if id := strings.TrimSpace(l.get(row + "EndpointID")); id == "" || !l.agent.host.opts.mayControl(usp.EndpointID(id)) {
-			l.drop(row)
+			drop(row)
 		}
 	})
 	l.each(subscriptionTable, func(row string) {
-		if !l.isTrue(row+"Persistent") || !l.rowsExist(l.get(row+"Recipient")+".") {
-			l.drop(row)
+		if restarted && !l.isTrue(row+"Persistent") || !l.rowsExist(l.get(row+"Recipient")+".") {
+			drop(row)
 		}
 	})
 	l.each(requestTable, func(row string) {
 		if l.find(controllerTable, "EndpointID", l.get(row+"Originator")) == "" {
-			l.drop(row)
+			drop(row)
 		}
 	})
+	return dropped
+}
+
+// remember takes what a State holds beside the local tree. The lock is held.
+func (a *Agent) remember(s *State) {
+	a.boot.firmware = s.Firmware
+	if o := s.Ordered; o != nil {
+		a.boot.ordered = &bootOrder{command: o.Command, cause: o.Cause, key: o.Key, reason: o.Reason}
+	}
+	if err := json.Unmarshal(s.Instances, a.inst); len(s.Instances) > 0 && err != nil {
+		a.log.Error("the stored instance map is not readable; rows are numbered anew", zap.Error(err))
+	}
+	maps.Copy(a.versions, s.Versions)
+	for _, name := range s.Watched {
+		a.attrs.set[name] = true
+	}
+	for _, name := range s.Unwatchable {
+		a.attrs.refused[name] = true
+	}
+	if s.Batch > 0 {
+		a.fresh.batch = min(s.Batch, maxBatch)
+	}
+	a.disc.due = s.Discover
+	for _, o := range s.Unsure {
+		a.unsure[o] = true
+	}
+}
+
+// tree returns what is to be stored of the CPE's tree, nil if nothing is known.
+// The lock is held.
+func (a *Agent) tree() *Tree {
+	if a.view == nil {
+		return nil
+	}
+	t := &Tree{
+		Identity: a.identity, Firmware: a.boot.firmware, Shown: a.view.Snapshot(), Known: a.disc.known,
+		Read: make(map[string]int64, len(a.fresh.at)), Refused: slices.Sorted(maps.Keys(a.fresh.refused)),
+	}
+	for name, at := range a.fresh.at {
+		t.Read[name] = at.Unix()
+	}
+	return t
+}
+
+// plant takes a stored tree; what it shows is news to nobody. The lock is held.
+func (a *Agent) plant(t *Tree) {
+	if t == nil || t.Shown == nil {
+		return
+	}
+	a.view = model.Restore(a.host.opts.Rules, t.Shown, a.inst)
+	a.disc.known, a.disc.quiet = t.Known, !t.Known
+	for name, at := range t.Read {
+		a.fresh.note(name, time.Unix(at, 0))
+	}
+	for _, name := range t.Refused {
+		a.fresh.refused[name] = true
+	}
 }

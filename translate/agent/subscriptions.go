@@ -56,7 +56,7 @@ func (a *Agent) localChanged(changes []change) {
 func (a *Agent) loadSubscriptions() {
 	a.subs.list = a.subs.list[:0:0]
 	for _, tm := range a.subs.ttl {
-		a.host.timers.stop(tm)
+		a.stop(tm)
 	}
 	clear(a.subs.ttl)
 	a.local.each(subscriptionTable, func(row string) {
@@ -98,9 +98,7 @@ func (a *Agent) armTimeToLive(row string) {
 	if err != nil {
 		return
 	}
-	a.subs.ttl[row] = a.host.after(time.Until(made.Add(ttl)), func() {
-		a.lock()
-		defer a.unlock()
+	a.subs.ttl[row] = a.after(time.Until(made.Add(ttl)), func() {
 		if a.subs.ttl[row] == nil || !a.local.exists(row) {
 			return
 		}

@@ -20,6 +20,7 @@ type timers struct {
 // timer is one entry. The zero of *timer is a timer that was stopped.
 type timer struct {
 	at    time.Time
+	every time.Duration // in which it comes again, 0 if it does not
 	f     func()
 	index int // in the heap; -1 once it is out of it
 }

@@ -5,6 +5,7 @@ package device
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -37,7 +38,9 @@ type Device struct {
 	wake       *wake // nil if nobody calls the CPE
 	wakeAt     time.Time
 	wakePause  time.Duration
-	login      int // which of the logins to try
+	login      int  // which of the logins to try
+	unsaved    bool // known is not with the Keeper
+	retired    bool // has left the memory
 }
 
 // Status is a snapshot of a Device.
@@ -121,8 +124,9 @@ func Leave(ctx context.Context) error {
 
 type onWireKey struct{}
 
-// open begins a session with the CPE; what the last one left open is settled.
-func (d *Device) open(in *cwmp.Inform, info acs.Info) *session {
+// open begins a session with the CPE; what the last one left open is settled. It
+// returns once everything that the Inform has changed is stored.
+func (d *Device) open(in *cwmp.Inform, info acs.Info) (*session, error) {
 	s := &session{d: d}
 	d.told.Lock()
 	defer d.told.Unlock()
@@ -133,44 +137,71 @@ func (d *Device) open(in *cwmp.Inform, info acs.Info) *session {
 		old.endTold(acs.ErrReplaced)
 	}
 	d.mu.Lock()
+	if d.retired {
+		d.mu.Unlock()
+		return nil, errRetired
+	}
 	before := d.known
 	d.learn(in, info)
 	s.login = d.loginRPC(in)
-	known := d.known
+	d.unsaved = d.unsaved || d.known != before
 	d.sess = s
 	d.wakePause, d.wakeAt = 0, time.Time{}
 	d.wakeIfNeeded()
 	d.mu.Unlock()
-	if known != before {
-		d.fleet.save(known)
+	if err := d.begin(in); err != nil {
+		s.endTold(err)
+		return nil, err
 	}
-	d.attachLocked()
-	if d.obs != nil {
-		d.obs.Inform(in)
-	}
-	return s
+	return s, nil
 }
 
-func (d *Device) attach() {
-	d.told.Lock()
-	defer d.told.Unlock()
-	d.attachLocked()
+// begin tells the Observer of a session, and has everybody store what is new.
+func (d *Device) begin(in *cwmp.Inform) error {
+	if err := d.attach(); err != nil {
+		return err
+	}
+	if err := d.save(); err != nil {
+		return err
+	}
+	if d.obs == nil {
+		return nil
+	}
+	d.obs.Inform(in)
+	return d.obs.Commit() //nolint:wrapcheck // the Observer's own
 }
 
-func (d *Device) attachLocked() {
+// attach finds the Observer; d.told is held.
+func (d *Device) attach() error {
 	if d.attached {
-		return
+		return nil
+	}
+	if d.fleet.opts.Attach != nil {
+		obs, err := d.fleet.opts.Attach(d)
+		if err != nil {
+			return fmt.Errorf("device: %s: %w", d.id, err)
+		}
+		d.obs = obs
 	}
 	d.attached = true
-	if d.fleet.opts.Attach != nil {
-		d.obs = d.fleet.opts.Attach(d)
-	}
+	return nil
 }
 
-func (f *Fleet) save(k Known) {
-	if f.opts.Save != nil {
-		f.opts.Save(k)
+// save stores what is known of the CPE, if that has changed.
+func (d *Device) save() error {
+	d.mu.Lock()
+	known, unsaved := d.known, d.unsaved
+	d.unsaved = false
+	d.mu.Unlock()
+	if k := d.fleet.opts.Keeper; k != nil && unsaved {
+		if err := k.Save(known); err != nil {
+			d.mu.Lock()
+			d.unsaved = true
+			d.mu.Unlock()
+			return fmt.Errorf("device: %s: %w", d.id, err)
+		}
 	}
+	return nil
 }
 
 // learn takes from an Inform what is needed to call the CPE; d.mu is held.
@@ -189,6 +220,8 @@ func (d *Device) learn(in *cwmp.Inform, info acs.Info) {
 		switch leaf {
 		case "ManagementServer.ConnectionRequestURL":
 			note(&d.known.ConnectionRequestURL, strings.TrimSpace(in.Params[i].Value))
+		case "ManagementServer.UDPConnectionRequestAddress":
+			note(&d.known.UDPAddress, strings.TrimSpace(in.Params[i].Value))
 		case "ManagementServer.ParameterKey":
 			note(&d.known.ParameterKey, in.Params[i].Value)
 		}

@@ -321,10 +321,10 @@ func TestCallAfterTheEndWakesAnew(t *testing.T) {
 func TestObserver(t *testing.T) {
 	o := &observer{}
 	attached := 0
-	opts := device.Options{KeepLogin: true, Attach: func(d *device.Device) device.Observer {
+	opts := device.Options{KeepLogin: true, Attach: func(d *device.Device) (device.Observer, error) {
 		attached++
 		o.inform = func() { d.Hold()() } // allowed there
-		return o
+		return o, nil
 	}}
 	bubble(t, opts, func(env bed) {
 		t, f := env.T, env.fleet
@@ -342,7 +342,10 @@ func TestObserver(t *testing.T) {
 		v = open(t, f, inform("1 BOOT"))
 		open(t, f, inform("2 PERIODIC")).end(nil)
 		v.cut(acs.ErrReplaced)
-		got := []string{"inform 0 BOOTSTRAP", "transfer k", "ended", "inform 1 BOOT", "ended", "inform 2 PERIODIC", "ended"}
+		got := []string{
+			"inform 0 BOOTSTRAP", "commit", "transfer k", "commit", "ended",
+			"inform 1 BOOT", "commit", "ended", "inform 2 PERIODIC", "commit", "ended",
+		}
 		if !slices.Equal(o.events, got) || attached != 1 {
 			t.Fatalf("got %q and %d Attach, want %q and 1", o.events, attached, got)
 		}

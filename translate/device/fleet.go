@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -18,7 +19,8 @@ import (
 	"github.com/uspgate/uspgate/cwmp/acs"
 )
 
-// Fleet is all Devices. It implements acs.Handler. Safe for concurrent use.
+// Fleet is all Devices. It implements acs.Handler. Safe for concurrent use. With a
+// Keeper only those are in memory that have something to do, see Device.Retire.
 //
 // Lock order: Device.told, Device.mu, Fleet.mu.
 type Fleet struct {
@@ -54,6 +56,9 @@ func New(o Options) (*Fleet, error) {
 		wakes:   make(chan struct{}, o.MaxWakes),
 		devices: make(map[cwmp.DeviceID]*Device),
 	}
+	if o.Keeper != nil {
+		met.devices.Set(float64(o.Keeper.Len()))
+	}
 	f.base, f.stop = context.WithCancel(context.Background())
 	return f, nil
 }
@@ -76,57 +81,103 @@ func (f *Fleet) Run(ctx context.Context) error {
 
 // Open implements acs.Handler.
 func (f *Fleet) Open(_ context.Context, in *cwmp.Inform, info acs.Info) (acs.Session, error) {
-	d, err := f.device(in.DeviceID)
-	if err != nil {
-		return nil, err
+	for {
+		d, err := f.device(in.DeviceID, true)
+		if err != nil {
+			return nil, err
+		}
+		s, err := d.open(in, info) //nolint:contextcheck // a wake may outlive the session
+		switch {
+		case errors.Is(err, errRetired):
+			continue // it has left the memory just now: load it again
+		case err != nil:
+			return nil, err
+		}
+		return s, nil
 	}
-	return d.open(in, info), nil //nolint:contextcheck // a wake may outlive the session
 }
 
-// Restore makes a Device from what Options.Save was told, without a session.
-// Attach is called as for a new one. To be called before the CPE come; a Device
-// that is there already is left alone.
-func (f *Fleet) Restore(k Known) error {
-	f.mu.Lock()
-	_, exists := f.devices[k.Identity.Key()]
-	f.mu.Unlock()
-	if exists {
-		return nil
-	}
-	d, err := f.device(k.Identity)
-	if err != nil {
-		return err
-	}
-	d.mu.Lock()
-	d.known = k
-	d.known.Identity = d.id
-	d.mu.Unlock()
-	d.attach()
-	return nil
-}
+// ErrUnknownDevice is what Get returns for a Device that has never been seen.
+var ErrUnknownDevice = errors.New("device: no such device")
 
-// device returns the Device of that identity and makes it if need be.
-func (f *Fleet) device(id cwmp.DeviceID) (*Device, error) {
+// Get returns the Device of that identity, and takes it into memory if need be:
+// it may block for as long as the Keeper does. It makes no new ones.
+func (f *Fleet) Get(id cwmp.DeviceID) (*Device, error) { return f.device(id, false) }
+
+// device returns the Device of that identity. One that is not known is made if
+// create is true.
+func (f *Fleet) device(id cwmp.DeviceID, create bool) (*Device, error) {
 	key := id.Key()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if d := f.devices[key]; d != nil {
+	if d := f.Device(key); d != nil {
 		return d, nil
 	}
-	if f.closed {
-		return nil, errClosed
+	var known Known
+	found := false
+	if f.opts.Keeper != nil {
+		var err error
+		if known, found, err = f.opts.Keeper.Load(key); err != nil {
+			return nil, fmt.Errorf("device: %s: %w", key, err)
+		}
 	}
-	if len(f.devices) >= f.opts.MaxDevices {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.devices[key] != nil:
+		return f.devices[key], nil
+	case f.closed:
+		return nil, errClosed
+	case !found && !create:
+		return nil, ErrUnknownDevice
+	case !found && f.full():
 		return nil, &cwmp.Fault{Code: cwmp.FaultACSResourcesExceeded, Text: "Too many devices"}
 	}
 	// The strings of an Inform share the memory of the whole envelope.
 	key = cloneID(key)
-	d := &Device{fleet: f, id: key}
+	d := &Device{fleet: f, id: key, known: known, unsaved: !found}
 	d.id.Manufacturer = strings.Clone(strings.TrimSpace(id.Manufacturer))
+	if found {
+		d.id.Manufacturer = known.Identity.Manufacturer
+	} else {
+		f.met.devices.Inc()
+	}
 	d.known.Identity = d.id
 	f.devices[key] = d
-	f.met.devices.Inc()
 	return d, nil
+}
+
+// full reports that there are as many Devices as there may be; f.mu is held.
+func (f *Fleet) full() bool {
+	n := len(f.devices)
+	if f.opts.Keeper != nil {
+		n = max(n, f.opts.Keeper.Len())
+	}
+	return n >= f.opts.MaxDevices
+}
+
+// errRetired: the Device has left the memory.
+var errRetired = errors.New("device: retired")
+
+// Retire takes the Device out of memory, if it has nothing in hand: no session,
+// nothing that waits or is held, and no pause before the CPE may be called again.
+// It reports whether it did; the Device must not be used any more then. What it
+// knows is with the Keeper, and Open and Get take it back from there.
+func (d *Device) Retire() bool {
+	f := d.fleet
+	if f.opts.Keeper == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sess != nil || len(d.queue) > 0 || d.holds > 0 || d.wake != nil || d.unsaved || time.Until(d.wakeAt) > 0 {
+		return false
+	}
+	d.retired = true
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.devices[d.id.Key()] == d {
+		delete(f.devices, d.id.Key())
+	}
+	return true
 }
 
 func cloneID(id cwmp.DeviceID) cwmp.DeviceID {
@@ -139,7 +190,7 @@ func cloneID(id cwmp.DeviceID) cwmp.DeviceID {
 }
 
 // Device returns the Device of that identity (Manufacturer does not matter), or
-// nil if it has never been seen.
+// nil if it is not in memory.
 func (f *Fleet) Device(id cwmp.DeviceID) *Device {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -156,7 +207,7 @@ func (f *Fleet) all() []*Device {
 	return all
 }
 
-// Devices returns a snapshot of all Devices, sorted by identity.
+// Devices returns a snapshot of all Devices in memory, sorted by identity.
 func (f *Fleet) Devices() []Status {
 	all := f.all()
 	list := make([]Status, len(all))

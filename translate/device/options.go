@@ -35,6 +35,22 @@ type Observer interface {
 	// SessionEnded is called once for each Inform, with nil after a regular
 	// end.
 	SessionEnded(cause error)
+	// Commit stores durably what has come of all that the Observer was told. It is
+	// called before an Inform or a TransferComplete is answered, and may block for
+	// as long as that takes: a CPE forgets an event once it is answered. On an
+	// error the CPE is told to try again.
+	Commit() error
+}
+
+// Keeper keeps what should outlive the time that a Device is in memory. Safe for
+// concurrent use.
+type Keeper interface {
+	// Load returns what was last saved of a Device; ok is false if nothing was.
+	Load(id cwmp.DeviceID) (k Known, ok bool, err error)
+	// Save is durable when it returns nil.
+	Save(k Known) error
+	// Len is how many Devices are kept.
+	Len() int
 }
 
 // Known is what a Device remembers about its CPE besides the queue: enough to
@@ -48,6 +64,8 @@ type Known struct {
 	Login        Login
 	LoginSet     bool
 	LoginRefused bool
+	// UDPAddress is the UDPConnectionRequestAddress, where the CPE has one.
+	UDPAddress string
 	// Source is where the last session came from.
 	Source netip.Addr
 }
@@ -62,9 +80,10 @@ type Login struct {
 type Options struct {
 	// Waker wakes CPE; nil never does, and RPCs wait for the CPE to come.
 	Waker Waker
-	// Attach is called once for each Device, before its first Inform is
-	// reported; nil, or a nil Observer, observes nothing.
-	Attach func(*Device) Observer
+	// Attach is called before the first Inform of a Device is reported since it is
+	// in memory; nil, or a nil Observer, observes nothing. An error refuses the
+	// session.
+	Attach func(*Device) (Observer, error)
 
 	// MaxDevices bounds the number of Devices; default 1,000,000. An Inform of
 	// one more is answered with Fault 8004.
@@ -92,9 +111,9 @@ type Options struct {
 	// OtherLogins are tried in turn where the CPE refuses its own [quirk 79].
 	OtherLogins []Login
 
-	// Save is told what should outlive the process, each time it has changed;
-	// nil keeps nothing. It must not block. See Fleet.Restore.
-	Save func(Known)
+	// Keeper, unless nil, keeps the Devices while they are not in memory; without
+	// one they always are.
+	Keeper Keeper
 
 	// Log takes the log lines; nil is none.
 	Log *zap.Logger

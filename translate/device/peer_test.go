@@ -80,6 +80,7 @@ type observer struct {
 	events []string
 	causes []error
 	inform func()
+	commit error
 }
 
 func (o *observer) Inform(in *cwmp.Inform) {
@@ -93,6 +94,54 @@ func (o *observer) TransferComplete(tc *cwmp.TransferComplete) {
 	o.note("transfer "+tc.CommandKey, nil)
 }
 func (o *observer) SessionEnded(cause error) { o.note("ended", cause) }
+
+func (o *observer) Commit() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.events = append(o.events, "commit")
+	return o.commit
+}
+
+// shelf is a Keeper in memory.
+type shelf struct {
+	mu    sync.Mutex
+	known map[cwmp.DeviceID]device.Known
+	saves int
+	err   error
+}
+
+func (s *shelf) Load(id cwmp.DeviceID) (device.Known, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.known[id.Key()]
+	return k, ok, s.err
+}
+
+func (s *shelf) Save(k device.Known) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	if s.known == nil {
+		s.known = make(map[cwmp.DeviceID]device.Known)
+	}
+	s.saves++
+	s.known[k.Identity.Key()] = k
+	return nil
+}
+
+func (s *shelf) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.known)
+}
+
+func (s *shelf) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saves
+}
 
 func (o *observer) note(event string, cause error) {
 	o.mu.Lock()

@@ -8,6 +8,8 @@ import (
 	"io"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/cwmp/acs"
 )
@@ -42,6 +44,11 @@ func (s *session) Request(_ context.Context, req cwmp.Request) (cwmp.Response, e
 	defer s.d.told.Unlock()
 	if s.d.obs != nil {
 		s.d.obs.TransferComplete(tc)
+		if err := s.d.obs.Commit(); err != nil {
+			s.d.fleet.log.Warn("a TransferComplete is not stored: the CPE is to send it again",
+				zap.Stringer("device", s.d.id), zap.Error(err))
+			return &cwmp.Fault{Code: cwmp.FaultACSRetryRequest, Text: "Not stored"}, nil
+		}
 	}
 	return &cwmp.TransferCompleteResponse{}, nil
 }
@@ -165,10 +172,13 @@ func (s *session) answered(resp cwmp.Response) {
 	} else if !c.abandoned {
 		c.finish(settle(c.req, resp))
 	}
-	known := d.known
+	d.unsaved = d.unsaved || login
 	d.mu.Unlock()
-	if login {
-		d.fleet.save(known)
+	if !login {
+		return
+	}
+	if err := d.save(); err != nil { // the next Inform tries again
+		d.fleet.log.Warn("the Connection Request login of a CPE is not stored", zap.Error(err))
 	}
 }
 

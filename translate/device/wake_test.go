@@ -243,8 +243,8 @@ func loginOf(t *testing.T, v *visit) *cwmp.SetParameterValues {
 
 func TestLoginIsSetBeforeAllElse(t *testing.T) {
 	w := &waker{}
-	var saved []device.Known
-	o := device.Options{Waker: w, Save: func(k device.Known) { saved = append(saved, k) }}
+	keeper := &shelf{}
+	o := device.Options{Waker: w, Keeper: keeper}
 	bubble(t, o, func(env bed) {
 		t, f := env.T, env.fleet
 
@@ -262,10 +262,10 @@ func TestLoginIsSetBeforeAllElse(t *testing.T) {
 		if w.count() != 1 || w.calls[0].Username != set.Params[0].Value || w.calls[0].Password != set.Params[1].Value {
 			t.Fatalf("got wakes %+v, want one with the login that was set", w.calls)
 		}
-		last := saved[len(saved)-1]
-		if len(saved) != 2 || !last.LoginSet || last.Login.Password != set.Params[1].Value ||
+		last := keeper.known[boxID.Key()]
+		if keeper.count() != 2 || !last.LoginSet || last.Login.Password != set.Params[1].Value ||
 			last.ConnectionRequestURL != boxURL || last.Identity != boxID {
-			t.Fatalf("got %+v, want it saved when made and when set", saved)
+			t.Fatalf("got %+v, want it saved when made and when set", keeper.known)
 		}
 		// The same login again when the CPE has forgotten it.
 		v = open(t, f, inform("0 BOOTSTRAP"))
@@ -304,36 +304,5 @@ func TestFixedLogin(t *testing.T) {
 			t.Fatalf("got %+v, %v, want the login of the options", req, err)
 		}
 		v.end(setOK)
-	})
-}
-
-func TestRestoredDeviceCanBeWoken(t *testing.T) {
-	w := &waker{}
-	o := &observer{}
-	opts := device.Options{Waker: w, Attach: func(*device.Device) device.Observer { return o }}
-	bubble(t, opts, func(env bed) {
-		t, f := env.T, env.fleet
-
-		k := device.Known{
-			Identity: boxID, ConnectionRequestURL: boxURL, LoginSet: true,
-			Login: device.Login{Username: "u", Password: "p"},
-		}
-		if err := f.Restore(k); err != nil {
-			t.Fatal(err)
-		}
-		c := call(t.Context(), f.Device(boxID), getA)
-		if w.count() != 1 || w.calls[0].Password != "p" {
-			t.Fatalf("got wakes %+v, want one with the login kept", w.calls)
-		}
-		v := open(t, f, inform("6 CONNECTION REQUEST"))
-		v.next(nil, getA) // no login: it is set
-		v.end(gotA)
-		want(t, c, gotA, nil)
-		if err := f.Restore(device.Known{Identity: boxID}); err != nil {
-			t.Fatal(err)
-		}
-		if got := f.Device(boxID).Status().ConnectionRequestURL; got != boxURL {
-			t.Fatalf("got %q after a late Restore, want %q", got, boxURL)
-		}
 	})
 }

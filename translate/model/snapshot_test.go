@@ -78,12 +78,19 @@ func TestSnapshot(t *testing.T) {
 		rev = v.Revision()
 	}
 	infos := []cwmp.ParameterInfo{
-		{Name: igd}, {Name: igd + "DeviceInfo."},
-		{Name: igd + "DeviceInfo.SoftwareVersion"}, {Name: igd + "DeviceInfo.ProvisioningCode", Writable: true},
-		{Name: igd + "LANDevice."}, {Name: igd + "LANDevice.1."}, {Name: igd + "LANDevice.1.Hosts."},
-		{Name: igd + "LANDevice.1.Hosts.Host."}, {Name: igd + "LANDevice.1.Hosts.Host.7."},
-		{Name: igd + "LANDevice.1.Hosts.Host.7.MACAddress"}, {Name: igd + "LANDevice.1.Hosts.Host.7.Active"},
-		{Name: igd + "X_ACME.", Writable: true}, {Name: igd + "X_ACME.Passphrase", Writable: true},
+		{Name: igd},
+		{Name: igd + "DeviceInfo."},
+		{Name: igd + "DeviceInfo.SoftwareVersion"},
+		{Name: igd + "DeviceInfo.ProvisioningCode", Writable: true},
+		{Name: igd + "LANDevice."},
+		{Name: igd + "LANDevice.1."},
+		{Name: igd + "LANDevice.1.Hosts."},
+		{Name: igd + "LANDevice.1.Hosts.Host."},
+		{Name: igd + "LANDevice.1.Hosts.Host.7."},
+		{Name: igd + "LANDevice.1.Hosts.Host.7.MACAddress"},
+		{Name: igd + "LANDevice.1.Hosts.Host.7.Active"},
+		{Name: igd + "X_ACME.", Writable: true},
+		{Name: igd + "X_ACME.Passphrase", Writable: true},
 	}
 	v.SetNames("", infos)
 	changed("names", true)
@@ -121,7 +128,9 @@ func TestSnapshotKeepsFreshRows(t *testing.T) {
 	t.Parallel()
 	v := model.NewView(mustLoad(t), model.TR181, nil)
 	v.SetNames("", []cwmp.ParameterInfo{
-		{Name: "Device."}, {Name: "Device.NAT."}, {Name: "Device.NAT.PortMapping.", Writable: true},
+		{Name: "Device."},
+		{Name: "Device.NAT."},
+		{Name: "Device.NAT.PortMapping.", Writable: true},
 		{Name: "Device.NAT.PortMappingNumberOfEntries"},
 	})
 	plan, err := v.PlanAdd("Device.NAT.PortMapping.", nil)

@@ -40,6 +40,77 @@ func Run(t *testing.T, open func(t *testing.T) device.Journal) {
 	}
 }
 
+// RunRestart runs the tests of a Journal that outlives the process. open returns one
+// as Run wants it, and a function that opens it again, as the next process does; the
+// one before is not used any more then.
+func RunRestart(t *testing.T, open func(t *testing.T) (j device.Journal, again func() device.Journal)) {
+	t.Helper()
+	for name, f := range map[string]func(t *testing.T, j device.Journal, again func() device.Journal){
+		"states are kept":  keptStates,
+		"bounds are kept":  keptBounds,
+		"kept ones can go": keptForgotten,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j, again := open(t)
+			f(t, j, again)
+		})
+	}
+}
+
+func keptStates(t *testing.T, j device.Journal, again func() device.Journal) {
+	t.Helper()
+	first := begin(t, j, key(1), device.StateNew)
+	begin(t, j, key(2), device.StateNew)
+	must(t, j.OnWire(key(2)))
+	begin(t, j, key(3), device.StateNew)
+	must(t, j.Answer(key(3), []byte("three")))
+	j = again()
+	left := map[device.Key]device.State{}
+	must(t, j.Unanswered(func(k device.Key, e device.Entry) bool {
+		left[k] = e.State
+		return true
+	}))
+	if len(left) != 2 || left[key(1)] != device.StateQueued || left[key(2)] != device.StateOnWire {
+		t.Fatalf("got %v left behind, want 1 queued and 2 on the wire", left)
+	}
+	if e := begin(t, j, key(1), device.StateQueued); !e.At.Equal(first.At) {
+		t.Fatalf("got time %v, want %v", e.At, first.At)
+	}
+	begin(t, j, key(2), device.StateOnWire)
+	if e := begin(t, j, key(3), device.StateAnswered); string(e.Reply) != "three" {
+		t.Fatalf("got reply %q, want three", e.Reply)
+	}
+	must(t, j.Answer(key(2), []byte("two")))
+	j = again()
+	if e := begin(t, j, key(2), device.StateAnswered); string(e.Reply) != "two" {
+		t.Fatalf("got reply %q, want two", e.Reply)
+	}
+}
+
+func keptBounds(t *testing.T, j device.Journal, again func() device.Journal) {
+	t.Helper()
+	fill(t, j)
+	must(t, j.Answer(key(5), nil))
+	must(t, j.Answer(key(3), nil))
+	j = again()
+	begin(t, j, key(100), device.StateNew) // in the place of five, answered first
+	begin(t, j, key(3), device.StateAnswered)
+	begin(t, j, key(101), device.StateNew) // in the place of three
+	if e, err := j.Begin(key(102)); !errors.Is(err, device.ErrBusy) {
+		t.Fatalf("got %v, %v, want ErrBusy", e, err)
+	}
+}
+
+func keptForgotten(t *testing.T, j device.Journal, again func() device.Journal) {
+	t.Helper()
+	begin(t, j, key(1), device.StateNew)
+	j = again()
+	must(t, j.Forget(key(1)))
+	j = again()
+	begin(t, j, key(1), device.StateNew)
+}
+
 func key(n int) device.Key {
 	return device.Key{To: "os::00256D-1", From: "self::controller", MsgID: strconv.Itoa(n)}
 }

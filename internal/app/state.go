@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/uspgate/uspgate/internal/state"
+	"github.com/uspgate/uspgate/internal/store"
+)
+
+// stateStart bounds how long the reading of the journal takes at start.
+const stateStart = time.Minute
+
+// openState opens what is kept of the devices: in the engine, or in memory where
+// there is none.
+func openState(k *keep, o Options) (*state.State, error) {
+	var s store.Store = &store.Memory{}
+	if k.engine != nil {
+		s = k.engine.Store()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stateStart)
+	defer cancel()
+	return state.Open(ctx, s, state.Options{Log: o.Log})
+}

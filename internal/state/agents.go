@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/internal/store"
+	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// agents is the State as agent.Keeper.
+type agents struct{ s *State }
+
+// Each implements agent.Keeper. A record that is not readable is left out and
+// logged: one device must not keep the others from starting.
+func (k agents) Each(f func(agent.Kept) error) error {
+	s := k.s
+	n := int64(0)
+	err := s.devices.Each(context.Background(), "", func(e store.Entry) error {
+		h, err := s.codec.decodeHead(e.Value)
+		if err != nil {
+			s.log.Error("a device is left out: its record cannot be read",
+				zap.String("endpoint_id", e.Key), zap.Error(err))
+			return nil
+		}
+		n++
+		identity := h.identity()
+		ids := agent.EndpointIDs(identity)
+		if h.EndpointID != ids[0] && h.EndpointID != ids[1] {
+			s.mu.Lock()
+			s.named[identity.Key()] = h.EndpointID
+			s.mu.Unlock()
+		}
+		return f(agent.Kept{EndpointID: h.EndpointID, Identity: identity, Wakes: h.Wakes})
+	})
+	s.count.Store(n)
+	if err != nil {
+		return fmt.Errorf("state: reading the devices: %w", err)
+	}
+	return nil
+}
+
+// Register implements agent.Keeper.
+func (k agents) Register(identity cwmp.DeviceID) (usp.EndpointID, error) {
+	s := k.s
+	ctx, cancel := s.deadline()
+	defer cancel()
+	if r, ok, err := s.find(ctx, identity); err != nil || ok {
+		if err != nil {
+			return "", err
+		}
+		return r.Head.EndpointID, nil
+	}
+	for _, id := range agent.EndpointIDs(identity) {
+		value, err := s.codec.encode(&record{Head: newHead(id, identity)})
+		if err != nil {
+			return "", err
+		}
+		_, err = s.devices.Create(ctx, string(id), value, 0)
+		switch {
+		case err == nil:
+			s.count.Add(1)
+			return id, nil
+		case !errors.Is(err, store.ErrConflict):
+			return "", wrap(id, err)
+		}
+		// Somebody has it: another CPE, or the same by another node.
+		r, _, err := s.get(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		if r.Head.identity().Key() == identity.Key() {
+			return id, nil
+		}
+	}
+	return "", fmt.Errorf("state: %s: every Endpoint ID it could have is another's", identity)
+}
+
+// Load implements agent.Keeper.
+func (k agents) Load(id usp.EndpointID) (*agent.State, error) {
+	ctx, cancel := k.s.deadline()
+	defer cancel()
+	r, _, err := k.s.get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return r.Agent, nil
+}
+
+// Save implements agent.Keeper.
+func (k agents) Save(id usp.EndpointID, st *agent.State) error {
+	return k.s.change(id, func(r *record) error {
+		r.Agent = st
+		return nil
+	})
+}
+
+// treeVersion is that of the trees; one of another version is read anew from the
+// CPE.
+const treeVersion = 1
+
+// LoadTree implements agent.Keeper.
+func (k agents) LoadTree(id usp.EndpointID) (*agent.Tree, error) {
+	ctx, cancel := k.s.deadline()
+	defer cancel()
+	e, err := k.s.trees.Get(ctx, string(id))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil //nolint:nilnil // nothing is left
+	case err != nil:
+		return nil, wrap(id, err)
+	case len(e.Value) == 0 || e.Value[0] != treeVersion:
+		return nil, wrap(id, errDamaged)
+	}
+	t := &agent.Tree{}
+	if err := k.s.codec.inflate(e.Value[1:], t); err != nil {
+		return nil, wrap(id, err)
+	}
+	return t, nil
+}
+
+// SaveTree implements agent.Keeper.
+func (k agents) SaveTree(id usp.EndpointID, t *agent.Tree) error {
+	value, err := k.s.codec.deflate(bytes.NewBuffer([]byte{treeVersion}), t)
+	if err != nil {
+		return wrap(id, err)
+	}
+	ctx, cancel := k.s.deadline()
+	defer cancel()
+	_, err = k.s.trees.Put(ctx, string(id), value)
+	return wrap(id, err)
+}
+
+// devices is the State as device.Keeper.
+type devices struct{ s *State }
+
+// Load implements device.Keeper.
+func (k devices) Load(identity cwmp.DeviceID) (device.Known, bool, error) {
+	ctx, cancel := k.s.deadline()
+	defer cancel()
+	r, ok, err := k.s.find(ctx, identity)
+	if err != nil || !ok {
+		return device.Known{}, false, err
+	}
+	known := device.Known{}
+	if r.Known != nil {
+		known = *r.Known
+	}
+	known.Identity = r.Head.identity()
+	return known, true, nil
+}
+
+// Save implements device.Keeper.
+func (k devices) Save(known device.Known) error {
+	id, err := agents(k).Register(known.Identity)
+	if err != nil {
+		return err
+	}
+	return k.s.change(id, func(r *record) error {
+		r.Known = &known
+		return nil
+	})
+}
+
+// Len implements device.Keeper.
+func (k devices) Len() int { return int(k.s.count.Load()) }

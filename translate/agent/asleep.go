@@ -1,0 +1,190 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// sweepsPerIdle is how often in Options.Idle it is looked for Agents to put to
+// sleep.
+const sweepsPerIdle = 4
+
+// sweepLater has sweep run now and then.
+func (h *Host) sweepLater() {
+	if h.opts.Keeper == nil {
+		return
+	}
+	h.after(h.opts.Idle/sweepsPerIdle, func() {
+		h.spawn(func(ctx context.Context) {
+			h.sweep(ctx)
+			h.sweepLater()
+		})
+	})
+}
+
+// sweep puts to sleep who has been idle for long, and, where there are too many,
+// who was used longest ago. Who has something in hand is passed over.
+func (h *Host) sweep(ctx context.Context) {
+	r := &h.registry
+	r.mu.Lock()
+	left := r.awake.Len() // who is looked at gets to the front, or out
+	r.mu.Unlock()
+	for ; left > 0 && ctx.Err() == nil; left-- {
+		e, a := h.candidate()
+		if e == nil {
+			return
+		}
+		h.putToSleep(e, a)
+	}
+}
+
+// candidate returns the Agent that was used longest ago, if it is to be put to
+// sleep.
+func (h *Host) candidate() (*entry, *Agent) {
+	r := &h.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := r.awake.Back()
+	if last == nil {
+		return nil, nil
+	}
+	e, _ := last.Value.(*entry)
+	crowded := len(r.slots) == cap(r.slots) || r.bytes > h.opts.MaxAwakeBytes
+	if !crowded && time.Since(e.used) < h.opts.Idle {
+		return nil, nil
+	}
+	r.awake.MoveToFront(last) // the next time, the next one
+	return e, e.agent
+}
+
+// putToSleep takes an Agent out of memory, unless it has something in hand or what
+// it has to remember cannot be saved.
+func (h *Host) putToSleep(e *entry, a *Agent) {
+	if !a.isIdle() {
+		h.weigh(e, a)
+		return
+	}
+	if err := a.keepTree(); err != nil {
+		h.log.Warn("a Virtual Agent stays in memory because it cannot be saved",
+			zap.String("endpoint_id", string(e.id)), zap.Error(err))
+		return
+	}
+	r := &h.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.agent != a {
+		return
+	}
+	alarm, ok := a.rest()
+	if !ok {
+		return
+	}
+	e.agent, e.slept, e.seen = nil, time.Now(), a.seen
+	r.awake.Remove(e.place)
+	r.bytes -= e.bytes
+	e.place, e.bytes = nil, 0
+	if !alarm.IsZero() {
+		h.setAlarm(e, alarm)
+	}
+	<-r.slots
+	h.metrics.awake.Dec()
+}
+
+// weigh takes note of how large an Agent is by now.
+func (h *Host) weigh(e *entry, a *Agent) {
+	n := a.size()
+	r := &h.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.agent == a {
+		r.bytes += n - e.bytes
+		e.bytes = n
+	}
+}
+
+// keepAll saves what is not saved yet of the Agents in memory, before the Host
+// ends.
+func (h *Host) keepAll() {
+	if h.opts.Keeper == nil {
+		return
+	}
+	r := &h.registry
+	var all []*Agent
+	r.mu.Lock()
+	for p := r.awake.Front(); p != nil; p = p.Next() {
+		if e, ok := p.Value.(*entry); ok {
+			all = append(all, e.agent)
+		}
+	}
+	r.mu.Unlock()
+	const workers = 16
+	work := make(chan *Agent)
+	var wg sync.WaitGroup
+	for range min(workers, len(all)) {
+		wg.Go(func() {
+			for a := range work {
+				if err := a.keepTree(); err != nil {
+					h.log.Error("a Virtual Agent is not saved", zap.Error(err))
+				}
+			}
+		})
+	}
+	for _, a := range all {
+		work <- a
+	}
+	close(work)
+	wg.Wait()
+}
+
+// isIdle is a first look; rest decides.
+func (a *Agent) isIdle() bool {
+	a.lock()
+	defer a.unlock()
+	return a.idle()
+}
+
+// idle reports that the Agent has nothing in hand. The lock is held.
+func (a *Agent) idle() bool {
+	return len(a.lanes.inFlight) == 0 && !a.inSession && !a.disc.running && !a.attrs.running &&
+		len(a.reading) == 0 && len(a.making.tables) == 0 && (a.view == nil || a.view.Settled())
+}
+
+// rest makes the Agent one that has left the memory, if it may, and returns when it
+// has to be back, zero for never.
+func (a *Agent) rest() (alarm time.Time, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.idle() || a.posting || len(a.posted) > 0 || len(a.outcomes) > 0 || a.saving.storing > 0 ||
+		a.saving.dirty || a.inst.Revision() != a.saving.instances || a.view != nil && a.revision() != a.saving.planted {
+		return time.Time{}, false
+	}
+	if !a.dev.Retire() {
+		return time.Time{}, false
+	}
+	a.asleep = true
+	return a.silence(), true
+}
+
+// Rough bytes of an Agent, and of one object or parameter of its CPE.
+const (
+	agentBytes = 16 << 10
+	nodeBytes  = 320
+)
+
+// size is about how many bytes the Agent has.
+func (a *Agent) size() int64 {
+	a.lock()
+	defer a.unlock()
+	n := int64(agentBytes)
+	if a.view != nil {
+		nodes, _ := a.view.Size()
+		n += int64(nodes) * nodeBytes
+	}
+	return n
+}

@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// flushAfter is how long a change that nobody waits for may be unsaved, so that
+// those which come together are saved together.
+const flushAfter = 250 * time.Millisecond
+
+// retrySave is the pause after a save that failed.
+const retrySave = 5 * time.Second
+
+// saving is what of an Agent is not with the Keeper. The lock of the Agent guards
+// its fields but the mutexes, which are taken before that lock and held over the
+// calls of the Keeper.
+type saving struct {
+	state, tree sync.Mutex
+
+	dirty   bool // the State has changed since it was saved
+	storing int  // calls of the Keeper that are under way
+	flush   *timer
+	// instances and planted are the revisions of the instance map and of the tree
+	// that are saved.
+	instances uint64
+	planted   treeRevision
+}
+
+// treeRevision tells trees apart.
+type treeRevision struct {
+	view  uint64
+	fresh uint64
+	known bool
+}
+
+// changed notes that the State is worth saving, and sees to it that this is done.
+// The lock is held.
+func (a *Agent) changed() { a.changedFor(flushAfter) }
+
+func (a *Agent) changedFor(wait time.Duration) {
+	a.saving.dirty = true
+	if a.host.opts.Keeper == nil || a.saving.flush != nil {
+		return
+	}
+	// Not one of the Agent's own timers: an Agent with something to save is awake.
+	a.saving.flush = a.host.after(wait, func() {
+		a.host.spawn(func(context.Context) {
+			if err := a.Commit(); err != nil {
+				a.log.Warn("the state of a Virtual Agent is not saved; it is tried again", zap.Error(err))
+			}
+		})
+	})
+}
+
+// Commit implements device.Observer: what the Agent has to remember is durable
+// when it returns nil. It must not be called with the lock held.
+func (a *Agent) Commit() error {
+	keeper := a.host.opts.Keeper
+	if keeper == nil {
+		return nil
+	}
+	a.saving.state.Lock()
+	defer a.saving.state.Unlock()
+	s := a.unsaved()
+	if s == nil {
+		return nil
+	}
+	err := keeper.Save(a.id, s)
+	a.lock()
+	defer a.unlock()
+	a.saving.storing--
+	if err != nil {
+		a.host.metrics.unsaved.Inc()
+		a.changedFor(retrySave)
+		return fmt.Errorf("agent: %s: %w", a.id, err)
+	}
+	return nil
+}
+
+// unsaved returns the State if it is to be saved.
+func (a *Agent) unsaved() *State {
+	a.lock()
+	defer a.unlock()
+	a.host.timers.stop(a.saving.flush)
+	a.saving.flush = nil
+	rev := a.inst.Revision()
+	if !a.saving.dirty && rev == a.saving.instances {
+		return nil
+	}
+	a.saving.dirty, a.saving.instances = false, rev
+	a.saving.storing++
+	return a.state()
+}
+
+// revision is that of the tree. The lock is held.
+func (a *Agent) revision() treeRevision {
+	r := treeRevision{fresh: a.fresh.rev, known: a.disc.known}
+	if a.view != nil {
+		r.view = a.view.Revision()
+	}
+	return r
+}
+
+// keepTree saves the tree, if it has changed, and the State before it.
+func (a *Agent) keepTree() error {
+	keeper := a.host.opts.Keeper
+	if keeper == nil {
+		return nil
+	}
+	if err := a.Commit(); err != nil {
+		return err
+	}
+	a.saving.tree.Lock()
+	defer a.saving.tree.Unlock()
+	a.lock()
+	rev := a.revision()
+	t := a.tree()
+	if t == nil || rev == a.saving.planted {
+		a.unlock()
+		return nil
+	}
+	a.saving.storing++
+	a.unlock()
+	err := keeper.SaveTree(a.id, t)
+	a.lock()
+	defer a.unlock()
+	a.saving.storing--
+	if err != nil {
+		a.host.metrics.unsaved.Inc()
+		return fmt.Errorf("agent: tree of %s: %w", a.id, err)
+	}
+	a.saving.planted = rev
+	return nil
+}
+
+// keepTreeSoon saves the tree in the background, if it has changed. The lock is
+// held.
+func (a *Agent) keepTreeSoon() {
+	if a.host.opts.Keeper == nil || a.revision() == a.saving.planted {
+		return
+	}
+	a.host.spawn(func(context.Context) {
+		if err := a.keepTree(); err != nil { // it can be read anew
+			a.log.Info("what is known of a CPE is not saved", zap.Error(err))
+		}
+	})
+}
