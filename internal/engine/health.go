@@ -35,6 +35,7 @@ type health struct {
 	reason   atomic.Pointer[error] // nil: well
 	failed   atomic.Bool           // JetStream has not answered
 	free     prometheus.Gauge
+	stored   prometheus.Gauge
 	restarts prometheus.Counter
 	fsync    prometheus.Histogram
 }
@@ -42,11 +43,15 @@ type health struct {
 // register makes the metrics.
 //
 //	uspgate_engine_free_bytes      free space of the file system of the store
+//	uspgate_engine_stored_bytes    what the store holds, of Options.MaxStore
 //	uspgate_engine_restarts_total  how often the store had failed and was started anew
 //	uspgate_engine_fsync_seconds   how long an fsync of a file or directory took
 func (h *health) register(reg prometheus.Registerer) error {
 	h.free = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "uspgate_engine_free_bytes", Help: "Free space of the file system that holds the store.",
+	})
+	h.stored = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "uspgate_engine_stored_bytes", Help: "What the store holds.",
 	})
 	h.restarts = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "uspgate_engine_restarts_total", Help: "How often the store had failed and was started anew.",
@@ -64,6 +69,7 @@ func (h *health) register(reg prometheus.Registerer) error {
 	}{
 		{h.free, func(c prometheus.Collector) { h.free, _ = c.(prometheus.Gauge) }},
 		{h.fsync, func(c prometheus.Collector) { h.fsync, _ = c.(prometheus.Histogram) }},
+		{h.stored, func(c prometheus.Collector) { h.stored, _ = c.(prometheus.Gauge) }},
 		{h.restarts, func(c prometheus.Collector) { h.restarts, _ = c.(prometheus.Counter) }},
 	} {
 		err := reg.Register(m.collector)
@@ -153,10 +159,39 @@ func (e *Engine) checkHealth() {
 		}
 		e.health.failed.Store(false)
 	}
+	if err := e.stored(was != nil); err != nil {
+		e.unwell(err)
+		return
+	}
 	if was != nil {
 		e.health.reason.Store(nil)
 		e.log.Info("everything can be kept again", zap.Int64("free", free))
 	}
+}
+
+// Of MaxStore so many hundredths may be used before nothing is taken any more, and
+// at most so many when it is again. The rest is for marks and leases.
+const (
+	fullAt  = 95
+	emptyAt = 90
+)
+
+// stored says that the store has come near to what it may hold.
+func (e *Engine) stored(full bool) error {
+	used, err := e.server.Jsz(&server.JSzOptions{})
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	e.health.stored.Set(float64(used.Store))
+	at := int64(fullAt)
+	if full {
+		at = emptyAt
+	}
+	if int64(used.Store) >= e.o.MaxStore/100*at {
+		return fmt.Errorf("engine: the store holds %d bytes, and nothing is taken near %d; "+
+			"Records have to be delivered or purged, or the limit raised", used.Store, e.o.MaxStore)
+	}
+	return nil
 }
 
 // restart starts JetStream anew if the directory can be written.

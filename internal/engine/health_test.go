@@ -5,6 +5,7 @@ package engine_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/uspgate/uspgate/internal/engine"
+	"github.com/uspgate/uspgate/internal/store"
 	"github.com/uspgate/uspgate/routing/buffer"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -51,4 +53,47 @@ func TestNothingIsTakenBelowTheWatermark(t *testing.T) {
 		}
 	}
 	t.Error("there is no metric of the free space")
+}
+
+// Near its own limit the store takes nothing, and again once there is room.
+func TestNothingIsTakenNearMaxStore(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir(), engine.Options{MaxStore: 8 << 20})
+	b := bucketOf(t, s)
+	deadline := time.Now().Add(10 * time.Second)
+	keys := 0
+	for {
+		_, err := b.Put(t.Context(), strconv.Itoa(keys), make([]byte, 128<<10))
+		if errors.Is(err, store.ErrFull) {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("Put %d: got %v, want ErrFull at last", keys, err)
+		}
+		if keys++; keys > 58 { // slowly, so that the store is looked at before it is full
+			<-time.After(300 * time.Millisecond)
+		}
+	}
+	if keys >= 64 {
+		t.Errorf("values: got %d of 128 KiB, want fewer than the limit", keys)
+	}
+	if err := s.e.Ready(); err == nil || !strings.Contains(err.Error(), "8388608") {
+		t.Errorf("Ready: got %v, want a sentence with the limit", err)
+	}
+	for k := range keys {
+		if _, err := b.Get(t.Context(), strconv.Itoa(k)); err != nil {
+			t.Errorf("Get %d: got %v, want nil", k, err)
+		}
+		if k%2 == 0 {
+			if err := b.Delete(t.Context(), strconv.Itoa(k), 0); err != nil {
+				t.Errorf("Delete %d: got %v, want nil", k, err)
+			}
+		}
+	}
+	for s.e.Ready() != nil && time.Now().Before(deadline) {
+		<-time.After(50 * time.Millisecond)
+	}
+	if _, err := b.Put(t.Context(), "again", nil); err != nil {
+		t.Errorf("Put when there is room: got %v, want nil", err)
+	}
 }

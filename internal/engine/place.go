@@ -30,7 +30,8 @@ const keyCheck = "key.check"
 // empty if that is not encrypted.
 func (e *Engine) prepare() (key string, err error) {
 	if err := os.MkdirAll(e.o.Dir, 0o700); err != nil {
-		return "", fmt.Errorf("the directory of the store can not be made; it needs a parent that uspgate may write to: %w", err)
+		return "", fmt.Errorf(
+			"the directory of the store can not be made; it needs a parent that uspgate may write to: %w", err)
 	}
 	if err := probe(e.o.Dir); err != nil {
 		return "", fmt.Errorf("%s can not be written; "+
@@ -45,7 +46,7 @@ func (e *Engine) prepare() (key string, err error) {
 }
 
 func readKey(name string) (string, error) {
-	f, err := os.Open(name) //nolint:gosec // the operator names it
+	f, err := os.Open(name)
 	if err != nil {
 		return "", fmt.Errorf("key file: %w", err)
 	}
@@ -72,7 +73,7 @@ func readKey(name string) (string, error) {
 // checkKey compares the key with the one that the store was made with.
 func (e *Engine) checkKey(key string) error {
 	name := filepath.Join(e.o.Dir, keyCheck)
-	made, err := os.ReadFile(name) //nolint:gosec // ours
+	made, err := os.ReadFile(name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("key: %w", err)
 	}
