@@ -62,7 +62,8 @@ func BenchmarkStoreEach(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0
-		if err := bucket.Each(context.Background(), "", func(store.Entry) error { n++; return nil }); err != nil || n != keys {
+		err := bucket.Each(context.Background(), "", func(store.Entry) error { n++; return nil })
+		if err != nil || n != keys {
 			b.Fatalf("Each: got %d, %v, want %d", n, err, keys)
 		}
 	}
