@@ -312,7 +312,7 @@ func (o *owned) keep() bool {
 	own := r.o.Peers.Owner(e.addr)
 	o.mu.Lock()
 	fence, disowns, quit := o.fence, o.disowns, o.quit
-	o.disowns, o.quit = nil, false
+	o.disowns, o.quit, o.want = nil, false, false
 	o.mu.Unlock()
 	if own.Node != r.node && own.Fence > fence {
 		o.mu.Lock()

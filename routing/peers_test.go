@@ -24,6 +24,8 @@ type gateway struct {
 	store *peerstest.Store
 	mem   *buffer.Memory
 	nodes []*gateNode
+	gone  []*gateNode // have died
+	seen  *[]outgoing // by every Link of every node, by time
 }
 
 type gateNode struct {
@@ -54,6 +56,12 @@ func (g *gateway) join(name string, ro routing.Options) *gateNode {
 	n := &gateNode{Node: g.c.Join(name), q: g.store.Queue()}
 	ro.Peers, ro.Buffer = n.Node, n.q
 	n.r = newRouter(g.t, ro)
+	journal.Lock()
+	if g.seen == nil {
+		g.seen = new([]outgoing)
+	}
+	journals[n.r] = g.seen
+	journal.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -74,8 +82,18 @@ func (n *gateNode) up(t *testing.T, p mtp.Peer) *link {
 	return l
 }
 
+// bury takes a node that has died off the list.
+func (g *gateway) bury(n *gateNode) {
+	g.nodes = slices.DeleteFunc(g.nodes, func(o *gateNode) bool { return o == n })
+	g.gone = append(g.gone, n)
+}
+
+// journal is everything that was enqueued on any Link, by time.
+func (g *gateway) journal() *[]outgoing { return g.seen }
+
 // close ends everything.
 func (g *gateway) close() {
+	g.nodes = append(g.nodes, g.gone...)
 	for _, n := range g.nodes {
 		for _, l := range n.links {
 			if !l.isDown() {

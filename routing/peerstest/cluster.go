@@ -366,7 +366,11 @@ func (n *Node) Kill() {
 	n.c.wg.Go(func() {
 		select {
 		case <-time.After(n.c.o.Lease):
-			n.die()
+			n.mu.Lock()
+			n.expired = true
+			dead := life{n.name, n.epoch}
+			n.mu.Unlock()
+			n.c.bury(dead)
 		case <-n.c.ended:
 		}
 	})
@@ -377,10 +381,11 @@ func (n *Node) Kill() {
 func (n *Node) Expire() {
 	n.mu.Lock()
 	n.expired = true
+	dead := life{n.name, n.epoch}
 	n.mu.Unlock()
 	n.tell(func(h routing.PeerHandler) {
 		h.PeersLost()
-		n.die()
+		n.c.bury(dead)
 	})
 }
 
@@ -394,23 +399,19 @@ func (n *Node) Renew() {
 	n.expired = false
 }
 
-// die has the others learn of the death.
-func (n *Node) die() {
-	n.c.mu.Lock()
-	defer n.c.mu.Unlock()
-	n.mu.Lock()
-	n.expired = true
-	dead := life{n.name, n.epoch}
-	n.mu.Unlock()
-	for _, o := range n.c.nodes {
-		if o == n {
+// bury has the other nodes learn of a death.
+func (c *Cluster) bury(dead life) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, o := range c.nodes {
+		if o.name == dead.node {
 			continue
 		}
 		o.tell(func(h routing.PeerHandler) {
 			o.mu.Lock()
 			o.dead[dead] = true
 			o.mu.Unlock()
-			h.NodeDead(n.name)
+			h.NodeDead(dead.node)
 		})
 	}
 }
