@@ -315,6 +315,7 @@ func TestCancelStopsTheTimer(t *testing.T) {
 			r.send("self::ctl", "", split(line))
 			synctest.Wait()
 		}
+		<-time.After(time.Second) // it is saved
 		before := r.host.Timers()
 		request("Operate Device.ScheduleTimer() key=a DelaySeconds=4000000000")
 		request("Operate Device.ScheduleTimer() key=b DelaySeconds=4000000000")

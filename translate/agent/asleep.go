@@ -28,25 +28,30 @@ func (h *Host) sweepLater() {
 	})
 }
 
-// sweep puts to sleep who has been idle for long, and, where there are too many,
-// who was used longest ago. Who has something in hand is passed over.
-func (h *Host) sweep(ctx context.Context) {
+// sweep puts to sleep who has been idle for long, and, where they are too large
+// together, who was used longest ago. Who has something in hand is passed over.
+func (h *Host) sweep(ctx context.Context) { h.sweepFor(ctx, 0) }
+
+// sweepFor also makes room for others.
+func (h *Host) sweepFor(ctx context.Context, others int) {
 	r := &h.registry
 	r.mu.Lock()
 	left := r.awake.Len() // who is looked at gets to the front, or out
 	r.mu.Unlock()
 	for ; left > 0 && ctx.Err() == nil; left-- {
-		e, a := h.candidate()
+		e, a := h.candidate(others > 0)
 		if e == nil {
 			return
 		}
-		h.putToSleep(e, a)
+		if h.putToSleep(e, a) {
+			others--
+		}
 	}
 }
 
 // candidate returns the Agent that was used longest ago, if it is to be put to
 // sleep.
-func (h *Host) candidate() (*entry, *Agent) {
+func (h *Host) candidate(crowded bool) (*entry, *Agent) {
 	r := &h.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,7 +60,7 @@ func (h *Host) candidate() (*entry, *Agent) {
 		return nil, nil
 	}
 	e, _ := last.Value.(*entry)
-	crowded := len(r.slots) == cap(r.slots) || r.bytes > h.opts.MaxAwakeBytes
+	crowded = crowded || r.bytes > h.opts.MaxAwakeBytes
 	if !crowded && time.Since(e.used) < h.opts.Idle {
 		return nil, nil
 	}
@@ -65,25 +70,25 @@ func (h *Host) candidate() (*entry, *Agent) {
 
 // putToSleep takes an Agent out of memory, unless it has something in hand or what
 // it has to remember cannot be saved.
-func (h *Host) putToSleep(e *entry, a *Agent) {
+func (h *Host) putToSleep(e *entry, a *Agent) bool {
 	if !a.isIdle() {
 		h.weigh(e, a)
-		return
+		return false
 	}
 	if err := a.keepTree(); err != nil {
 		h.log.Warn("a Virtual Agent stays in memory because it cannot be saved",
 			zap.String("endpoint_id", string(e.id)), zap.Error(err))
-		return
+		return false
 	}
 	r := &h.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e.agent != a {
-		return
+		return false
 	}
 	alarm, ok := a.rest()
 	if !ok {
-		return
+		return false
 	}
 	e.agent, e.slept, e.seen = nil, time.Now(), a.seen
 	r.awake.Remove(e.place)
@@ -94,6 +99,7 @@ func (h *Host) putToSleep(e *entry, a *Agent) {
 	}
 	<-r.slots
 	h.metrics.awake.Dec()
+	return true
 }
 
 // weigh takes note of how large an Agent is by now.

@@ -9,3 +9,18 @@ func (h *Host) Timers() int {
 	defer h.timers.mu.Unlock()
 	return len(h.timers.heap)
 }
+
+// PutToSleep takes every Agent out of memory that may leave it.
+func (h *Host) PutToSleep() {
+	h.registry.mu.Lock()
+	all := make(map[*entry]*Agent)
+	for p := h.registry.awake.Front(); p != nil; p = p.Next() {
+		if e, ok := p.Value.(*entry); ok {
+			all[e] = e.agent
+		}
+	}
+	h.registry.mu.Unlock()
+	for e, a := range all {
+		h.putToSleep(e, a)
+	}
+}

@@ -64,6 +64,7 @@ func (t *tx) set(param, value string) {
 func (t *tx) add(table string, by usp.EndpointID) string {
 	l := t.l
 	l.next[table]++
+	l.agent.saving.dirty = true // the number is used, whatever becomes of the row
 	n := l.next[table]
 	l.rows[table] = append(l.rows[table], n)
 	row := table + strconv.FormatUint(uint64(n), 10) + "."
@@ -128,6 +129,9 @@ func (t *tx) mark() [2]int { return [2]int{len(t.undo), len(t.changes)} }
 
 // back undoes what was done since mark, last first.
 func (t *tx) back(mark [2]int) {
+	if len(t.undo) > mark[0] {
+		t.l.agent.saving.dirty = true // it may have been saved as it was
+	}
 	for _, f := range slices.Backward(t.undo[mark[0]:]) {
 		f()
 	}

@@ -206,6 +206,7 @@ func (r *rig) restart(options ...string) {
 // inform is a session that is over at once: what it is used for goes on in the
 // background, as the CPE in memory needs no session.
 func (r *rig) inform(events []cwmp.Event, more ...string) {
+	r.agent = r.attach(r.cpe) // it may have slept
 	r.agent.Inform(r.cpe.inform(events, more...))
 	r.agent.SessionEnded(nil)
 }

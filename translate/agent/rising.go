@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -130,16 +131,26 @@ func (h *Host) takeSlot(ctx context.Context) error {
 	case h.registry.slots <- struct{}{}:
 		return nil
 	default:
-		h.spawn(h.sweep)
 	}
-	select {
-	case h.registry.slots <- struct{}{}:
-		return nil
-	case <-h.ended:
-	case <-ctx.Done():
+	again := time.NewTicker(lookForRoom)
+	defer again.Stop()
+	for {
+		h.sweepFor(ctx, 1)
+		select {
+		case h.registry.slots <- struct{}{}:
+			return nil
+		case <-again.C:
+		case <-h.ended:
+			return ErrClosed
+		case <-ctx.Done():
+			return ErrClosed
+		}
 	}
-	return ErrClosed
 }
+
+// lookForRoom is how often who waits for room looks for an Agent that can leave the
+// memory by now.
+const lookForRoom = 100 * time.Millisecond
 
 func (h *Host) make(e *entry, d Device) (*Agent, error) {
 	keeper := h.opts.Keeper

@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got string
-			synctest.Test(t, func(t *testing.T) { got = runScript(t, string(want)) })
+			synctest.Test(t, func(t *testing.T) { got = runScript(t, string(want), false) })
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
 					t.Fatal(err)
@@ -55,6 +55,30 @@ func TestScripts(t *testing.T) {
 			if got != string(want) {
 				t.Errorf("got another transcript than %s has; run with -update and look at the difference\n%s",
 					file, firstDifference(got, string(want)))
+			}
+		})
+	}
+}
+
+// An Agent that leaves the memory whenever it can is the same to everybody: the
+// scripts say the same.
+func TestScriptsAsleep(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got string
+			synctest.Test(t, func(t *testing.T) { got = runScript(t, string(want), true) })
+			if got != string(want) {
+				t.Errorf("%s: got another transcript where the Agent sleeps\n%s", file, firstDifference(got, string(want)))
 			}
 		})
 	}
@@ -78,7 +102,7 @@ type script struct {
 	rig *rig
 }
 
-func runScript(t *testing.T, text string) string {
+func runScript(t *testing.T, text string, dozing bool) string {
 	t.Helper()
 	s := &script{t: t}
 	defer func() {
@@ -100,6 +124,10 @@ func runScript(t *testing.T, text string) string {
 		if command {
 			s.command(line)
 			out.WriteString(s.rig.takeTranscript())
+			if dozing {
+				s.rig.host.PutToSleep()
+				synctest.Wait()
+			}
 		}
 	}
 	return out.String()
