@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/uspgate/uspgate/internal/store"
 	"github.com/uspgate/uspgate/translate/device"
 )
@@ -30,6 +32,8 @@ type JournalOptions struct {
 	MaxEntries int
 	// MaxAge is how long an answered entry is kept; default 1 h.
 	MaxAge time.Duration
+	// Shared: several nodes have it, and nothing is there before Adopt.
+	Shared bool
 }
 
 // Journal is a device.Journal in a Bucket. Which entries there are it knows by
@@ -81,11 +85,15 @@ func openJournal(ctx context.Context, b store.Bucket, o Options) (*Journal, erro
 	def(&j.o.MaxPerDevice, 64)
 	def(&j.o.MaxEntries, 1_000_000)
 	def(&j.o.MaxAge, time.Hour)
+	if j.o.Shared {
+		return j, nil
+	}
 	var done []*line
 	err := b.Each(ctx, "", func(e store.Entry) error {
 		var s stored
 		if err := json.Unmarshal(e.Value, &s); err != nil {
-			return fmt.Errorf("entry %s: %w: %w", e.Key, errDamaged, err)
+			o.Log.Error("an entry of the journal is left out: it cannot be read", zap.String("entry", e.Key), zap.Error(err))
+			return nil
 		}
 		if s.V > journalVersion {
 			return fmt.Errorf("entry %s: %w", e.Key, ErrNewer)
