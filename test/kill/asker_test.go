@@ -46,6 +46,9 @@ func (a *asker) set(value string, killed <-chan struct{}) usp.Code {
 		answer := a.exchange(c, &rec, &acked, value, deadline)
 		_ = c.Close() // or the gateway has
 		if answer != nil {
+			if e := answer.GetBody().GetError(); e != nil {
+				a.w.t.Logf("%s: error %d %s", value, e.GetErrCode(), e.GetErrMsg())
+			}
 			if killed != nil {
 				<-killed
 				a.w.Start()

@@ -194,12 +194,17 @@ func next(ctx context.Context, t *testing.T, c *controller.Controller) controlle
 // nobody knows.
 func TestWritesThroughKills(t *testing.T) {
 	t.Parallel()
+	writesThroughKills(t, 10)
+}
+
+func writesThroughKills(t *testing.T, writes int) {
+	t.Helper()
 	w := newWorld(t, "", "translate: {deadline: 10s}\n")
 	w.Start()
 	b := w.box(func(o *cpe.Options) { o.Delay = 100 * time.Millisecond })
 	a := &asker{w: w, self: "self::writer", to: b.agent}
 	answers := make(map[string]usp.Code)
-	for i := range 10 {
+	for i := range writes {
 		name := fmt.Sprintf("written-%d.", i)
 		killed := make(chan struct{})
 		go func() { // ends with the kill, which is waited for
