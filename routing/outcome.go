@@ -15,6 +15,7 @@ func (l *lane) onStored(o *out, fx *effects) {
 	l.puts--
 	o.flags &^= flagPutting
 	r := l.ep.r
+	fx.pump = fx.pump || l.away != nil
 	if o.putErr == nil {
 		l.noteStored(o, fx)
 	}

@@ -151,7 +151,9 @@ func (o *owned) seek() bool {
 	if theirs := own.Node != "" && own.Node != r.node && own.Alive; theirs {
 		claim = want || linked && !own.Info.Up
 	} else {
-		claim = want || linked || needs || restored && e.links.Load() > 0
+		// What was given up, and nobody took, is taken back: the others go on asking here.
+		limbo := own.Node == r.node && own.Alive
+		claim = want || linked || needs || limbo || restored && e.links.Load() > 0
 	}
 	switch {
 	case claim && rest > now:
@@ -390,9 +392,7 @@ func (o *owned) leave() bool {
 	o.hurry = 0
 	quits := o.quits
 	o.quits = 0
-	if quits == 0 {
-		o.rest = r.now() + r.o.HandOver // the one for whom it was given up comes first
-	}
+	o.rest = r.now() + r.o.HandOver // the one for whom it was given up comes first
 	o.mu.Unlock()
 	o.set(ownNone, 0)
 	if quits != 0 {
