@@ -36,6 +36,7 @@ func (e *Engine) connectOptions() []nats.Option {
 	}
 	options = append(options,
 		nats.MaxReconnects(-1), nats.ReconnectWait(connectWait), nats.ReconnectJitter(connectWait, connectWait),
+		nats.ReconnectBufSize(-1), // who writes is told, and nothing is written later behind his back
 		nats.Timeout(connectLimit), nats.PingInterval(connectPing), nats.MaxPingsOutstanding(connectPings),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil { // nil: it was closed

@@ -18,7 +18,7 @@ import (
 )
 
 // kvStore is the Store of this engine: a JetStream key-value bucket for each
-// Bucket. It implements store.Store.
+// Bucket, read from the leader of its stream. It implements store.Store.
 type kvStore struct{ e *Engine }
 
 // Store returns the Store of this engine. It needs no end.
@@ -36,15 +36,51 @@ func (s *kvStore) Bucket(ctx context.Context, name string, o store.BucketOptions
 	def(&o.MaxValue, store.DefaultMaxValue)
 	ctx, cancel := within(ctx)
 	defer cancel()
-	kv, err := s.e.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: name, MaxBytes: o.MaxBytes, Replicas: s.e.o.Replicas, Storage: jetstream.FileStorage,
-		MaxValueSize: int32(o.MaxValue + kvHead), LimitMarkerTTL: kvMarkers,
+	limit := o.MaxBytes
+	if limit == 0 {
+		limit = -1
+	}
+	err := s.make(ctx, &jetstream.StreamConfig{
+		Name: "KV_" + name, Subjects: []string{"$KV." + name + ".>"}, Replicas: s.e.o.Replicas,
+		Storage: jetstream.FileStorage, MaxBytes: limit, MaxMsgSize: int32(o.MaxValue + kvHead),
+		MaxMsgs: -1, MaxConsumers: -1, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, Duplicates: 2 * time.Minute,
+		AllowRollup: true, DenyDelete: true, AllowMsgTTL: true, SubjectDeleteMarkerTTL: kvMarkers,
+		AllowDirect: s.e.server != nil, // of several servers one that lags would answer
 	})
+	if err != nil {
+		return nil, fmt.Errorf("engine: bucket %s: %w", name, kvError(err))
+	}
+	kv, err := s.e.js.KeyValue(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("engine: bucket %s: %w", name, kvError(err))
 	}
 	return &kvBucket{e: s.e, kv: kv, name: name, o: o}, nil
 }
+
+// make makes the stream of a Bucket; a cluster that has just begun needs a moment
+// until it knows where to.
+func (s *kvStore) make(ctx context.Context, c *jetstream.StreamConfig) error {
+	tick := time.NewTicker(kvAgain)
+	defer tick.Stop()
+	for {
+		_, err := s.e.js.CreateOrUpdateStream(ctx, *c)
+		refused, ok := errors.AsType[*jetstream.APIError](err)
+		if !ok || refused.ErrorCode != errNoPeers {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+const (
+	// errNoPeers: no server was found that could keep the stream.
+	errNoPeers jetstream.ErrorCode = 10005
+	kvAgain                        = 100 * time.Millisecond
+)
 
 // kvHead is room for the headers of a message.
 const kvHead = 1 << 10
