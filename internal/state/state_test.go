@@ -205,7 +205,8 @@ func TestRecordsThatAreRefused(t *testing.T) {
 			}
 			_, loadErr := st.Agents().Load(id)
 			_, _, knownErr := st.Devices().Load(box)
-			for _, err := range []error{loadErr, knownErr, st.Agents().Save(id, sample()), st.Devices().Save(device.Known{Identity: box})} {
+			saveErr, saveKnownErr := st.Agents().Save(id, sample()), st.Devices().Save(device.Known{Identity: box})
+			for _, err := range []error{loadErr, knownErr, saveErr, saveKnownErr} {
 				if err == nil || errors.Is(err, state.ErrNewer) != (name == "newer") {
 					t.Errorf("got %v, want it refused", err)
 				}

@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -30,6 +31,7 @@ type flags struct {
 	size        int
 	window      int
 	idle        int
+	devices     int
 	rest        time.Duration
 	only        *regexp.Regexp
 	uspgate     string
@@ -55,15 +57,27 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if len(args) == 2 && args[0] == bareRelay {
 		return relay(ctx, args[1])
 	}
+	if len(args) > 0 {
+		switch args[0] {
+		case fillDevices:
+			n, err := strconv.Atoi(args[2])
+			return errors.Join(err, fill(ctx, args[1], n))
+		case serveDevices:
+			return serve(ctx, args[1], out)
+		}
+	}
 	f, err := parse(args, log)
 	if err != nil {
 		return err
+	}
+	if f.only.String() == "devices" {
+		return devices(ctx, f, out)
 	}
 	s, err := newServers(ctx, f.uspgate, log)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(measure(ctx, f, s, out), idle(ctx, f, s, out))
+	err = errors.Join(measure(ctx, f, s, out), idle(ctx, f, s, out), devices(ctx, f, out))
 	return errors.Join(err, s.stop())
 }
 
@@ -77,6 +91,7 @@ func parse(args []string, log io.Writer) (*flags, error) {
 	set.IntVar(&f.size, "size", 400, "bytes of a Record")
 	set.IntVar(&f.window, "window", 192, "Records that may be on their way")
 	set.IntVar(&f.idle, "idle", 10_000, "idle Endpoints per MTP; 0: none")
+	set.IntVar(&f.devices, "devices", 200_000, "registered devices that sleep; 0: none")
 	set.DurationVar(&f.rest, "rest", 18*time.Second, "how long they have been idle when their memory is read")
 	set.StringVar(&f.uspgate, "uspgate", "", "program to measure; empty: built from this tree")
 	only := set.String("only", "", "regular expression: the pairs to run, for example 'MQTT.*WS'")

@@ -95,8 +95,8 @@ func TestSleepingAgentWakesForItsTimers(t *testing.T) {
 		r.send("self::ctl", "", split("Operate Device.ScheduleTimer() key=k DelaySeconds=1500"))
 		synctest.Wait()
 		before := r.sentCount()
-		for _, at := range []time.Duration{600, 1200, 1500, 1800} {
-			<-time.After(begin.Add(at*time.Second - time.Second).Sub(time.Now()))
+		for _, at := range []int{600, 1200, 1500, 1800} {
+			<-time.After(time.Until(begin.Add(time.Duration(at-1) * time.Second)))
 			r.awake(0)
 			if n := r.sentCount(); n != before {
 				t.Fatalf("got %d Notifies a second before %d s, want none", n-before, at)
@@ -158,7 +158,8 @@ func TestKilled(t *testing.T) {
 		r.send("self::ctl", "", split("Set whole Device.LocalAgent.Controller.1. OnBoardingComplete!=true"))
 		r.inform(events("2_PERIODIC")) // the session in which it was read is over
 		synctest.Wait()
-		r.subscribe("ID!=v Persistent!=true NotifRetry!=true NotifType!=ValueChange ReferenceList!=Device.DeviceInfo.ProvisioningCode")
+		r.subscribe("ID!=v Persistent!=true NotifRetry!=true NotifType!=ValueChange " +
+			"ReferenceList!=Device.DeviceInfo.ProvisioningCode")
 		r.restart("killed")
 		calls, sent := r.cpe.calls, r.sentCount()
 		r.send("self::ctl", "", split("Get Device.WiFi.SSID.1.SSID"))
@@ -181,7 +182,8 @@ func TestKilled(t *testing.T) {
 		sent = r.sentCount()
 		<-time.After(11 * time.Second)
 		synctest.Wait()
-		if again := r.lastSent(); r.sentCount() != sent+1 || again.GetBody().GetRequest().GetNotify().GetSubscriptionId() != "v" {
+		again := r.lastSent().GetBody().GetRequest().GetNotify()
+		if r.sentCount() != sent+1 || again.GetSubscriptionId() != "v" {
 			t.Fatalf("got %d Messages after the restart, want the Notify again", r.sentCount()-sent)
 		}
 	})
