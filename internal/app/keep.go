@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/engine"
@@ -55,11 +56,17 @@ func openKeep(ctx context.Context, o Options, reg prometheus.Registerer) (*keep,
 		k.queue = k.shared
 		return k, err
 	}
-	forget := time.Duration(o.Config.Routing.ForgetAfter)
-	if k.known, k.before, err = openKnown(ctx, k.engine.Store(), forget, o.Log); err != nil {
-		return k, err
-	}
-	k.durable, err = k.engine.Queue(ctx, engine.QueueOptions{Limits: limits(&o.Config.Routing), Metrics: reg})
+	var group errgroup.Group // both have to read a lot where there are many Endpoints
+	group.Go(func() (err error) {
+		forget := time.Duration(o.Config.Routing.ForgetAfter)
+		k.known, k.before, err = openKnown(ctx, k.engine.Store(), forget, o.Log)
+		return err
+	})
+	group.Go(func() (err error) {
+		k.durable, err = k.engine.Queue(ctx, engine.QueueOptions{Limits: limits(&o.Config.Routing), Metrics: reg})
+		return err
+	})
+	err = group.Wait()
 	k.queue = k.durable
 	return k, err
 }
