@@ -109,9 +109,19 @@ func (o *owned) steer() {
 
 func (o *owned) step() bool {
 	o.mu.Lock()
-	state, lost := o.state, o.lost
+	state, lost, hurry, now := o.state, o.lost, o.hurry, o.e.r.now()
 	o.lost = false
+	late := hurry != 0 && hurry <= now && state != ownLeaving
+	if late {
+		o.hurry = 0
+	}
 	o.mu.Unlock()
+	switch {
+	case late: // a Link that hangs holds nobody's window
+		o.e.eachLane((*lane).orphan)
+	case hurry > now:
+		o.at(hurry)
+	}
 	switch {
 	case lost:
 		return o.forfeit()
@@ -142,10 +152,6 @@ func (o *owned) seek() bool {
 	now := r.now()
 	o.mu.Lock()
 	want, restored, rest := o.want, o.restored, o.rest
-	if o.hurry != 0 && o.hurry <= now {
-		o.hurry = 0
-		defer e.eachLane((*lane).orphan)
-	}
 	o.mu.Unlock()
 	var claim bool
 	if theirs := own.Node != "" && own.Node != r.node && own.Alive; theirs {
@@ -232,7 +238,7 @@ func (o *owned) claimEnded() bool {
 		return false
 	case c.err == nil && c.own.Fence != 0:
 		o.mu.Lock()
-		o.restored, o.pause, o.rest, o.hurry = false, 0, 0, 0
+		o.restored, o.pause, o.rest = false, 0, 0
 		o.mu.Unlock()
 		o.remote.Store(nil)
 		o.set(ownAcquiring, c.own.Fence)

@@ -258,6 +258,13 @@ func (w *many) check() string {
 			first[text] = i
 		}
 	}
+	refused := map[string]bool{}
+	for _, s := range w.sent {
+		// One that was on its way when a node or a Link died is refused without
+		// knowing whether it arrived: its sender sends it again, or does not.
+		err, ok := s.by.outcome(s.tok)
+		refused[s.text] = ok && err != nil || !ok && s.by.atDeath != nil
+	}
 	for _, s := range w.sent {
 		err, ok := s.by.outcome(s.tok)
 		switch n := delivered[s.text]; {
@@ -270,7 +277,7 @@ func (w *many) check() string {
 		}
 		at, seen := first[s.text]
 		for before := range s.sure {
-			if was, ok := first[before]; ok && seen && was > at {
+			if was, ok := first[before]; ok && seen && was > at && !refused[before] && !refused[s.text] {
 				return fmt.Sprintf("%q was seen for the first time after %q", before, s.text)
 			}
 		}

@@ -18,7 +18,7 @@ import (
 type told struct {
 	state Presence
 	from  *Ownership // if another node has told
-	by    *port // whose Link was in use
+	by    *port      // whose Link was in use
 	// due is when a loss is told that is held back, 0 if there is none; waits
 	// says that the address stands in the queue for it.
 	due   time.Duration
