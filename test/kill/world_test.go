@@ -174,7 +174,7 @@ func (w *world) populate() {
 	w.coapEndpoint("self::coap-2", w.coapNorth, "", 10*time.Millisecond, habit{}, steady, asleep, coapOn)
 }
 
-// killAt kills the gateway after some time, at any moment.
+// killAfter kills the gateway after some time, whatever it is doing.
 func (w *world) killAfter(d time.Duration) {
 	<-time.After(d)
 	w.Kill()
@@ -206,7 +206,9 @@ func (w *world) verify(slack time.Duration) {
 	w.t.Helper()
 	sum, wrong := w.l.check(slack)
 	w.t.Log(sum)
-	w.t.Log(strings.Join(w.l.notes, "\n"))
+	if len(w.l.notes) > 0 {
+		w.t.Log(strings.Join(w.l.notes, "\n"))
+	}
 	if len(wrong) > 0 {
 		w.t.Errorf("%d times the promise is broken:\n%s", len(wrong), strings.Join(wrong[:min(20, len(wrong))], "\n"))
 	}
