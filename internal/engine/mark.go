@@ -53,10 +53,7 @@ func (m *mark) gone(seq uint64) bool {
 }
 
 // markMessage is being put together.
-type markMessage struct {
-	b []byte
-	n int
-}
+type markMessage struct{ b []byte }
 
 func newMarkMessage(ordinal, floor uint64) *markMessage {
 	b := append(make([]byte, 0, 512), 'U', 'M', markVersion, 0)
@@ -74,7 +71,6 @@ func (m *markMessage) add(l *buffer.Lane, k *mark) {
 		b = binary.AppendUvarint(b, h.n)
 	}
 	m.b = b
-	m.n++
 }
 
 func (m *markMessage) bytes() []byte {

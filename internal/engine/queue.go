@@ -73,6 +73,7 @@ type Queue struct {
 	wg     sync.WaitGroup
 	wake   chan struct{} // something is pending, or closed
 	stir   chan struct{} // something is dirty
+	ended  chan struct{} // Close has been called
 
 	mu      sync.Mutex
 	g       *buffer.Ledger[place]
@@ -130,7 +131,7 @@ func (e *Engine) Queue(ctx context.Context, o QueueOptions) (*Queue, error) {
 	}
 	q := &Queue{
 		e: e, o: o, m: m, log: e.log.Named("queue"), wake: make(chan struct{}, 1), stir: make(chan struct{}, 1),
-		dirty: make(map[buffer.Lane]uint64), maxItem: int(e.conn.MaxPayload()) - 1024,
+		ended: make(chan struct{}), dirty: make(map[buffer.Lane]uint64), maxItem: int(e.conn.MaxPayload()) - 1024,
 	}
 	if q.g, err = buffer.NewLedger(o.Limits, m, q.gone); err != nil {
 		return nil, err
@@ -151,6 +152,9 @@ func (e *Engine) Queue(ctx context.Context, o QueueOptions) (*Queue, error) {
 // Close ends the Queue once what is pending is settled, at most CloseWait later.
 func (q *Queue) Close() {
 	q.mu.Lock()
+	if !q.closed {
+		close(q.ended)
+	}
 	q.closed = true
 	q.mu.Unlock()
 	poke(q.wake)

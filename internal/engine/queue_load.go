@@ -114,7 +114,7 @@ func (ld *loader) marks(ctx context.Context) error {
 			damaged++
 		}
 		q.marks.ordinal, q.maxSeq = ordinal, max(q.maxSeq, floor)
-		q.marks.since += int64(len(b))
+		q.marks.size += int64(len(b))
 	})
 	if damaged > 0 {
 		q.log.Error("marks of the buffer are damaged; Records that were delivered may come again",

@@ -4,10 +4,10 @@
 package engine
 
 import (
-	"context"
 	"slices"
 	"sort"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/routing/buffer"
@@ -16,7 +16,7 @@ import (
 // marker writes the MARK stream where it is a log of this node's own.
 type marker struct {
 	ordinal uint64
-	since   int64 // bytes written since every mark was, and what that took
+	size    int64 // bytes of the stream, and of its last complete set of marks
 	full    int64
 	failing bool
 }
@@ -24,7 +24,7 @@ type marker struct {
 // Bounds of the MARK stream.
 const (
 	markBytes    = 512 << 10 // of one message
-	markLogBytes = 16 << 20  // beyond a multiple of what all marks take, they are written anew
+	markLogBytes = 16 << 20  // beyond four times what all marks take, they are written anew
 )
 
 // laneMark is the mark of a Lane at one moment.
@@ -40,8 +40,13 @@ func (q *Queue) writeMarks(b *batch) {
 	q.mu.Lock()
 	marks := q.takeMarks(b)
 	floor := q.maxSeq
+	heads := make([]uint64, len(q.shards))
+	for i, sh := range q.shards {
+		heads[i] = sh.head
+	}
 	q.mu.Unlock()
 	if len(marks) == 0 {
+		q.clear(heads)
 		return
 	}
 	if q.o.Shared {
@@ -50,16 +55,16 @@ func (q *Queue) writeMarks(b *batch) {
 	}
 	err := q.e.dead()
 	if err == nil {
-		err = q.publishMarks(q.ctx, floor, marks)
+		_, err = q.publishMarks(floor, marks)
 	}
 	if err == nil {
 		err = q.durable(q.mark)
 	}
-	if err != nil {
+	if err == nil {
+		q.clear(heads)
+		err = q.renewMarks()
+	} else {
 		q.e.unanswered(err)
-		if !q.marks.failing {
-			q.log.Error("marks can not be written; they will be", zap.Error(err))
-		}
 		q.mu.Lock()
 		for i := range marks {
 			q.dirty[marks[i].lane] = max(q.dirty[marks[i].lane], marks[i].high)
@@ -67,7 +72,59 @@ func (q *Queue) writeMarks(b *batch) {
 		q.mu.Unlock()
 		poke(q.stir)
 	}
+	if err != nil && !q.marks.failing {
+		q.log.Error("marks can not be written; they will be", zap.Error(err))
+	}
 	q.marks.failing = err != nil
+}
+
+// clear notes that the marks of whatever is gone before heads are durable.
+func (q *Queue) clear(heads []uint64) {
+	q.mu.Lock()
+	for i, sh := range q.shards {
+		sh.cleared = heads[i]
+	}
+	q.mu.Unlock()
+}
+
+// renewMarks writes the marks of every Lane that has something and rids the
+// stream of what is older, if it has become long. Of the others only the floor is
+// remembered: their seqs go on above it.
+func (q *Queue) renewMarks() error {
+	if q.marks.size < 4*q.marks.full+markLogBytes {
+		return nil
+	}
+	q.mu.Lock()
+	var marks []laneMark
+	q.g.Each(func(l *buffer.Line[place]) bool {
+		marks = append(marks, laneMark{l.Lane, q.markOf(l.Lane, 0, nil)})
+		return true
+	})
+	for lane, high := range q.dirty {
+		if q.g.Line(lane) == nil {
+			marks = append(marks, laneMark{lane, q.markOf(lane, high, nil)})
+		}
+	}
+	floor := q.maxSeq
+	q.mu.Unlock()
+	before := q.marks.size
+	first, err := q.publishMarks(floor, marks)
+	if err != nil {
+		return err
+	}
+	if err := q.durable(q.mark); err != nil {
+		return err
+	}
+	stream, err := q.e.js.Stream(q.ctx, q.mark)
+	if err != nil {
+		return err
+	}
+	if err := stream.Purge(q.ctx, jetstream.WithPurgeSequence(first)); err != nil {
+		return err
+	}
+	q.marks.size -= before
+	q.marks.full = q.marks.size
+	return nil
 }
 
 // takeMarks makes the marks that are due.
@@ -128,23 +185,32 @@ func (q *Queue) markOf(lane buffer.Lane, high uint64, seqs []uint64) mark {
 	return m
 }
 
-// publishMarks writes marks in as many messages as they need.
-func (q *Queue) publishMarks(ctx context.Context, floor uint64, marks []laneMark) error {
+// publishMarks writes marks in as many messages as they need, at least one, and
+// returns the sequence of the first.
+func (q *Queue) publishMarks(floor uint64, marks []laneMark) (first uint64, err error) {
 	msg := newMarkMessage(q.marks.ordinal+1, floor)
-	for i := range marks {
-		msg.add(&marks[i].lane, &marks[i].mark)
+	for i := 0; ; i++ {
+		if i < len(marks) {
+			msg.add(&marks[i].lane, &marks[i].mark)
+		}
 		if len(msg.b) < markBytes && i < len(marks)-1 {
 			continue
 		}
 		b := msg.bytes()
-		if _, err := q.e.js.Publish(ctx, q.mark, b); err != nil {
-			return err
+		ack, err := q.e.js.Publish(q.ctx, q.mark, b)
+		if err != nil {
+			return first, err
+		}
+		if first == 0 {
+			first = ack.Sequence
 		}
 		q.marks.ordinal++
-		q.marks.since += int64(len(b))
+		q.marks.size += int64(len(b))
+		if i >= len(marks)-1 {
+			return first, nil
+		}
 		msg = newMarkMessage(q.marks.ordinal+1, floor)
 	}
-	return nil
 }
 
 // search is where seq is, or would be.

@@ -91,8 +91,12 @@ func (q *Queue) lost(lane buffer.Lane, e *buffer.Entry[place]) {
 	if i := search(entries, e.Seq); i == len(entries) || entries[i].Seq != e.Seq || entries[i].Ref != e.Ref {
 		return
 	}
+	q.dropLost(l, e)
+}
+
+func (q *Queue) dropLost(l *buffer.Line[place], e *buffer.Entry[place]) {
 	q.g.Drop(l, e.Seq, buffer.ReasonDamaged, time.Now())
-	q.logDamage(lane, e.Seq, 1)
+	q.logDamage(l.Lane, e.Seq, 1)
 }
 
 func (q *Queue) logDamage(lane buffer.Lane, seq uint64, records int) {

@@ -37,7 +37,7 @@ func (q *Queue) shardOf(to usp.Address) *shard {
 		return q.shards[0]
 	}
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(to.ID))                    // it never fails
+	_, _ = h.Write([]byte(to.ID)) // it never fails
 	return q.shards[h.Sum32()%uint32(len(q.shards))]
 }
 

@@ -3,4 +3,169 @@
 
 package engine
 
-func (q *Queue) tend() {}
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/routing/buffer"
+)
+
+// How the logs are kept small.
+const (
+	tendEvery  = time.Second
+	sweepEvery = 10 * time.Second
+	purgeBytes = 4 << 20  // of messages that are done with are purged at once
+	deadBytes  = 64 << 20 // beyond what waits are borne in a log, then its head is moved to its end
+	moveBytes  = 4 << 20  // are moved at once
+)
+
+// tend drops what has expired, also where nobody reads, and rids the log of what
+// is done with, until the Queue ends.
+func (q *Queue) tend() {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	swept := time.Now()
+	failing := false
+	for {
+		select {
+		case <-q.ended:
+			return
+		case <-tick.C:
+		}
+		if now := time.Now(); now.Sub(swept) >= sweepEvery {
+			swept = now
+			q.mu.Lock()
+			q.g.Sweep(now)
+			q.mu.Unlock()
+		}
+		if q.o.Shared {
+			continue
+		}
+		err := errors.Join(q.purgeLog(), q.moveHead())
+		if err != nil && q.ctx.Err() == nil && !failing {
+			q.log.Error("the log of the buffer can not be shortened", zap.Error(err))
+		}
+		failing = err != nil
+	}
+}
+
+// purgeLog purges what is done with, once the marks that say so are durable: what
+// a mark does not say to be gone is missed.
+func (q *Queue) purgeLog() error {
+	sh := q.shards[0]
+	q.mu.Lock()
+	upTo, freed := sh.cleared, sh.freed
+	q.mu.Unlock()
+	if freed < purgeBytes {
+		return nil
+	}
+	if upTo = q.src.purgeable(sh.stream, upTo); upTo <= 1 {
+		return nil
+	}
+	stream, err := q.e.js.Stream(q.ctx, sh.stream)
+	if err != nil {
+		return err
+	}
+	if err := stream.Purge(q.ctx, jetstream.WithPurgeSequence(upTo)); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	sh.freed -= freed
+	q.mu.Unlock()
+	return nil
+}
+
+// moveHead stores once more what still waits at the head of a log that has become
+// long, so that the head can be purged.
+func (q *Queue) moveHead() error {
+	sh := q.shards[0]
+	for moved := 0; moved < moveBytes; {
+		q.mu.Lock()
+		need := sh.total > 2*sh.live+deadBytes && len(q.pending) == 0 && !q.closed
+		head := place{msg: sh.head}
+		if need {
+			head.size = sh.msgs[0].bytes
+		}
+		q.mu.Unlock()
+		if !need {
+			return nil
+		}
+		b, err := q.src.read(q.ctx, sh.stream, head)
+		if errors.Is(err, errLost) {
+			q.lostMessage(head.msg)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		puts, err := q.movable(head.msg, b)
+		if err != nil || len(puts) == 0 {
+			return err
+		}
+		done := make(chan error, len(puts))
+		for _, p := range puts {
+			p.settled = func(_ uint64, err error) { done <- err }
+		}
+		q.mu.Lock()
+		closed := q.closed
+		if !closed {
+			q.pending = append(q.pending, puts...)
+		}
+		q.mu.Unlock()
+		if closed {
+			return nil
+		}
+		poke(q.wake)
+		for range puts {
+			if err := <-done; err != nil {
+				return err
+			}
+		}
+		moved += len(b)
+	}
+	return nil
+}
+
+// movable makes puts of those items of a message that still wait there.
+func (q *Queue) movable(msg uint64, b []byte) ([]*put, error) {
+	var puts []*put
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, err := eachItem(b, func(off, size int, s *stored) {
+		lane, ok := decodeLane(s.lane)
+		l := q.g.Line(lane)
+		if !ok || l == nil {
+			return
+		}
+		at, entries := place{msg, uint32(off), uint32(size)}, l.Entries()
+		if i := search(entries, s.seq); i < len(entries) && entries[i].Seq == s.seq && entries[i].Ref == at {
+			puts = append(puts, &put{
+				line: l, seq: s.seq, from: at, moved: bytes.Clone(b[off+4 : off+size-4]),
+			})
+		}
+	})
+	return puts, err
+}
+
+// lostMessage drops what should be in a message that is not there.
+func (q *Queue) lostMessage(msg uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var lines []*buffer.Line[place]
+	q.g.Each(func(l *buffer.Line[place]) bool {
+		lines = append(lines, l)
+		return true
+	})
+	for _, l := range lines {
+		for _, e := range slices.Clone(l.Entries()) {
+			if e.Ref.msg == msg {
+				q.dropLost(l, &e)
+			}
+		}
+	}
+}
