@@ -29,6 +29,16 @@
 //     CPE has been changed and could not be changed back, its code is 7800 and
 //     its text says what is left.
 //
-// Lock order: Host.mu, then Agent.mu. Neither is held over Device.Call, the
-// callbacks of Options, or the done of Deliver.
+//   - Notifies that wait for their response outlive a restart of the gateway, which
+//     begins their retries anew: the CPE has been told that its event was taken.
+//   - A request that was in hand when the gateway ended is answered by the next
+//     process with Error 7003, never to be done, or 7800, and not executed.
+//
+// An Agent is in memory while it has something to do. Host.Deliver, Host.Attach and
+// the timers of sleeping Agents take it there (rising.go), Host.sweep out of it
+// (asleep.go); what it has to remember is with the Keeper (commit.go).
+//
+// Lock order: saving.state and saving.tree, Host.registry.mu, Agent.mu, those of a
+// device.Device. Only the first two are held over the Keeper; none is held over
+// Device.Call, the other callbacks of Options, or the done of Deliver.
 package agent
