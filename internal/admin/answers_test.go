@@ -6,6 +6,7 @@ package admin_test
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -140,6 +141,54 @@ func TestQueues(t *testing.T) {
 	if len(list) != 1 || list[0].EndpointID != "os::00D09E-later" || list[0].Role != "agent" ||
 		list[0].Records != 1 || list[0].Bytes == 0 || list[0].Oldest.IsZero() {
 		t.Errorf("got %+v, want the one Record for os::00D09E-later", list)
+	}
+}
+
+// TestPurge: what waits is shown without its content, and dropped on POST only.
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	s, token := started(t)
+	const of = "?endpoint_id=os::00D09E-later&role=agent"
+	var items []admin.Item
+	get(t, s, token, "/api/v1/queues/items"+of, &items)
+	if len(items) != 1 || items[0].From != "self::controller" || items[0].Type != "no_session_context" ||
+		items[0].Bytes == 0 || items[0].Since.IsZero() || items[0].Seq == 0 {
+		t.Errorf("got %+v, want the one Record of self::controller", items)
+	}
+	if got := ask(t, s, token, "/api/v1/queues/purge"+of, nil); got.status != http.StatusMethodNotAllowed {
+		t.Errorf("GET: got %d, want 405", got.status)
+	}
+	post := func(r *http.Request) { r.Method = http.MethodPost }
+	for query, want := range map[string]string{
+		"?endpoint_id=os::00D09E-later&role=controller": `{"records":0}`,
+		"?endpoint_id=os::00D09E-later&from=self::x":    `{"records":0}`,
+		"": `{"error":"the parameter endpoint_id says for which Endpoint"}`,
+	} {
+		if got := ask(t, s, token, "/api/v1/queues/purge"+query, post); strings.TrimSpace(got.body) != want {
+			t.Errorf("%s: got %d %s, want %s", query, got.status, got.body, want)
+		}
+	}
+	if got := ask(t, s, token, "/api/v1/queues/purge"+of, post); strings.TrimSpace(got.body) != `{"records":1}` {
+		t.Errorf("got %d %s, want one Record purged", got.status, got.body)
+	}
+	get(t, s, token, "/api/v1/queues/items"+of, &items)
+	if len(items) != 0 {
+		t.Errorf("got %+v, want nothing left", items)
+	}
+	var drops []admin.Drop
+	get(t, s, token, "/api/v1/queues/drops", &drops)
+	if len(drops) != 1 || drops[0].EndpointID != "os::00D09E-later" || drops[0].Records != 1 || drops[0].Reason == "" {
+		t.Errorf("got %+v, want the purge listed", drops)
+	}
+}
+
+// TestNodes: none where there is one process only.
+func TestNodes(t *testing.T) {
+	t.Parallel()
+	s, token := started(t)
+	var nodes []admin.Node
+	if get(t, s, token, "/api/v1/nodes", &nodes); nodes == nil || len(nodes) != 0 {
+		t.Errorf("got %#v, want an empty list", nodes)
 	}
 }
 

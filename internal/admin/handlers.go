@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"net/http"
 	"runtime"
+	"time"
 
 	"github.com/uspgate/uspgate/routing"
 	"github.com/uspgate/uspgate/usp"
@@ -60,6 +61,28 @@ type Rule struct {
 type Alias struct {
 	Alias      usp.EndpointID `json:"alias"`
 	EndpointID usp.EndpointID `json:"endpoint_id"`
+}
+
+// Node is one of several processes that are one gateway, an element of the
+// answer of /api/v1/nodes.
+type Node struct {
+	Name   string    `json:"name"`
+	Since  time.Time `json:"since"`
+	Owned  int       `json:"owned"`  // addresses
+	Me     bool      `json:"me"`     // the one that answers
+	Linked bool      `json:"linked"` // with the one that answers
+}
+
+// nodes is empty where there is only one.
+func (s *Server) nodes(w http.ResponseWriter, r *http.Request) {
+	if _, ok := query(w, r); !ok {
+		return
+	}
+	list := []Node{}
+	if s.o.Nodes != nil {
+		list = append(list, s.o.Nodes()...)
+	}
+	answer(w, http.StatusOK, list)
 }
 
 func (s *Server) version(w http.ResponseWriter, r *http.Request) {
@@ -142,10 +165,4 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
 		list = append(list, Explanation{x, x.String()})
 	}
 	answer(w, http.StatusOK, list)
-}
-
-func (s *Server) queues(w http.ResponseWriter, r *http.Request) {
-	if _, ok := query(w, r); ok {
-		answer(w, http.StatusOK, s.o.Router.Queues())
-	}
 }

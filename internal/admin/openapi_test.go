@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -15,15 +16,16 @@ import (
 // document is as much of OpenAPI as openapi.json uses.
 type document struct {
 	OpenAPI string
-	Paths   map[string]struct {
-		Get struct {
-			Parameters []struct{ Name, In string }
-			Responses  map[string]struct {
-				Content map[string]struct{ Schema *schema }
-			}
-		}
-	}
+	Paths   map[string]struct{ Get, Post *operation }
+
 	Components struct{ Schemas map[string]*schema }
+}
+
+type operation struct {
+	Parameters []struct{ Name, In string }
+	Responses  map[string]struct {
+		Content map[string]struct{ Schema *schema }
+	}
 }
 
 type schema struct {
@@ -93,10 +95,14 @@ func TestOpenAPI(t *testing.T) {
 	if got, want := slices.Sorted(maps.Keys(d.Paths)), s.Paths(); !slices.Equal(got, want) {
 		t.Errorf("paths: got %q, want %q", got, want)
 	}
-	queries := map[string][]string{"/api/v1/routes/explain": {
-		"?endpoint_id=os::00D09E-1", "?endpoint_id=os::00D09E-1&role=agent&from=self::guest",
-		"?endpoint_id=ops::x&role=agent", "?endpoint_id=self::nick&role=agent",
-	}}
+	queries := map[string][]string{
+		"/api/v1/routes/explain": {
+			"?endpoint_id=os::00D09E-1", "?endpoint_id=os::00D09E-1&role=agent&from=self::guest",
+			"?endpoint_id=ops::x&role=agent", "?endpoint_id=self::nick&role=agent",
+		},
+		"/api/v1/queues/items": {"?endpoint_id=os::00D09E-later", "?endpoint_id=os::none&role=agent&limit=1"},
+		"/api/v1/queues/purge": {"?endpoint_id=os::none"},
+	}
 	for path, item := range d.Paths {
 		if path == "/api/v1/openapi.json" {
 			continue
@@ -105,24 +111,32 @@ func TestOpenAPI(t *testing.T) {
 		if asked == nil {
 			asked = []string{""}
 		}
+		op, method := item.Get, http.MethodGet
+		if op == nil {
+			op, method = item.Post, http.MethodPost
+		}
+		by := func(r *http.Request) { r.Method = method }
 		for _, q := range asked {
 			var v any
-			get(t, s, token, path+q, &v)
-			for _, p := range d.check(path+q, item.Get.Responses["200"].Content["application/json"].Schema, v) {
+			got := ask(t, s, token, path+q, by)
+			if err := json.Unmarshal([]byte(got.body), &v); err != nil || got.status != http.StatusOK {
+				t.Fatalf("%s: got %d %s, want 200 and JSON", path+q, got.status, got.body)
+			}
+			for _, p := range d.check(path+q, op.Responses["200"].Content["application/json"].Schema, v) {
 				t.Error(p)
 			}
 		}
-		for _, p := range item.Get.Parameters {
-			if got := ask(t, s, token, path+"?endpoint_id=a&"+p.Name+"=", nil); strings.Contains(got.body, "not known here") {
+		for _, p := range op.Parameters {
+			if got := ask(t, s, token, path+"?endpoint_id=a&"+p.Name+"=", by); strings.Contains(got.body, "not known here") {
 				t.Errorf("%s: parameter %s: got %s, want it taken", path, p.Name, got.body)
 			}
 		}
 		var v any
-		refused := ask(t, s, token, path+"?nonsense=1", nil)
+		refused := ask(t, s, token, path+"?nonsense=1", by)
 		if err := json.Unmarshal([]byte(refused.body), &v); err != nil || refused.status != 400 {
 			t.Fatalf("%s: got %d, %v, want 400 as JSON", path, refused.status, err)
 		}
-		for _, p := range d.check(path, item.Get.Responses["default"].Content["application/json"].Schema, v) {
+		for _, p := range d.check(path, op.Responses["default"].Content["application/json"].Schema, v) {
 			t.Error(p)
 		}
 	}

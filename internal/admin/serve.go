@@ -40,15 +40,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "the request does not bear the token of this gateway")
 		return
 	}
-	handler, ok := s.routes[r.URL.Path]
+	at, ok := s.routes[r.URL.Path]
 	switch {
 	case !ok:
 		refuse(w, http.StatusNotFound, "there is nothing at "+r.URL.Path+"; /api/v1/openapi.json says what is where")
-	case r.Method != http.MethodGet:
-		h.Set("Allow", http.MethodGet)
-		refuse(w, http.StatusMethodNotAllowed, r.URL.Path+" takes GET only")
+	case r.Method != at.method:
+		h.Set("Allow", at.method)
+		refuse(w, http.StatusMethodNotAllowed, r.URL.Path+" takes "+at.method+" only")
 	default:
-		handler(w, r)
+		at.handle(w, r)
 	}
 }
 

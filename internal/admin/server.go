@@ -16,6 +16,7 @@ import (
 
 	"github.com/uspgate/uspgate/mtp/listen"
 	"github.com/uspgate/uspgate/routing"
+	"github.com/uspgate/uspgate/routing/buffer"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -40,6 +41,9 @@ type Router interface {
 	Aliases() []routing.Alias
 	Explanations(from usp.EndpointID, to usp.Address) []routing.Explanation
 	Queues() []routing.QueueInfo
+	ShowQueue(ctx context.Context, lane buffer.Lane, limit int) ([]buffer.Item, error)
+	PurgeQueue(ctx context.Context, lane buffer.Lane) (int, error)
+	Drops() []buffer.Drop
 }
 
 // Options configure a Server.
@@ -53,6 +57,9 @@ type Options struct {
 	TokenFile string
 	// Router is what is shown. Required.
 	Router Router
+	// Nodes lists the processes that are one gateway with this one; nil: it is
+	// alone.
+	Nodes func() []Node
 	// Version of the program.
 	Version string
 	// MaxConnections bounds connections at the same time; 0: 64. One too many
@@ -66,12 +73,18 @@ type Options struct {
 // Server serves the API. Several live in one process without touching.
 type Server struct {
 	o        Options
-	routes   map[string]http.HandlerFunc
+	routes   map[string]route
 	token    token
 	local    bool // the listener is on loopback
 	listener net.Listener
 	http     http.Server
 	refusals limiter
+}
+
+// route is what answers at one path.
+type route struct {
+	method string
+	handle http.HandlerFunc
 }
 
 // New makes a Server; it opens and reads nothing yet.
@@ -93,13 +106,17 @@ func New(o Options) (*Server, error) {
 	}
 	o.Log = o.Log.Named("admin")
 	s := &Server{o: o}
-	s.routes = map[string]http.HandlerFunc{
-		"/api/v1/version":        s.version,
-		"/api/v1/openapi.json":   s.openAPI,
-		"/api/v1/endpoints":      s.endpoints,
-		"/api/v1/routes":         s.listRoutes,
-		"/api/v1/routes/explain": s.explain,
-		"/api/v1/queues":         s.queues,
+	s.routes = map[string]route{
+		"/api/v1/version":        {http.MethodGet, s.version},
+		"/api/v1/openapi.json":   {http.MethodGet, s.openAPI},
+		"/api/v1/endpoints":      {http.MethodGet, s.endpoints},
+		"/api/v1/routes":         {http.MethodGet, s.listRoutes},
+		"/api/v1/routes/explain": {http.MethodGet, s.explain},
+		"/api/v1/queues":         {http.MethodGet, s.queues},
+		"/api/v1/queues/items":   {http.MethodGet, s.items},
+		"/api/v1/queues/drops":   {http.MethodGet, s.drops},
+		"/api/v1/queues/purge":   {http.MethodPost, s.purge},
+		"/api/v1/nodes":          {http.MethodGet, s.nodes},
 	}
 	s.http = http.Server{
 		Handler: http.HandlerFunc(s.serve), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout,

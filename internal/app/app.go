@@ -126,9 +126,21 @@ func (a *App) buildAdmin(o Options, _ *prometheus.Registry) error {
 	}
 	var err error
 	a.admin, err = admin.New(admin.Options{
-		Listen: c.Listen, TokenFile: token, Router: a.router, Version: o.Version, Log: o.Log,
+		Listen: c.Listen, TokenFile: token, Router: a.router, Nodes: a.nodes, Version: o.Version, Log: o.Log,
 	})
 	return err
+}
+
+// nodes are the processes that are one gateway with this one.
+func (a *App) nodes() []admin.Node {
+	if a.node == nil {
+		return nil
+	}
+	var list []admin.Node
+	for _, n := range a.node.Nodes() {
+		list = append(list, admin.Node{Name: n.Name, Since: n.Since.UTC(), Owned: n.Owned, Me: n.Me, Linked: n.Linked})
+	}
+	return list
 }
 
 // Addresses returns the bound address of every listener by name: those of

@@ -14,7 +14,7 @@ import (
 func (b *binding) coapLink() (coap.LinkOptions, error) {
 	answers, err := networks(b.ReplyTo)
 	return coap.LinkOptions{
-		Name: b.Name, Path: b.Path, Advertise: b.Advertise, MaxRecord: int(b.MaxRecord),
+		Name: b.Name, Path: b.Path, Advertise: b.Advertise, MaxRecord: int(b.MaxRecord), MaxHold: b.maxHold(),
 		ReplyTo: answers, ReplyToSource: b.ReplyToSource, ReplyToOptional: b.ReplyToOptional,
 		Order: b.Order, Patterns: b.SpeaksFor, Log: b.o.Log, Metrics: b.reg,
 	}, err

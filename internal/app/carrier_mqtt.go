@@ -30,7 +30,7 @@ func (b *binding) mqttServer(conf *tls.Config) (mtp.Transport, error) {
 		Name: b.Name, Listen: b.Listen, TLS: conf, Role: b.role, Topics: b.topics(), Auth: auth,
 		RecordFilters: b.Records, Plain: b.Plain, Patterns: b.SpeaksFor, Order: b.Order,
 		ProxyFrom: proxies, MaxConnections: b.MaxConnections, MaxConnectionsPerAddress: b.MaxPerAddress,
-		NoConnectRecords: !b.ConnectRecords, MaxRecord: int(b.MaxRecord), Log: b.o.Log, Metrics: b.reg,
+		NoConnectRecords: !b.ConnectRecords, MaxRecord: int(b.MaxRecord), MaxHold: b.maxHold(), Log: b.o.Log, Metrics: b.reg,
 	})
 }
 
@@ -43,7 +43,8 @@ func (b *binding) mqttClient(who as) (mtp.Transport, error) {
 		Name: b.Name, URL: b.Connect, Username: b.Username, Password: b.Password.Reveal(), Version: version,
 		Endpoint: b.own(who), Role: b.role.Opposite(), Topics: b.topics(), Prefix: b.Prefix,
 		Subscriptions: b.Subscriptions, Presence: b.Presence, Patterns: b.SpeaksFor, Order: b.Order,
-		KeepAlive: time.Duration(b.KeepAlive), MaxRecord: int(b.MaxRecord), TLS: who.tls,
+		RepeatAfter: time.Duration(b.RepeatAfter),
+		KeepAlive:   time.Duration(b.KeepAlive), MaxRecord: int(b.MaxRecord), MaxHold: b.maxHold(), TLS: who.tls,
 		NoConnectRecords: !b.ConnectRecords, Retry: b.retry(), Hold: who.hold, Log: b.o.Log, Metrics: b.reg,
 	}
 	if who.id != "" {

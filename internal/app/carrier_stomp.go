@@ -16,7 +16,7 @@ func (b *binding) stompLink() stomp.LinkOptions {
 	return stomp.LinkOptions{
 		Name:         b.Name,
 		Destinations: stomp.Destinations{Agent: b.Destinations.Agent, Controller: b.Destinations.Controller},
-		HeartBeat:    time.Duration(b.KeepAlive), MaxRecord: int(b.MaxRecord),
+		HeartBeat:    time.Duration(b.KeepAlive), MaxRecord: int(b.MaxRecord), MaxHold: b.maxHold(),
 		Order: b.Order, Patterns: b.SpeaksFor,
 		NoConnectRecords: !b.ConnectRecords, Log: b.o.Log, Metrics: b.reg,
 	}

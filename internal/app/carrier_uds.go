@@ -17,7 +17,7 @@ func (b *binding) udsLink() uds.LinkOptions {
 	return uds.LinkOptions{
 		Name: b.Name, Presents: usp.EndpointID(b.Presents), Endpoint: usp.EndpointID(b.EndpointID), Role: b.role,
 		Shared: b.Trunk, Patterns: b.SpeaksFor, Order: b.Order,
-		AllowUIDs: ids(b.AllowUIDs), AllowGIDs: ids(b.AllowGIDs), MaxRecord: int(b.MaxRecord),
+		AllowUIDs: ids(b.AllowUIDs), AllowGIDs: ids(b.AllowGIDs), MaxRecord: int(b.MaxRecord), MaxHold: b.maxHold(),
 		NoConnectRecords: !b.ConnectRecords, Log: b.o.Log, Metrics: b.reg,
 	}
 }

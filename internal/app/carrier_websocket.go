@@ -16,7 +16,7 @@ import (
 
 func (b *binding) webSocketLink() ws.LinkOptions {
 	return ws.LinkOptions{
-		Name: b.Name, KeepAlive: time.Duration(b.KeepAlive), MaxRecord: int(b.MaxRecord),
+		Name: b.Name, KeepAlive: time.Duration(b.KeepAlive), MaxRecord: int(b.MaxRecord), MaxHold: b.maxHold(),
 		Order: b.Order, Patterns: b.SpeaksFor,
 		NoConnectRecords: !b.ConnectRecords, Log: b.o.Log, Metrics: b.reg,
 	}

@@ -45,6 +45,14 @@ type binding struct {
 	role usp.Role // of the peers
 }
 
+// maxHold is the key hold, of which 0 means not at all.
+func (b *binding) maxHold() time.Duration {
+	if b.Hold == 0 {
+		return -1
+	}
+	return time.Duration(b.Hold)
+}
+
 // as is in whose name, and with what certificate, a client role connects.
 type as struct {
 	id  usp.EndpointID // of the one Agent that the connection is for, or empty

@@ -105,6 +105,7 @@ func engineOptions(o Options, reg prometheus.Registerer) engine.Options {
 	}
 	if c.URL == "" {
 		options.Dir = filepath.Join(o.Config.DataDir, "engine")
+		options.KeyFile = c.EncryptKeyFile
 	} else {
 		options.Replicas = c.Replicas
 	}

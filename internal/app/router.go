@@ -37,6 +37,8 @@ func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
 		Rules:               rules,
 		WindowRecords:       r.Window,
 		WindowBytes:         int64(r.WindowBytes),
+		HoldRecords:         r.HoldLimit,
+		HoldBytes:           int64(r.HoldBytes),
 		SpillAfter:          time.Duration(r.SpillAfter),
 		Redeliver:           time.Duration(r.Redeliver),
 		PresenceGrace:       time.Duration(r.Grace),

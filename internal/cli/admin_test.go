@@ -21,6 +21,7 @@ import (
 	"github.com/uspgate/uspgate/internal/cli"
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/routing"
+	"github.com/uspgate/uspgate/routing/buffer"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -83,6 +84,19 @@ func (known) Explanations(from usp.EndpointID, to usp.Address) []routing.Explana
 
 func (known) Queues() []routing.QueueInfo {
 	return []routing.QueueInfo{{EndpointID: "os::00D09E-2", Role: "agent", Records: 3, Bytes: 1200, Oldest: time.Now()}}
+}
+
+func (known) ShowQueue(_ context.Context, l buffer.Lane, limit int) ([]buffer.Item, error) {
+	rec := usp.NewNoSession("self::c", l.To.ID, "", []byte("x"))
+	items := []buffer.Item{{Lane: l, Record: rec, Seq: 7, At: time.Now()}, {Lane: l, Record: rec, Seq: 8, At: time.Now()}}
+	return items[:min(limit, len(items))], nil
+}
+
+func (known) PurgeQueue(context.Context, buffer.Lane) (int, error) { return 3, nil }
+
+func (known) Drops() []buffer.Drop {
+	to := usp.Address{ID: "os::00D09E-2", Role: usp.RoleAgent}
+	return []buffer.Drop{{Lane: buffer.Lane{To: to}, Seq: 5, Records: 2, Reason: buffer.ReasonExpired, At: time.Now()}}
 }
 
 // gateway serves the admin API and returns the flags that lead to it.
@@ -217,6 +231,8 @@ func TestAdminFails(t *testing.T) {
 		{append([]string{"endpoints", "show"}, flags...), cli.ExitUsage, "takes one Endpoint ID"},
 		{append([]string{"routes", "explain", "a", "b"}, flags...), cli.ExitUsage, "takes one Endpoint ID"},
 		{append([]string{"routes", "explain", "a", "--role", "x"}, flags...), cli.ExitUsage, "--role"},
+		{append([]string{"queues", "purge"}, flags...), cli.ExitUsage, "takes one Endpoint ID"},
+		{append([]string{"queues", "show", "os::00D09E-2", "--limit", "0"}, flags...), cli.ExitFailed, "limit"},
 		{append([]string{"routes", "nonsense"}, flags...), cli.ExitUsage, "unknown verb"},
 	}
 	for _, v := range vectors {
@@ -244,5 +260,33 @@ func TestTokenFileOfEnvironment(t *testing.T) {
 	_, _, failed := run(t, nil, "queues", "list", "--admin", flags[1])
 	if want := "uspgate-data/admin.token"; !strings.Contains(failed, want) {
 		t.Errorf("no environment: got %q, want %s", failed, want)
+	}
+}
+
+// TestQueueVerbs: what waits is shown and purged, what was given up is listed.
+func TestQueueVerbs(t *testing.T) {
+	t.Parallel()
+	flags := gateway(t)
+	for _, v := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"queues", "show", "os::00D09E-2"}, []string{"SEQ", "no_session_context", "self::c", "\n8 "}},
+		{[]string{"queues", "show", "os::00D09E-2", "-o", "json", "--limit", "1"}, []string{`"seq": 7`}},
+		{[]string{"queues", "show", "os::other"}, []string{"SEQ"}},
+		{[]string{"queues", "purge", "os::00D09E-2", "--role", "agent"}, []string{"3 Records dropped"}},
+		{[]string{"queues", "purge", "os::00D09E-2", "--role", "controller"}, []string{"0 Records dropped"}},
+		{[]string{"queues", "drops"}, []string{"REASON", "os::00D09E-2", "expired"}},
+		{[]string{"nodes", "list"}, []string{"NODE"}},
+	} {
+		code, out, failed := run(t, nil, append(v.args, flags...)...)
+		if code != cli.ExitDone {
+			t.Errorf("%q: got %d %s, want 0", v.args, code, failed)
+		}
+		for _, want := range v.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q: got\n%s\nwant %q in it", v.args, out, want)
+			}
+		}
 	}
 }

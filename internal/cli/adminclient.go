@@ -61,6 +61,15 @@ func tokenFile(environ []string) string {
 
 // get asks for a path below /api/v1 and decodes the answer into v.
 func (a *adminVerb) get(ctx context.Context, path string, query url.Values, v any) error {
+	return a.ask(ctx, http.MethodGet, path, query, v)
+}
+
+// post has something done at a path below /api/v1.
+func (a *adminVerb) post(ctx context.Context, path string, query url.Values, v any) error {
+	return a.ask(ctx, http.MethodPost, path, query, v)
+}
+
+func (a *adminVerb) ask(ctx context.Context, method, path string, query url.Values, v any) error {
 	if err := a.out.check(); err != nil {
 		return err
 	}
@@ -75,7 +84,7 @@ func (a *adminVerb) get(ctx context.Context, path string, query url.Values, v an
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
 	base.Path, base.RawQuery = base.Path+"/api/v1/"+path, query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.String(), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, base.String(), http.NoBody)
 	if err != nil {
 		return usageError{fmt.Errorf("--admin: %w", err)}
 	}

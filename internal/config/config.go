@@ -141,6 +141,8 @@ type Routing struct {
 	Overflow    string   `yaml:"queue_overflow" doc:"what a full queue does: refuse, or drop_oldest, which spares session contexts"`
 	Total       int      `yaml:"total_limit" doc:"Records buffered for all Endpoints"`
 	TotalBytes  Size     `yaml:"total_bytes" doc:"and their bytes"`
+	HoldLimit   int      `yaml:"hold_limit" doc:"Records of all connections that may wait for room in the buffer"`
+	HoldBytes   Size     `yaml:"hold_bytes" doc:"and their bytes"`
 	SpillAfter  Duration `yaml:"spill_after" doc:"how long a Record may be under way before it is kept in the buffer"`
 	Redeliver   Duration `yaml:"redeliver" doc:"send again what was flushed so long before a connection broke; 0: do not"`
 	Grace       Duration `yaml:"presence_grace" doc:"how long a lost connection may take to come back before its Endpoint is offline"`
@@ -225,6 +227,7 @@ func Default() Config {
 			Window: 1024, WindowBytes: 16 << 20,
 			QueueLimit: 1000, QueueBytes: 16 << 20, QueueAge: Duration(24 * time.Hour), Overflow: "refuse",
 			Total: 1_000_000, TotalBytes: 4 << 30,
+			HoldLimit: 16_384, HoldBytes: 64 << 20,
 			SpillAfter: Duration(100 * time.Millisecond), Grace: Duration(10 * time.Second),
 			ForgetAfter: Duration(7 * 24 * time.Hour), LinksPerID: 8,
 		},

@@ -71,6 +71,8 @@ type MTP struct {
 	MaxConnections int      `yaml:"max_connections" side:"server" doc:"connections at the same time; coap: peers"`
 	MaxPerAddress  int      `yaml:"max_connections_per_address" side:"server" for:"websocket,mqtt,stomp,coap" doc:"of these from one address; 0: no bound of its own"`
 	KeepAlive      Duration `yaml:"keep_alive" for:"websocket,stomp,mqtt/client" doc:"interval between signs of life: pings or heart-beats"`
+	Hold           Duration `yaml:"hold" doc:"how long a Record for which the buffer has no room waits for it, before its sender hears no; 0: not at all"`
+	RepeatAfter    Duration `yaml:"repeat_after" side:"client" for:"mqtt" doc:"when the broker is asked again for what was not acknowledged"`
 	Retry          Retry    `yaml:"retry" side:"client" doc:"how to connect again"`
 }
 
@@ -124,6 +126,7 @@ func DefaultMTP(name, typ string) MTP {
 		TLS: DefaultTLS(), Auth: Auth{Mode: "none"}, Receipts: true, Link: "shared", Version: "5", Mode: "0660",
 		Represents: []string{"*"}, DialRate: 50,
 		MaxRecord: 5 << 20, MaxConnections: 100_000, KeepAlive: Duration(time.Minute),
+		Hold: Duration(time.Minute), RepeatAfter: Duration(30 * time.Second),
 		Topics: Topics{Agent: "usp/v1/agent/{endpoint_id}", Controller: "usp/v1/controller/{endpoint_id}"},
 		Destinations: Topics{
 			Agent: "/queue/usp.v1.agent.{endpoint_id}", Controller: "/queue/usp.v1.controller.{endpoint_id}",
@@ -135,12 +138,12 @@ func DefaultMTP(name, typ string) MTP {
 	case "websocket":
 		m.Listen, m.Path = "127.0.0.1:8080", "/usp"
 	case "mqtt":
-		m.Listen = "127.0.0.1:1883"
+		m.Listen, m.Hold = "127.0.0.1:1883", Duration(2*time.Second)
 	case "stomp":
 		m.Listen = "127.0.0.1:61613"
 		m.Retry.Interval, m.Retry.Max = Duration(30*time.Second), Duration(30720*time.Second) // [R-STOMP.7]
 	case "coap":
-		m.Listen, m.Path = "127.0.0.1:5683", "/usp"
+		m.Listen, m.Path, m.Hold = "127.0.0.1:5683", "/usp", Duration(2*time.Second)
 	case "uds":
 		m.Retry = Retry{Interval: Duration(time.Second), Multiplier: 5000, Max: Duration(5 * time.Second)} // [R-UDS.5]
 	}

@@ -89,6 +89,7 @@ func (d *decoder) validate(cfg *Config) {
 	d.positive("routing.window", cfg.Routing.Window)
 	d.positive("routing.queue_limit", cfg.Routing.QueueLimit)
 	d.positive("routing.total_limit", cfg.Routing.Total)
+	d.positive("routing.hold_limit", cfg.Routing.HoldLimit)
 	d.oneOf("routing.queue_overflow", cfg.Routing.Overflow, "refuse", "drop_oldest")
 	d.positive("translate.max_devices", cfg.Translate.MaxDevices)
 	if cfg.Translate.Deadline == 0 {
