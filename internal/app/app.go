@@ -40,6 +40,7 @@ type App struct {
 	log        *zap.Logger
 	keep       *keep
 	node       *cluster.Node // nil: there is only one
+	shared     shared        // where there are several
 	nonces     []byte        // with what those of Digest are made; nil: anything
 	probes     *obs.Server   // nil without metrics.listen
 	router     *routing.Router

@@ -33,6 +33,8 @@ func (a *App) joinCluster(ctx context.Context, o Options, reg *prometheus.Regist
 		Name:    o.Config.Engine.Node,
 		Store:   a.keep.engine.Store(),
 		Bus:     a.keep.engine.Bus(),
+		Adopt:   a.adopt,
+		Lost:    a.lose,
 		Log:     o.Log,
 		Metrics: reg,
 	}

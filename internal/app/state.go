@@ -23,5 +23,7 @@ func openState(k *keep, o Options) (*state.State, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stateStart)
 	defer cancel()
-	return state.Open(ctx, s, state.Options{Log: o.Log})
+	return state.Open(ctx, s, state.Options{
+		Log: o.Log, Journal: state.JournalOptions{Shared: o.Config.Engine.URL != ""},
+	})
 }

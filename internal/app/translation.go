@@ -58,7 +58,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	if err := link.attach(a.router, a.host); err != nil {
 		return err
 	}
-	if err := a.host.Load(link.bind); err != nil {
+	if err := a.serve(kept, link); err != nil {
 		return err
 	}
 	return a.buildFleet(o, reg, kept, link)
@@ -91,10 +91,13 @@ func (a *App) attachAgent(d *device.Device, tap Tap, link *virtualLink) (device.
 	if err != nil {
 		return nil, err
 	}
-	if !ag.IsNew() {
+	bind := link.bind
+	if a.node != nil {
+		bind = a.bindAgent // whoever had it before
+	} else if !ag.IsNew() {
 		return ag, nil
 	}
-	if err := link.bind(ag.EndpointID()); err != nil {
+	if err := bind(ag.EndpointID()); err != nil {
 		a.log.Error("a Virtual Agent cannot be reached",
 			zap.String("endpoint_id", string(ag.EndpointID())), zap.Error(err))
 	}

@@ -17,7 +17,11 @@ import (
 type adopter struct{ bell chan struct{} }
 
 // adoptAgain is how soon the adopter looks again at what could not be adopted.
-const adoptAgain = 2 * time.Second
+const adoptAgain = 3 * time.Second
+
+// adoptRounds is how often it looks again after a death: an address that Records
+// wait for may have been claimed by another node than its heir.
+const adoptRounds = 2
 
 func (n *Node) wakeAdopter() {
 	select {
@@ -38,8 +42,13 @@ func (n *Node) adopt(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
+	rounds := adoptRounds
 	for {
 		again := 10 * n.o.Lease // for those whose heir has died meanwhile
+		if rounds > 0 {
+			rounds--
+			again = adoptAgain
+		}
 		if n.alive() == nil {
 			again = n.o.Lease / 10
 		} else if err := n.o.Adopt(ctx, n.inherits); err != nil && ctx.Err() == nil {
@@ -49,6 +58,7 @@ func (n *Node) adopt(ctx context.Context) {
 		t := time.NewTimer(again)
 		select {
 		case <-n.adopter.bell:
+			rounds = adoptRounds
 		case <-t.C:
 		case <-ctx.Done():
 		}

@@ -58,7 +58,7 @@ type Options struct {
 	Remember func(instance string) error
 	// Adopt has every Virtual Agent served here, and bound to the Router, for whose
 	// address mine is true: nobody who lives owns it, and this node is its heir. It
-	// is called when the Node begins and after each death, once at a time; after
+	// is called when the Node begins and some times after each death, once at a time; after
 	// an error it is called again. ctx ends with the Node. nil: none is adopted.
 	Adopt func(ctx context.Context, mine func(usp.Address) bool) error
 	// Lost is called for an address that this node has lost to another without

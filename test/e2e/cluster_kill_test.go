@@ -14,9 +14,12 @@ import (
 	"time"
 
 	"github.com/uspgate/uspgate/internal/engine/enginetest"
+	"github.com/uspgate/uspgate/internal/sim/controller"
+	"github.com/uspgate/uspgate/internal/sim/cpe"
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/mtp/mqtt"
 	"github.com/uspgate/uspgate/test/harness"
+	vagent "github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -357,4 +360,93 @@ func TestNodesAndServersDieUnderLoad(t *testing.T) {
 		}
 	}
 	t.Logf("%d Records acknowledged, %d came twice", total, twice)
+}
+
+// TestVirtualAgentsAreAdopted: the node of a Virtual Agent is killed. The other has
+// it, with its Subscriptions, although its CPE sleeps; and the CPE goes on there.
+func TestVirtualAgentsAreAdopted(t *testing.T) {
+	t.Parallel()
+	program, err := harness.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nats := enginetest.New(t, 3)
+	node := func(name string) (p *harness.Process, addr string) {
+		addr = harness.FreeAddr(t)
+		yaml := fmt.Sprintf("mtp: [{name: mqtt, type: mqtt, listen: %q}]\n", addr) + engineOf(nats, name)
+		p = harness.NewProcess(t, program, "", yaml)
+		p.Start()
+		return p, addr
+	}
+	a, _ := node("a")
+	b, addr := node("b")
+	box := boxAt(t, "http://"+a.CWMP)
+	id := vagent.EndpointIDFor(box.Identity())
+	north := controllerOn(t, "mqtt://"+addr, "self::north")
+	manufacturer(t, north, id)
+	ctx := deadline(t)
+	_, err = north.Subscribe(ctx, id, controller.Subscription{
+		ID: "kept", Type: "ValueChange", References: []string{"Device.WiFi.SSID.1.SSID"}, Persistent: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Kill()
+	harness.Eventually(t, func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout/10)
+		defer cancel()
+		resp, err := north.Get(ctx, id, 0, "Device.LocalAgent.Subscription.*.ID")
+		if err != nil {
+			return err
+		}
+		for _, value := range controller.Params(resp) {
+			if value == "kept" {
+				return nil
+			}
+		}
+		return errors.New("the Subscription is gone")
+	})
+	again := boxAt(t, "http://"+b.CWMP) // the same box
+	if got := vagent.EndpointIDFor(again.Identity()); got != id {
+		t.Fatalf("got %s, want %s", got, id)
+	}
+	manufacturer(t, north, id)
+}
+
+// boxAt runs a simulated CPE until its first session is over, and on.
+func boxAt(t *testing.T, acs string) *cpe.CPE {
+	t.Helper()
+	m, err := cpe.LoadBuiltin("tr098-dsl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cpe.New(cpe.Options{ACS: acs, Model: m, Serial: "1", Log: harness.Log(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	harness.Background(t, "cpe", c.Run)
+	for {
+		select {
+		case s := <-c.Sessions():
+			if s.Err == nil {
+				return c
+			}
+		case <-time.After(harness.Timeout):
+			t.Fatal("the CPE had no session")
+		}
+	}
+}
+
+func controllerOn(t *testing.T, url string, id usp.EndpointID) *controller.Controller {
+	t.Helper()
+	tr, err := mqtt.NewClient(mqtt.ClientOptions{URL: url, Endpoint: id, Role: usp.RoleController})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := controller.New(controller.Options{Endpoint: id, Transport: tr, Log: harness.Log(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	harness.Background(t, "controller "+string(id), c.Run)
+	return c
 }
