@@ -19,18 +19,23 @@
 //   - The Agent is the gateway's, not the CPE's: a reboot or factory reset of the
 //     CPE is told with Boot! but removes no Subscription; one that is not
 //     Persistent ends with the gateway.
+//
 //   - What the first discovery finds is no change: it notifies nobody.
+//
 //   - Boot! has no ParameterMap for a Controller without enabled BootParameter
 //     rows: an empty object would say nothing, and there are Controllers that
 //     cannot read it.
+//
 //   - Reboot() and FactoryReset() are synchronous commands of TR-181: the
 //     OperateResp comes when the CPE has taken the order, Boot! when it is back.
+//
 //   - Nothing is done without a trace: where an error is answered although the
 //     CPE has been changed and could not be changed back, its code is 7800 and
 //     its text says what is left.
 //
 //   - Notifies that wait for their response outlive a restart of the gateway, which
 //     begins their retries anew: the CPE has been told that its event was taken.
+//
 //   - A request that was in hand when the gateway ended is answered by the next
 //     process with Error 7003, never to be done, or 7800, and not executed.
 //
