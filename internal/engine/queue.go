@@ -38,9 +38,6 @@ type QueueOptions struct {
 	// Node names this node's own streams on a cluster that several nodes use, each
 	// for itself: letters, digits, - and _. Empty: the streams BUF and MARK.
 	Node string
-	// Shared: the nodes share the streams, and each Lane has one owner: nothing is
-	// there before Acquire. See buffer.Owned. Node is not used then.
-	Shared bool
 	// MaxPending bounds the bytes of Records that are not durable yet. Default 32 MiB.
 	MaxPending int
 	// CloseWait bounds how long Close waits for them. Default 10 s.
@@ -81,7 +78,6 @@ type Queue struct {
 	bytes   int // of the Records of puts that are not settled
 	maxSeq  uint64
 	dirty   map[buffer.Lane]uint64 // whose mark is to be written, and the highest seq stored
-	owners  owners                 // where Shared
 	closed  bool
 
 	marks marker // only the goroutine of finish has it
@@ -196,14 +192,11 @@ func (q *Queue) admit(p *put, now time.Time) error {
 	case q.e.Ready() != nil:
 		q.m.Dropped(buffer.ReasonFull, 1)
 		return buffer.ErrFull
-	case q.bytes > 0 && q.bytes+p.size > q.o.MaxPending:
+	case q.e.Ready() != nil, q.bytes > 0 && q.bytes+p.size > q.o.MaxPending:
 		q.m.Dropped(buffer.ReasonFull, 1)
 		return buffer.ErrFull
 	}
-	owner, err := q.owner(p.item.Lane.To)
-	if err != nil {
-		return err
-	}
+	var err error
 	if p.line, err = q.g.Reserve(p.item.Lane, p.size, now); err != nil {
 		return err
 	}
@@ -212,7 +205,7 @@ func (q *Queue) admit(p *put, now time.Time) error {
 		l.Next = max(uint64(now.UnixMicro()), q.maxSeq+1)
 		l.High = l.Next - 1
 	}
-	p.seq, p.low, p.epoch = l.Next, low(l), owner.epoch
+	p.seq, p.low = l.Next, low(l)
 	l.Next++
 	q.maxSeq = max(q.maxSeq, p.seq)
 	q.bytes += p.size
@@ -271,9 +264,6 @@ func (q *Queue) Remove(ctx context.Context, lane buffer.Lane, upTo uint64) error
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if _, err := q.owner(lane.To); err != nil {
-		return err
-	}
 	q.g.Remove(lane, upTo)
 	return nil
 }
@@ -285,8 +275,5 @@ func (q *Queue) Purge(ctx context.Context, lane buffer.Lane) (int, error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if _, err := q.owner(lane.To); err != nil {
-		return 0, err
-	}
 	return q.g.Purge(lane, time.Now()), nil
 }

@@ -89,9 +89,6 @@ func (q *Queue) divide(puts []*put) []*part {
 	for _, p := range puts {
 		sh := q.shardOf(p.line.Lane.To)
 		subject := sh.stream
-		if q.o.Shared {
-			subject = itemSubject(sh.n, &p.line.Lane)
-		}
 		size := itemSize(&p.item) + len(p.moved)
 		t := have[subject]
 		if t == nil || len(t.payload)+size > q.maxItem {
@@ -167,7 +164,8 @@ func (p *part) wait(q *Queue) {
 		return
 	}
 	if q.e.dead() == nil {
-		q.log.Warn("the store does not answer", zap.String("stream", p.shard.stream), zap.Error(p.err))
+		q.e.unanswered(p.err) // has JetStream started anew
+	q.log.Warn("the store does not answer", zap.String("stream", p.shard.stream), zap.Error(p.err))
 	}
 	for q.ctx.Err() == nil && !q.e.conn.IsClosed() && q.e.dead() == nil {
 		found, err := q.find(p)

@@ -17,9 +17,6 @@ import (
 // open makes the streams, and loads what waits in them.
 func (q *Queue) open(ctx context.Context) error {
 	q.src = &apiSource{q.e}
-	if q.o.Shared {
-		return q.openShared(ctx)
-	}
 	suffix := ""
 	if q.o.Node != "" {
 		suffix = "_" + q.o.Node

@@ -49,10 +49,6 @@ func (q *Queue) writeMarks(b *batch) {
 		q.clear(heads)
 		return
 	}
-	if q.o.Shared {
-		q.writeOwnedMarks(b, marks)
-		return
-	}
 	err := q.e.dead()
 	if err == nil {
 		_, err = q.publishMarks(floor, marks)
@@ -178,9 +174,6 @@ func (q *Queue) markOf(lane buffer.Lane, high uint64, seqs []uint64) mark {
 			}
 			slices.Values(seqs)(yield)
 		})
-	}
-	if o, err := q.owner(lane.To); err == nil {
-		m.epoch, m.base = o.epoch, o.base[lane]
 	}
 	return m
 }

@@ -43,9 +43,6 @@ func (q *Queue) tend() {
 			q.g.Sweep(now)
 			q.mu.Unlock()
 		}
-		if q.o.Shared {
-			continue
-		}
 		err := errors.Join(q.purgeLog(), q.moveHead())
 		if err != nil && q.ctx.Err() == nil && !failing {
 			q.log.Error("the log of the buffer can not be shortened", zap.Error(err))
