@@ -80,7 +80,9 @@ func (n nodePort) Accept(f Forward, t mtp.Token) {
 	o.rec, o.in, o.inToken, o.trunk, o.fence = f.Record, p, t, f.Trunk, f.Fence
 	o.hint, o.via = f.Hint, f.Via
 	p.enter(o)
+	p.in.mu.Lock()
 	o.at -= min(max(0, f.Age), o.at-1)
+	p.in.mu.Unlock()
 	l, err := r.arrive(p, o, &f)
 	if l == nil {
 		p.refuse(o, err)

@@ -103,7 +103,8 @@ func (o *owned) set(state ownState, fence uint64) {
 
 // steer takes steps until one has to wait.
 func (o *owned) steer() {
-	for o.step() { //nolint:revive // all is in the condition
+	for again := true; again; {
+		again = o.step()
 	}
 }
 
@@ -165,7 +166,7 @@ func (o *owned) seek() bool {
 	case claim && rest > now:
 		o.at(rest)
 	case claim:
-		return o.ask(own)
+		return o.ask()
 	}
 	if !o.way(own, now) && needs {
 		o.at(now + pauseMax)
@@ -193,7 +194,7 @@ func (o *owned) way(own Ownership, now time.Duration) bool {
 }
 
 // ask claims the address.
-func (o *owned) ask(own Ownership) bool {
+func (o *owned) ask() bool {
 	e, r := o.e, o.e.r
 	if !r.steering.claimRoom(o, r.o.MaxClaims) {
 		return false // scheduled again when there is

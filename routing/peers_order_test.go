@@ -287,7 +287,7 @@ func (w *many) check() string {
 
 func playMany(t *testing.T, ops []uint32, seed uint64, known bool) string {
 	t.Helper()
-	rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // to be repeated
+	rng := rand.New(rand.NewPCG(seed, 1))
 	delays := make(chan time.Duration, 1)
 	stop := make(chan struct{})
 	go func() {

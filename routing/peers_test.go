@@ -132,6 +132,7 @@ func wantTexts(t *testing.T, l *link, want ...string) {
 
 func TestRecordCrossesToTheNodeOfItsEndpoint(t *testing.T) {
 	cluster(t, 2, delays(time.Millisecond), routing.Options{}, func(t *testing.T, g *gateway) {
+		t.Helper()
 		a, b := g.nodes[0], g.nodes[1]
 		agent := a.up(t, agentPeer(agentID))
 		c := b.up(t, controllerPeer(controllerID))
@@ -148,6 +149,7 @@ func TestRecordCrossesToTheNodeOfItsEndpoint(t *testing.T) {
 
 func TestEndpointMovesToAnotherNode(t *testing.T) {
 	cluster(t, 2, delays(time.Millisecond), routing.Options{}, func(t *testing.T, g *gateway) {
+		t.Helper()
 		a, b := g.nodes[0], g.nodes[1]
 		old := a.up(t, agentPeer(agentID))
 		c := b.up(t, controllerPeer(controllerID))
