@@ -41,6 +41,8 @@ type Explanation struct {
 	GraceUntil time.Time `json:"grace_until,omitzero"`
 	// Learned is true if a Link has shown it here: then a pattern is not its way.
 	Learned bool `json:"learned"`
+	// Node owns it, if that is another node of this gateway: Records go there.
+	Node string `json:"node,omitempty"`
 	// Route is the static route that means it, Rules those that do.
 	Route *RouteInfo `json:"route,omitempty"`
 	Rules []RuleInfo `json:"rules,omitempty"`
@@ -185,6 +187,7 @@ func (r *Router) explainUnknown(x *Explanation, to usp.Address) {
 func (e *endpoint) explain(x *Explanation) {
 	info := e.info()
 	x.Known, x.State, x.LastSeen, x.Learned = true, info.State, info.LastSeen, e.home.Load()
+	x.Node = info.Node
 	var fx effects
 	e.main.mu.Lock()
 	if due := e.told.due; due != 0 {

@@ -32,6 +32,9 @@ func (x Explanation) String() string {
 			lines = append(lines, x.lane(name, &x.Lanes[i]))
 		}
 	}
+	if x.Node != "" {
+		say("Node %q of this gateway owns it: there the Record goes.", x.Node)
+	}
 	if x.MoreLanes > 0 {
 		say("It has a lane of its own for each of %d counterparts.", len(x.Lanes)+x.MoreLanes)
 	}
