@@ -165,7 +165,7 @@ func (p *part) wait(q *Queue) {
 	}
 	if q.e.dead() == nil {
 		q.e.unanswered(p.err) // has JetStream started anew
-	q.log.Warn("the store does not answer", zap.String("stream", p.shard.stream), zap.Error(p.err))
+		q.log.Warn("the store does not answer", zap.String("stream", p.shard.stream), zap.Error(p.err))
 	}
 	for q.ctx.Err() == nil && !q.e.conn.IsClosed() && q.e.dead() == nil {
 		found, err := q.find(p)
