@@ -22,7 +22,7 @@ func (j *Journal) Adopt(ctx context.Context, mine func(to string) bool) (map[dev
 	err := j.bucket.Each(ctx, "", func(e store.Entry) error {
 		var s stored
 		if err := json.Unmarshal(e.Value, &s); err != nil || s.V > journalVersion || !mine(s.Key.To) {
-			return nil //nolint:nilerr // it is somebody else's, or nobody can say whose
+			return nil // somebody else's, or nobody can say whose
 		}
 		l := &line{
 			key: s.Key, name: e.Key, state: s.State, at: time.Unix(0, s.At), done: time.Unix(0, s.Done), revision: e.Revision,
