@@ -9,8 +9,9 @@ import (
 )
 
 // processed is how long the gateway may take from an acknowledgement of a
-// receiver to the moment from when on a SIGKILL does not bring the Record again.
-const processed = 500 * time.Millisecond
+// receiver to the moment from when on a SIGKILL does not bring the Record again. It
+// takes some 50 ms; this is for a machine that has other things to do.
+const processed = time.Second
 
 // SIGKILL at any moment, again and again.
 func TestKillRounds(t *testing.T) { killRounds(t, 5) }
