@@ -111,6 +111,7 @@ type put struct {
 var (
 	_ buffer.Queue  = (*Queue)(nil)
 	_ buffer.Lister = (*Queue)(nil)
+	_ buffer.Roomer = (*Queue)(nil)
 )
 
 // Queue opens the durable buffer, with what waits in it. There is one of the same
@@ -189,9 +190,6 @@ func (q *Queue) admit(p *put, now time.Time) error {
 		return errQueueClosed
 	case itemSize(&p.item) > q.maxItem:
 		return mtp.ErrTooLarge
-	case q.e.Ready() != nil:
-		q.m.Dropped(buffer.ReasonFull, 1)
-		return buffer.ErrFull
 	case q.e.Ready() != nil, q.bytes > 0 && q.bytes+p.size > q.o.MaxPending:
 		q.m.Dropped(buffer.ReasonFull, 1)
 		return buffer.ErrFull

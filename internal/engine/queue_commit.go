@@ -284,6 +284,7 @@ func (q *Queue) commitPut(t *part, p *put) {
 		return
 	}
 	q.bytes -= p.size
+	q.g.Made()
 	l.High = max(l.High, p.seq)
 	q.g.Commit(l, &buffer.Entry[place]{
 		Seq: p.seq, At: p.item.At.UnixNano(), Session: buffer.SessionKey(p.item.Record.Header()), Ref: p.at,
@@ -298,6 +299,7 @@ func (q *Queue) cancelPut(p *put) {
 		return
 	}
 	q.bytes -= p.size
+	q.g.Made()
 	if l := p.line; p.absent && l.Next == p.seq+1 {
 		l.Next = p.seq
 	} else if !p.absent {
