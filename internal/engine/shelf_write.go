@@ -86,7 +86,10 @@ func (q *SharedQueue) store(subject string, message []byte, last uint64) (uint64
 		case q.ctx.Err() != nil:
 			return 0, errQueueClosed
 		case errors.Is(kvError(err), store.ErrConflict):
-			return 0, buffer.ErrNotOwned
+			// Also while the first try is under way, and after it in some cases.
+			if seq, known, err := q.conflict(subject, id, last); known {
+				return seq, err
+			}
 		case errors.Is(kvError(err), store.ErrFull):
 			return 0, buffer.ErrFull
 		}
@@ -97,6 +100,22 @@ func (q *SharedQueue) store(subject string, message []byte, last uint64) (uint64
 		case <-q.ctx.Done():
 			t.Stop()
 		}
+	}
+}
+
+// conflict is what has become of the message id, if the newest on its subject tells:
+// it is that one, or somebody else's, or nothing has come after last yet.
+func (q *SharedQueue) conflict(subject, id string, last uint64) (seq uint64, known bool, err error) {
+	ctx, cancel := context.WithTimeout(q.ctx, shelfTry)
+	defer cancel()
+	m, err := q.data.GetLastMsgForSubject(ctx, subject)
+	switch {
+	case err != nil, m.Sequence <= last:
+		return 0, false, nil //nolint:nilerr // it is asked again
+	case m.Header.Get(jetstream.MsgIDHeader) == id:
+		return m.Sequence, true, nil
+	default:
+		return 0, true, buffer.ErrNotOwned
 	}
 }
 
