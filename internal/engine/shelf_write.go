@@ -111,7 +111,7 @@ func (q *SharedQueue) conflict(subject, id string, last uint64) (seq uint64, kno
 	m, err := q.data.GetLastMsgForSubject(ctx, subject)
 	switch {
 	case err != nil, m.Sequence <= last:
-		return 0, false, nil //nolint:nilerr // it is asked again
+		return 0, false, nil // it is asked again
 	case m.Header.Get(jetstream.MsgIDHeader) == id:
 		return m.Sequence, true, nil
 	default:

@@ -147,6 +147,12 @@ func (c *Cluster) ready() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	leader := len(c.options) == 1
+	running := 0
+	for _, s := range c.servers {
+		if s != nil {
+			running++
+		}
+	}
 	for _, s := range c.servers {
 		if s == nil {
 			continue
@@ -154,7 +160,7 @@ func (c *Cluster) ready() bool {
 		if !s.ReadyForConnections(time.Millisecond) || len(c.options) > 1 && s.NumRoutes() == 0 {
 			return false
 		}
-		leader = leader || s.JetStreamIsLeader()
+		leader = leader || s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) >= running
 	}
 	return leader
 }
