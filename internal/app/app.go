@@ -197,6 +197,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.probes != nil {
 		stages = append(stages, stage{"metrics", []func(context.Context) error{a.probes.Run}})
 	}
+	stages = slices.DeleteFunc(stages, func(s stage) bool { return len(s.run) == 0 }) // mtp: []
 	failed := make(chan error, len(stages))
 	running := make([]*runningStage, len(stages))
 	for i, s := range stages {

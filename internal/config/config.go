@@ -181,6 +181,9 @@ type Translate struct {
 	Linger      Duration `yaml:"linger" doc:"how long a CPE is kept in session after a request, for the next one"`
 	MappingsDir string   `yaml:"mappings_dir" doc:"directory with rule files that override the built-in ones"`
 	MaxDevices  int      `yaml:"max_devices" doc:"CPE that may be known"`
+	Idle        Duration `yaml:"idle" doc:"how long a Virtual Agent that has nothing to do stays in memory"`
+	MaxAwake    int      `yaml:"max_awake" doc:"Virtual Agents in memory"`
+	AwakeBytes  Size     `yaml:"max_awake_bytes" doc:"and their bytes, by estimate"`
 }
 
 // Discovery configures DNS-SD over multicast DNS.
@@ -241,6 +244,7 @@ func Default() Config {
 		Translate: Translate{
 			Freshness: Duration(5 * time.Minute), Deadline: Duration(30 * time.Second),
 			Linger: Duration(500 * time.Millisecond), MaxDevices: 200_000,
+			Idle: Duration(2 * time.Minute), MaxAwake: 10_000, AwakeBytes: 512 << 20,
 		},
 		Admin:   Admin{Listen: "127.0.0.1:7557"},
 		Metrics: Metrics{Listen: "127.0.0.1:9547"},
