@@ -32,9 +32,9 @@ type request struct {
 	bad     *usp.Error // a Message or Record that is answered with this alone
 	done    func(error)
 
-	holding bool   // the lane
-	settled bool   // done was called
-	unhold  func() // lets the session of the CPE end
+	holding bool        // the lane
+	settled atomic.Bool // done was called
+	unhold  func()      // lets the session of the CPE end
 }
 
 type requestKey struct {
@@ -95,6 +95,11 @@ func (a *Agent) accept(r *request) error {
 	r.until = time.Now().Add(a.host.opts.deadline(r.from))
 	a.lanes.inFlight[key] = true
 	a.lanes.inbox = append(a.lanes.inbox, r)
+	if !r.handler.write && len(a.lanes.inFlight) <= a.host.opts.Inbox/2 {
+		// It has arrived, as at any Agent. The other half are settled when they are
+		// answered: somebody who was told that the inbox is full hears of that.
+		a.outcomes = append(a.outcomes, func() { r.settle(nil) })
+	}
 	a.start()
 	return nil
 }
@@ -169,8 +174,7 @@ func (r *request) release() {
 
 // settle calls done, once.
 func (r *request) settle(err error) {
-	if !r.settled {
-		r.settled = true
+	if r.settled.CompareAndSwap(false, true) {
 		r.done(err)
 	}
 }

@@ -220,9 +220,9 @@ func (h *Host) Awake() int {
 }
 
 // Deliver takes a Record addressed to one of the Agents. It never blocks. Done
-// is called exactly once if Deliver returns nil: with nil when the Message was
-// answered, journalled or ignored as the rules want it, otherwise with why it
-// was not. If Deliver returns an error (ErrUnknownAgent, ErrInboxFull,
+// is called exactly once if Deliver returns nil: with nil when a Message that
+// writes was answered or journalled, one that reads is in hand, or it was ignored
+// as the rules want it; otherwise with why it was not. If Deliver returns an error (ErrUnknownAgent, ErrInboxFull,
 // ErrClosed), nothing was taken and done is not called. Done may be nil. Records
 // for an Agent that sleeps wake it, and wait in order until it is awake.
 func (h *Host) Deliver(rec usp.Record, done func(error)) error {
