@@ -27,7 +27,7 @@ func (r *Router) sweepUntil(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			r.sweep(now.Add(-r.o.ForgetAfter).UnixNano())
+			r.sweep(now.Add(-r.o.ForgetAfter).UnixNano()) //nolint:contextcheck // what it starts lives as long as the Router
 		}
 	}
 }

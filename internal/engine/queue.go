@@ -140,7 +140,7 @@ func (e *Engine) Queue(ctx context.Context, o QueueOptions) (*Queue, error) {
 	}
 	published, stored := make(chan *batch, 2), make(chan *batch, 2)
 	q.wg.Go(func() { q.publish(published) })
-	q.wg.Go(func() { q.await(published, stored) })
+	q.wg.Go(func() { q.await(published, stored) }) //nolint:contextcheck // it lives as long as the Queue, by q.ctx
 	q.wg.Go(func() { q.finish(stored) })
 	q.wg.Go(q.tend)
 	return q, nil

@@ -9,13 +9,8 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
-// sharedShards is the number of BUF streams where nodes share them, so that
-// the servers of the cluster share their load. One node's own log is one stream.
-const sharedShards = 4
-
 // shard is one BUF stream, and as a log what of it still counts.
 type shard struct {
-	n      int
 	stream string
 	last   uint64 // the last message acknowledged; only the goroutine of await has it
 

@@ -27,7 +27,8 @@ type opened struct {
 
 func open(t *testing.T, dir string, o engine.QueueOptions) *opened {
 	t.Helper()
-	e, err := engine.Open(context.Background(), engine.Options{Dir: dir, Log: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))})
+	log := zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))
+	e, err := engine.Open(context.Background(), engine.Options{Dir: dir, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
