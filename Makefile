@@ -39,7 +39,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 .PHONY: bench
 bench: ## the figures of the hot paths, each beside its peer in the same run
-	$(GO) test -run '^$$' -bench . -benchmem ./usp/... ./cwmp/soap ./cwmp/acs ./mtp/... ./routing ./translate/...
+	$(GO) test -run '^$$' -bench . -benchmem ./usp/... ./cwmp/soap ./cwmp/acs ./mtp/... ./routing ./internal/engine ./internal/cluster ./translate/...
 	$(GO) run ./test/bench $(BENCHFLAGS)
 
 .PHONY: interop

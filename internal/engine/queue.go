@@ -21,12 +21,14 @@ import (
 // Defaults of QueueOptions.
 const (
 	DefaultMaxPending = 32 << 20
+	DefaultCacheBytes = 16 << 20
 	DefaultCloseWait  = 10 * time.Second
 )
 
 // Bounds of one batch, which is one message unless a single item is larger.
 const (
 	batchRecords = 1024
+	pipelined    = 16 // batches between two steps of the way
 	batchBytes   = 1 << 20
 )
 
@@ -40,6 +42,9 @@ type QueueOptions struct {
 	Node string
 	// MaxPending bounds the bytes of Records that are not durable yet. Default 32 MiB.
 	MaxPending int
+	// CacheBytes bounds the batches that are kept in memory after they were read.
+	// Default 16 MiB.
+	CacheBytes int64
 	// CloseWait bounds how long Close waits for them. Default 10 s.
 	CloseWait time.Duration
 	// Metrics gets the metrics of buffer.Metrics; nil: none.
@@ -118,6 +123,7 @@ var (
 // streams at a time.
 func (e *Engine) Queue(ctx context.Context, o QueueOptions) (*Queue, error) {
 	def(&o.MaxPending, DefaultMaxPending)
+	def(&o.CacheBytes, DefaultCacheBytes)
 	def(&o.CloseWait, DefaultCloseWait)
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`).MatchString(o.Node) {
 		return nil, fmt.Errorf("engine: queue: %q is not the name of a node", o.Node)
@@ -138,7 +144,7 @@ func (e *Engine) Queue(ctx context.Context, o QueueOptions) (*Queue, error) {
 		q.cancel()
 		return nil, fmt.Errorf("engine: queue: %w", err)
 	}
-	published, stored := make(chan *batch, 2), make(chan *batch, 2)
+	published, stored := make(chan *batch, pipelined), make(chan *batch, pipelined)
 	q.wg.Go(func() { q.publish(published) })
 	q.wg.Go(func() { q.await(published, stored) }) //nolint:contextcheck // it lives as long as the Queue, by q.ctx
 	q.wg.Go(func() { q.finish(stored) })

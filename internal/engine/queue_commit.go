@@ -113,7 +113,36 @@ func (p *part) send(q *Queue) {
 func (q *Queue) await(from <-chan *batch, next chan<- *batch) {
 	defer close(next)
 	for b := range from {
-		touched := make(map[string]struct{}, 1)
+		group := rest(b, from)
+		q.secure(group)
+		for _, b := range group {
+			next <- b
+		}
+	}
+}
+
+// rest is b with the batches behind it that are there already.
+func rest(b *batch, from <-chan *batch) []*batch {
+	group := []*batch{b}
+	for len(group) <= cap(from) {
+		select {
+		case b, ok := <-from:
+			if !ok {
+				return group
+			}
+			group = append(group, b)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// secure waits for what the store says of batches, and makes what it has taken
+// durable: one fsync for all that were published during the one before.
+func (q *Queue) secure(group []*batch) {
+	touched := make(map[string]struct{}, 1)
+	for _, b := range group {
 		for _, p := range b.parts {
 			if p.err == nil {
 				p.wait(q)
@@ -122,17 +151,20 @@ func (q *Queue) await(from <-chan *batch, next chan<- *batch) {
 				touched[p.shard.stream] = struct{}{}
 			}
 		}
-		for stream := range touched {
-			if err := q.durable(stream); err != nil {
-				q.e.unanswered(err) // a second fsync would say nothing of what the first has not written
-				for _, p := range b.parts {
-					if p.err == nil && p.shard.stream == stream {
-						p.err = err
-					}
+	}
+	for stream := range touched {
+		err := q.durable(stream)
+		if err == nil {
+			continue
+		}
+		q.e.unanswered(err) // a second fsync would say nothing of what the first has not written
+		for _, b := range group {
+			for _, p := range b.parts {
+				if p.err == nil && p.shard.stream == stream {
+					p.err = err
 				}
 			}
 		}
-		next <- b
 	}
 }
 
@@ -226,8 +258,11 @@ func (q *Queue) finish(from <-chan *batch) {
 				q.writeMarks(nil)
 				return
 			}
-			q.writeMarks(b)
-			q.settle(b)
+			group := rest(b, from)
+			q.writeMarks(group)
+			for _, b := range group {
+				q.settle(b)
+			}
 		case <-q.stir:
 			timer.Reset(markWait)
 		case <-timer.C:

@@ -16,7 +16,7 @@ import (
 
 // open makes the streams, and loads what waits in them.
 func (q *Queue) open(ctx context.Context) error {
-	q.src = &apiSource{q.e}
+	q.src = &apiSource{q.e, newBatches(q.o.CacheBytes, q.e.message)}
 	suffix := ""
 	if q.o.Node != "" {
 		suffix = "_" + q.o.Node

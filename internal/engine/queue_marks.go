@@ -33,12 +33,12 @@ type laneMark struct {
 	mark
 }
 
-// writeMarks writes the marks of the Lanes of b and of those that are dirty. What
+// writeMarks writes the marks of the Lanes of group and of those that are dirty. What
 // can not be written stays dirty: the items are durable, and a mark that is
 // behind is caught up at the next start.
-func (q *Queue) writeMarks(b *batch) {
+func (q *Queue) writeMarks(group []*batch) {
 	q.mu.Lock()
-	marks := q.takeMarks(b)
+	marks := q.takeMarks(group)
 	floor := q.maxSeq
 	heads := make([]uint64, len(q.shards))
 	for i, sh := range q.shards {
@@ -124,9 +124,9 @@ func (q *Queue) renewMarks() error {
 }
 
 // takeMarks makes the marks that are due.
-func (q *Queue) takeMarks(b *batch) []laneMark {
+func (q *Queue) takeMarks(group []*batch) []laneMark {
 	added := make(map[buffer.Lane][]uint64)
-	if b != nil {
+	for _, b := range group {
 		for _, t := range b.parts {
 			for _, p := range t.puts {
 				if t.err == nil && p.moved == nil {

@@ -45,20 +45,31 @@ func (q *Queue) fetch(ctx context.Context, lane buffer.Lane, entries []buffer.En
 	stream := q.shardOf(lane.To).stream
 	for i := range entries {
 		e := &entries[i]
-		b, err := q.src.read(ctx, stream, e.Ref)
-		if err == nil {
-			var it buffer.Item
-			if it, err = decodeItem(b, lane, e.Seq); err == nil {
-				items = append(items, it)
-				continue
-			}
+		it, err := q.item(ctx, stream, lane, e)
+		if errors.Is(err, errLost) {
+			q.src.forget(stream, e.Ref.msg)
+			it, err = q.item(ctx, stream, lane, e)
 		}
-		if !errors.Is(err, errLost) {
+		switch {
+		case err == nil:
+			items = append(items, it)
+		case errors.Is(err, errLost):
+			q.lost(lane, e)
+		default:
 			return items, err
 		}
-		q.lost(lane, e)
 	}
 	return items, nil
+}
+
+func (q *Queue) item(
+	ctx context.Context, stream string, lane buffer.Lane, e *buffer.Entry[place],
+) (buffer.Item, error) {
+	b, err := q.src.read(ctx, stream, e.Ref)
+	if err != nil {
+		return buffer.Item{}, err
+	}
+	return decodeItem(b, lane, e.Seq)
 }
 
 // decodeItem makes the item of a frame, if it is the one that is meant.

@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,8 +20,10 @@ type source interface {
 	// each calls f with every message of stream, in order.
 	each(ctx context.Context, stream string, f func(seq uint64, b []byte)) error
 	// read returns size bytes at off of a message. errLost means that they are not
-	// there; any other error that it can not be told now.
+	// there; any other error that it can not be told now. What it has read may be
+	// from before: forget has it read anew.
 	read(ctx context.Context, stream string, at place) ([]byte, error)
+	forget(stream string, msg uint64)
 	// purgeable is the message up to which, without it, stream is rid of cheaply
 	// where nothing before seq is needed.
 	purgeable(stream string, seq uint64) uint64
@@ -31,22 +34,31 @@ type source interface {
 var errLost = errors.New("engine: not in the store")
 
 // apiSource reads through JetStream.
-type apiSource struct{ e *Engine }
+type apiSource struct {
+	e       *Engine
+	batches *batches
+}
 
 func (s *apiSource) each(ctx context.Context, stream string, f func(uint64, []byte)) error {
 	return s.e.messages(ctx, stream, "", 1, 0, f)
 }
 
 func (s *apiSource) read(ctx context.Context, stream string, at place) ([]byte, error) {
-	b, err := s.e.message(ctx, stream, at.msg)
+	b, err := s.batches.get(ctx, stream, at.msg)
 	if err != nil {
 		return nil, err
 	}
 	if uint64(at.off)+uint64(at.size) > uint64(len(b)) {
 		return nil, errLost
 	}
-	return b[at.off : at.off+at.size], nil
+	item := b[at.off : at.off+at.size]
+	if len(b) > 2*len(item) {
+		item = bytes.Clone(item) // a Record that waits does not keep its batch alive
+	}
+	return item, nil
 }
+
+func (s *apiSource) forget(stream string, msg uint64) { s.batches.forget(stream, msg) }
 
 func (s *apiSource) purgeable(_ string, seq uint64) uint64 { return seq }
 func (s *apiSource) close()                                {}
