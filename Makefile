@@ -50,6 +50,7 @@ interop: ## against real peers, which this installs
 soak: ## the long runs
 	$(MAKE) fuzz FUZZTIME=5m
 	$(GO) test -tags soak -run FiftyThousand -count=1 -v ./mtp/ws
+	$(GO) test -tags soak -run Million -count=1 -v ./internal/engine
 	$(GO) test -tags soak -run Soak -count=1 -timeout 30m -v ./test/kill
 
 .PHONY: generate

@@ -21,7 +21,7 @@ import (
 // Defaults of QueueOptions.
 const (
 	DefaultMaxPending = 32 << 20
-	DefaultCacheBytes = 16 << 20
+	DefaultCacheBytes = 8 << 20
 	DefaultCloseWait  = 10 * time.Second
 )
 
@@ -43,7 +43,7 @@ type QueueOptions struct {
 	// MaxPending bounds the bytes of Records that are not durable yet. Default 32 MiB.
 	MaxPending int
 	// CacheBytes bounds the batches that are kept in memory after they were read.
-	// Default 16 MiB.
+	// Default 8 MiB.
 	CacheBytes int64
 	// CloseWait bounds how long Close waits for them. Default 10 s.
 	CloseWait time.Duration
