@@ -41,6 +41,7 @@ type outgoing struct {
 	rec  usp.Record
 	hint mtp.Hint
 	tok  mtp.Token
+	at   time.Time // when it was enqueued
 }
 
 var _ mtp.Link = (*link)(nil)
@@ -105,17 +106,18 @@ func (l *link) Enqueue(rec usp.Record, hint mtp.Hint, t mtp.Token) error {
 		l.mu.Unlock()
 		return mtp.ErrFull
 	}
-	l.seen = append(l.seen, outgoing{rec, hint, t})
+	o := outgoing{rec, hint, t, time.Now()}
+	l.seen = append(l.seen, o)
 	journal.Lock()
-	*l.journal = append(*l.journal, outgoing{rec, hint, t})
+	*l.journal = append(*l.journal, o)
 	journal.Unlock()
 	if l.auto {
-		l.got = append(l.got, outgoing{rec, hint, t})
+		l.got = append(l.got, o)
 		l.mu.Unlock()
 		l.port.Settled(t, nil)
 		return nil
 	}
-	l.out = append(l.out, outgoing{rec, hint, t})
+	l.out = append(l.out, o)
 	l.mu.Unlock()
 	return nil
 }

@@ -25,6 +25,9 @@ func (l *lane) onStored(o *out, fx *effects) {
 	}
 	l.copies--
 	fx.pump = true
+	if o.putErr != nil {
+		l.bufferFailed("put", o.putErr)
+	}
 	switch {
 	case o.putErr == nil:
 		o.flags |= flagStored
@@ -52,7 +55,7 @@ func (l *lane) onPut(o *out, fx *effects) {
 	case o.in != nil && errors.Is(o.putErr, buffer.ErrFull):
 		l.full(o, buffer.ErrFull, fx)
 	default:
-		r.noteBuffer("put", o.putErr)
+		l.bufferFailed("put", o.putErr)
 		l.refuse(o, outcome(o.putErr), fx)
 	}
 }

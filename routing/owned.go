@@ -268,10 +268,8 @@ func (o *owned) acquire() bool {
 	fence, rest := o.fence, o.rest
 	asked := len(o.disowns) > 0
 	o.mu.Unlock()
-	if asked {
-		o.set(ownNone, 0)
-		e.eachLane(func(l *lane) { l.giveWay(false) })
-		return true
+	if asked || o.overtaken(fence) {
+		return o.letGo()
 	}
 	if q, ok := r.o.Buffer.(buffer.Owned); ok {
 		if rest > r.now() {
@@ -285,6 +283,12 @@ func (o *owned) acquire() bool {
 			r.noteBuffer("acquire", err)
 			o.backOff()
 			return r.ctx.Err() == nil
+		}
+		// If the lease ran out meanwhile, the next owner may have acquired the lanes
+		// before: what was put now it would not see.
+		if o.overtaken(fence) {
+			o.release()
+			return o.letGo()
 		}
 	}
 	for _, b := range r.lanesOf(e.addr) {
@@ -302,6 +306,19 @@ func (o *owned) acquire() bool {
 	o.set(ownMine, fence)
 	e.eachLane((*lane).rise)
 	o.retell()
+	return true
+}
+
+// overtaken reports that the address is not this node's by that fence any more.
+func (o *owned) overtaken(fence uint64) bool {
+	own := o.e.r.o.Peers.Owner(o.e.addr)
+	return own.Fence > fence || own.Node == o.e.r.node && !own.Alive
+}
+
+// letGo goes back to where the address is not this node's.
+func (o *owned) letGo() bool {
+	o.set(ownNone, 0)
+	o.e.eachLane(func(l *lane) { l.giveWay(false) })
 	return true
 }
 
@@ -323,7 +340,9 @@ func (o *owned) keep() bool {
 	fence, disowns, quit := o.fence, o.disowns, o.quit
 	o.disowns, o.quit, o.want = nil, false, false
 	o.mu.Unlock()
-	if own.Node != r.node && own.Fence > fence {
+	if own.Node != "" && own.Fence > fence {
+		// Another node's; or this one's by a claim from before its lease was lost,
+		// which was carried out all the same: nobody would send by the old fence.
 		o.mu.Lock()
 		o.disowns = disowns
 		o.mu.Unlock()
@@ -454,6 +473,18 @@ func (o *owned) refused(fence uint64) {
 		}
 		o.pause = min(max(2*o.pause, pauseMin), pauseMax)
 		o.bad, o.badTill = fence, now+o.pause
+	}
+	o.mu.Unlock()
+	o.schedule()
+}
+
+// taken is called when the Queue says that the lanes are another node's, or were: a
+// node whose lease has run out may end its Acquire after ours. They are acquired
+// anew, if the address is still this node's.
+func (o *owned) taken() {
+	o.mu.Lock()
+	if o.state == ownMine && !o.lost {
+		o.lost, o.rest = true, o.e.r.now()+pauseMin
 	}
 	o.mu.Unlock()
 	o.schedule()

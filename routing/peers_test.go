@@ -103,8 +103,8 @@ func (g *gateway) close() {
 	}
 	g.c.Close()
 	for _, n := range g.nodes {
-		n.q.Wait()
 		n.stop()
+		n.q.Wait() // only now nothing more is put
 	}
 }
 

@@ -335,7 +335,7 @@ func (l *lane) read(sp *spill) {
 		}
 		if err != nil {
 			sp.more = true
-			r.noteBuffer("read", err)
+			l.bufferFailed("read", err)
 			l.pause()
 		}
 	}
@@ -355,7 +355,7 @@ func (l *lane) remove(sp *spill) {
 		if err == nil {
 			sp.removed = due
 		} else {
-			r.noteBuffer("remove", err)
+			l.bufferFailed("remove", err)
 			l.pause()
 		}
 	}

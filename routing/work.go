@@ -75,6 +75,14 @@ func (r *Router) worker() {
 	}
 }
 
+// bufferFailed notes what the buffer said to the lane; mu is held.
+func (l *lane) bufferFailed(op string, err error) {
+	l.ep.r.noteBuffer(op, err)
+	if l.away == nil && l.ep.owned != nil && errors.Is(err, buffer.ErrNotOwned) {
+		l.ep.owned.taken()
+	}
+}
+
 // noteBuffer logs a failure of the buffer, at most once a second; a full one
 // is counted by the buffer itself.
 func (r *Router) noteBuffer(op string, err error) {

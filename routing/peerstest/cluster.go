@@ -36,6 +36,7 @@ type Cluster struct {
 	mu     sync.Mutex
 	nodes  map[string]*Node
 	owners map[usp.Address]entry
+	over   map[life]bool // leases that have run out for everybody
 	fence  uint64
 	wg     sync.WaitGroup
 	ended  chan struct{}
@@ -69,7 +70,8 @@ func New(o Options) *Cluster {
 		o.Window = 64
 	}
 	return &Cluster{
-		o: o, nodes: make(map[string]*Node), owners: make(map[usp.Address]entry), ended: make(chan struct{}),
+		o: o, nodes: make(map[string]*Node), owners: make(map[usp.Address]entry),
+		over: make(map[life]bool), ended: make(chan struct{}),
 	}
 }
 
@@ -217,13 +219,7 @@ func (n *Node) owner(a usp.Address) routing.Ownership {
 
 // lives reports that a lease holds; mu is held.
 func (c *Cluster) lives(by life) bool {
-	n := c.nodes[by.node]
-	if n == nil {
-		return false
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.epoch == by.epoch && !n.expired
+	return c.nodes[by.node] != nil && !c.over[by]
 }
 
 // Each implements routing.Peers.
@@ -368,16 +364,19 @@ func (n *Node) Kill() {
 		case <-time.After(n.c.o.Lease):
 			n.mu.Lock()
 			n.expired = true
-			dead := life{n.name, n.epoch}
+			last := n.epoch
 			n.mu.Unlock()
-			n.c.bury(dead)
+			for epoch := range last + 1 { // of an earlier lease it may not have learnt yet
+				n.c.bury(life{n.name, epoch})
+			}
 		case <-n.c.ended:
 		}
 	})
 }
 
 // Expire has the lease of the node run out while its process lives: it learns
-// that itself first, and the others after that.
+// that itself first, and the others after that, by three tenths of the Lease. A
+// node that others could replace before would go on using what it has lost.
 func (n *Node) Expire() {
 	n.mu.Lock()
 	n.expired = true
@@ -385,7 +384,13 @@ func (n *Node) Expire() {
 	n.mu.Unlock()
 	n.tell(func(h routing.PeerHandler) {
 		h.PeersLost()
-		n.c.bury(dead)
+		n.c.wg.Go(func() {
+			select {
+			case <-time.After(n.c.o.Lease * 3 / 10):
+				n.c.bury(dead)
+			case <-n.c.ended:
+			}
+		})
 	})
 }
 
@@ -403,6 +408,7 @@ func (n *Node) Renew() {
 func (c *Cluster) bury(dead life) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.over[dead] = true
 	for _, o := range c.nodes {
 		if o.name == dead.node {
 			continue

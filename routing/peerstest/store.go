@@ -33,6 +33,7 @@ type Queue struct {
 
 	mu   sync.Mutex
 	puts []put
+	have map[usp.Address]bool // acquired, and perhaps lost since
 	busy bool
 	cut  bool
 	wg   sync.WaitGroup
@@ -46,7 +47,7 @@ type put struct {
 var _ buffer.Owned = (*Queue)(nil)
 
 // Queue makes that of one node.
-func (s *Store) Queue() *Queue { return &Queue{s: s} }
+func (s *Store) Queue() *Queue { return &Queue{s: s, have: make(map[usp.Address]bool)} }
 
 // Cut has the process of the node not reach the Store any more, as if it were
 // dead; Wait returns when nothing is under way.
@@ -79,6 +80,14 @@ func (q *Queue) owns(to usp.Address) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return !q.cut && q.s.owners[to] == q
+}
+
+// believes reports that q has acquired an address, whoever has done so since: it
+// learns of that from what fails.
+func (q *Queue) believes(to usp.Address) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.have[to]
 }
 
 // Put implements buffer.Queue.
@@ -145,7 +154,7 @@ func (q *Queue) Remove(ctx context.Context, l buffer.Lane, upTo uint64) error {
 
 // Depth implements buffer.Queue.
 func (q *Queue) Depth(l buffer.Lane) buffer.Depth {
-	if !q.has(l.To) {
+	if !q.believes(l.To) {
 		return buffer.Depth{}
 	}
 	return q.s.mem.Depth(l)
@@ -155,7 +164,7 @@ func (q *Queue) Depth(l buffer.Lane) buffer.Depth {
 func (q *Queue) Lanes() []buffer.Lane {
 	var list []buffer.Lane
 	for _, l := range q.s.mem.Lanes() {
-		if q.has(l.To) {
+		if q.believes(l.To) {
 			list = append(list, l)
 		}
 	}
@@ -173,14 +182,14 @@ func (q *Queue) Purge(ctx context.Context, l buffer.Lane) (int, error) {
 // Acquire implements buffer.Owned.
 func (q *Queue) Acquire(_ context.Context, to usp.Address) error {
 	q.wait()
-	q.mu.Lock()
-	cut := q.cut
-	q.mu.Unlock()
-	if cut {
-		return buffer.ErrNotOwned
-	}
 	q.s.mu.Lock()
 	defer q.s.mu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.cut {
+		return buffer.ErrNotOwned
+	}
+	q.have[to] = true
 	q.s.owners[to] = q
 	return nil
 }
@@ -192,4 +201,7 @@ func (q *Queue) Release(to usp.Address) {
 	if q.s.owners[to] == q {
 		delete(q.s.owners, to)
 	}
+	q.mu.Lock()
+	delete(q.have, to)
+	q.mu.Unlock()
 }
