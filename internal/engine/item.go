@@ -19,7 +19,7 @@ import (
 //
 //	batch: "UB" version 0  items
 //	item:  length of the rest (4)  body  CRC-32C of body (4)
-//	body:  seq low epoch (uvarint)  at session (8)  lane  trunk via destination reply-to (string)  Record
+//	body:  seq low (uvarint)  at session (8)  lane  trunk via destination reply-to (string)  Record
 //	lane:  role (1)  to from (string)
 //	string: length (uvarint) bytes
 //
@@ -41,11 +41,11 @@ var (
 
 // stored is an item as it is in a BUF stream. Its bytes are views.
 type stored struct {
-	seq, low, epoch uint64
-	at              int64
-	session         uint64
-	lane            []byte // encoded
-	rest            []byte // what follows lane
+	seq, low uint64
+	at       int64
+	session  uint64
+	lane     []byte // encoded
+	rest     []byte // what follows lane
 }
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // made once, by crc32
@@ -71,7 +71,6 @@ func appendItem(b []byte, p *put) []byte {
 	} else {
 		b = binary.AppendUvarint(b, p.seq)
 		b = binary.AppendUvarint(b, p.low)
-		b = binary.AppendUvarint(b, p.epoch)
 		b = binary.LittleEndian.AppendUint64(b, uint64(p.item.At.UnixNano()))
 		b = binary.LittleEndian.AppendUint64(b, buffer.SessionKey(p.item.Record.Header()))
 		b = appendLane(b, &p.item.Lane)
@@ -136,7 +135,7 @@ func (s *stored) decode(b []byte) error {
 		return errItem
 	}
 	d := decoder{b: body}
-	s.seq, s.low, s.epoch = d.uvarint(), d.uvarint(), d.uvarint()
+	s.seq, s.low = d.uvarint(), d.uvarint()
 	s.at, s.session = int64(d.uint64()), d.uint64()
 	s.lane = d.lane()
 	s.rest = d.b

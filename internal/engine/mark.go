@@ -15,7 +15,7 @@ import (
 // latest holds:
 //
 //	message: "UM" version 0  ordinal floor (8)  marks  CRC-32C of all before (4)
-//	mark:    lane  high removed epoch base (uvarint)  holes (uvarint)  { offset length (uvarint) }
+//	mark:    lane  high removed (uvarint)  holes (uvarint)  { offset length (uvarint) }
 //
 // lane is as in an item. ordinal counts the messages, floor is the highest seq
 // that any Lane has used.
@@ -32,9 +32,6 @@ type mark struct {
 	high    uint64 // the highest seq stored
 	removed uint64 // everything up to it is gone
 	holes   []hole // what is gone above it
-	// epoch is that of the owner, base what high was when it became that: items of
-	// an earlier epoch above base were never acknowledged.
-	epoch, base uint64
 }
 
 // hole is a range of seqs.
@@ -63,7 +60,7 @@ func newMarkMessage(ordinal, floor uint64) *markMessage {
 
 func (m *markMessage) add(l *buffer.Lane, k *mark) {
 	b := appendLane(m.b, l)
-	for _, v := range [...]uint64{k.high, k.removed, k.epoch, k.base, uint64(len(k.holes))} {
+	for _, v := range [...]uint64{k.high, k.removed, uint64(len(k.holes))} {
 		b = binary.AppendUvarint(b, v)
 	}
 	for _, h := range k.holes {
@@ -91,7 +88,7 @@ func eachMark(b []byte, f func(lane []byte, k *mark)) (ordinal, floor uint64, er
 	for len(d.b) > 0 && !d.bad {
 		lane := d.lane()
 		var k mark
-		k.high, k.removed, k.epoch, k.base = d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint()
+		k.high, k.removed = d.uvarint(), d.uvarint()
 		for n := d.uvarint(); n > 0 && !d.bad; n-- {
 			k.holes = append(k.holes, hole{k.removed + d.uvarint(), d.uvarint()})
 		}

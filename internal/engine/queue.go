@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
@@ -37,9 +36,6 @@ var errQueueClosed = errors.New("engine: the queue is closed")
 // QueueOptions configure a Queue.
 type QueueOptions struct {
 	buffer.Limits
-	// Node names this node's own streams on a cluster that several nodes use, each
-	// for itself: letters, digits, - and _. Empty: the streams BUF and MARK.
-	Node string
 	// MaxPending bounds the bytes of Records that are not durable yet. Default 32 MiB.
 	MaxPending int
 	// CacheBytes bounds the batches that are kept in memory after they were read.
@@ -51,8 +47,8 @@ type QueueOptions struct {
 	Metrics prometheus.Registerer
 }
 
-// Queue is the durable buffer.Queue. Its BUF streams are logs of batches of
-// items, its MARK stream says up to where they reach and what of them is gone;
+// Queue is the durable buffer.Queue. The stream BUF is a log of batches of
+// items, the stream MARK says up to where they reach and what of them is gone;
 // what waits, and where it is, is in memory. Close ends it, before the Engine is
 // closed. Safe for concurrent use.
 //
@@ -60,15 +56,13 @@ type QueueOptions struct {
 // mark never speaks of an item that is not there: if one is missing, the store
 // has lost it.
 type Queue struct {
-	e   *Engine
-	o   QueueOptions
-	log *zap.Logger
-	m   *buffer.Metrics
-	src source
-
-	shards  []*shard
-	mark    string // the MARK stream
-	maxItem int    // bytes of an encoded item
+	e       *Engine
+	o       QueueOptions
+	log     *zap.Logger
+	m       *buffer.Metrics
+	maxItem int // bytes of an encoded item
+	batches *batches
+	last    uint64 // the last message of the log acknowledged; only the goroutine of await has it
 
 	ctx    context.Context //nolint:containedctx // the Queue's own life
 	cancel context.CancelFunc
@@ -79,6 +73,7 @@ type Queue struct {
 
 	mu      sync.Mutex
 	g       *buffer.Ledger[place]
+	kept    tally
 	pending []*put
 	bytes   int // of the Records of puts that are not settled
 	maxSeq  uint64
@@ -88,8 +83,7 @@ type Queue struct {
 	marks marker // only the goroutine of finish has it
 }
 
-// place is where an item is: in which message of its shard's stream, and where
-// in that.
+// place is where an item is: in which message of the log, and where in that.
 type place struct {
 	msg       uint64
 	off, size uint32
@@ -101,7 +95,6 @@ type put struct {
 	line    *buffer.Line[place]
 	seq     uint64
 	low     uint64
-	epoch   uint64
 	size    int // of the Record
 	settled func(seq uint64, err error)
 
@@ -125,9 +118,6 @@ func (e *Engine) Queue(ctx context.Context, o QueueOptions) (*Queue, error) {
 	def(&o.MaxPending, DefaultMaxPending)
 	def(&o.CacheBytes, DefaultCacheBytes)
 	def(&o.CloseWait, DefaultCloseWait)
-	if !regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`).MatchString(o.Node) {
-		return nil, fmt.Errorf("engine: queue: %q is not the name of a node", o.Node)
-	}
 	m, err := buffer.NewMetrics(o.Metrics)
 	if err != nil {
 		return nil, err
@@ -135,6 +125,7 @@ func (e *Engine) Queue(ctx context.Context, o QueueOptions) (*Queue, error) {
 	q := &Queue{
 		e: e, o: o, m: m, log: e.log.Named("queue"), wake: make(chan struct{}, 1), stir: make(chan struct{}, 1),
 		ended: make(chan struct{}), dirty: make(map[buffer.Lane]uint64), maxItem: int(e.conn.MaxPayload()) - 1024,
+		batches: newBatches(o.CacheBytes, e.logged),
 	}
 	if q.g, err = buffer.NewLedger(o.Limits, m, q.gone); err != nil {
 		return nil, err
@@ -165,7 +156,6 @@ func (q *Queue) Close() {
 	q.wg.Wait()
 	late.Stop()
 	q.cancel()
-	q.src.close()
 }
 
 func poke(c chan struct{}) {
@@ -227,7 +217,7 @@ func low(l *buffer.Line[place]) uint64 {
 
 // gone is called by the ledger for what leaves.
 func (q *Queue) gone(l *buffer.Line[place], e *buffer.Entry[place]) {
-	q.shardOf(l.Lane.To).release(e.Ref)
+	q.kept.release(e.Ref)
 	q.soil(l)
 }
 

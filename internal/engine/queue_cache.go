@@ -10,27 +10,22 @@ import (
 	"sync"
 )
 
-// batches keeps the messages that were read last, since the items of one batch
+// batches keeps the messages of the log that were read last, since the items of one batch
 // are for many Lanes and are wanted at about the same time. Safe for concurrent
 // use.
 type batches struct {
 	max  int64 // bytes
-	load func(ctx context.Context, stream string, seq uint64) ([]byte, error)
+	load func(ctx context.Context, seq uint64) ([]byte, error)
 
 	mu      sync.Mutex
 	bytes   int64
-	byKey   map[batchKey]*list.Element // of *cached
-	recent  *list.List                 // the last used one in front
-	loading map[batchKey]*loading
-}
-
-type batchKey struct {
-	stream string
-	seq    uint64
+	bySeq   map[uint64]*list.Element // of *cached
+	recent  *list.List               // the last used one in front
+	loading map[uint64]*loading
 }
 
 type cached struct {
-	key  batchKey
+	seq  uint64
 	data []byte
 }
 
@@ -41,29 +36,28 @@ type loading struct {
 	err  error
 }
 
-func newBatches(limit int64, load func(context.Context, string, uint64) ([]byte, error)) *batches {
+func newBatches(limit int64, load func(context.Context, uint64) ([]byte, error)) *batches {
 	return &batches{
 		max: limit, load: load,
-		byKey: make(map[batchKey]*list.Element), recent: list.New(), loading: make(map[batchKey]*loading),
+		bySeq: make(map[uint64]*list.Element), recent: list.New(), loading: make(map[uint64]*loading),
 	}
 }
 
 // get returns a message, which is not to be changed.
-func (c *batches) get(ctx context.Context, stream string, seq uint64) ([]byte, error) {
-	key := batchKey{stream, seq}
+func (c *batches) get(ctx context.Context, seq uint64) ([]byte, error) {
 	for {
 		c.mu.Lock()
-		if el := c.byKey[key]; el != nil {
+		if el := c.bySeq[seq]; el != nil {
 			c.recent.MoveToFront(el)
 			c.mu.Unlock()
 			return el.Value.(*cached).data, nil
 		}
-		l := c.loading[key]
+		l := c.loading[seq]
 		if l == nil {
 			l = &loading{done: make(chan struct{})}
-			c.loading[key] = l
+			c.loading[seq] = l
 			c.mu.Unlock()
-			c.fetch(ctx, key, l)
+			c.fetch(ctx, seq, l)
 			return l.data, l.err
 		}
 		c.mu.Unlock()
@@ -78,12 +72,12 @@ func (c *batches) get(ctx context.Context, stream string, seq uint64) ([]byte, e
 	}
 }
 
-func (c *batches) fetch(ctx context.Context, key batchKey, l *loading) {
-	l.data, l.err = c.load(ctx, key.stream, key.seq)
+func (c *batches) fetch(ctx context.Context, seq uint64, l *loading) {
+	l.data, l.err = c.load(ctx, seq)
 	c.mu.Lock()
-	delete(c.loading, key)
+	delete(c.loading, seq)
 	if size := int64(len(l.data)); l.err == nil && size <= c.max {
-		c.byKey[key] = c.recent.PushFront(&cached{key, l.data})
+		c.bySeq[seq] = c.recent.PushFront(&cached{seq, l.data})
 		for c.bytes += size; c.bytes > c.max; {
 			c.drop(c.recent.Back())
 		}
@@ -94,16 +88,16 @@ func (c *batches) fetch(ctx context.Context, key batchKey, l *loading) {
 
 // forget drops a message that is not what was expected: a store that has lost its
 // end gives the same number again.
-func (c *batches) forget(stream string, seq uint64) {
+func (c *batches) forget(seq uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if el := c.byKey[batchKey{stream, seq}]; el != nil {
+	if el := c.bySeq[seq]; el != nil {
 		c.drop(el)
 	}
 }
 
 func (c *batches) drop(el *list.Element) {
 	gone := c.recent.Remove(el).(*cached)
-	delete(c.byKey, gone.key)
+	delete(c.bySeq, gone.seq)
 	c.bytes -= int64(len(gone.data))
 }

@@ -32,8 +32,6 @@ type batch struct{ parts []*part }
 
 // part is one message.
 type part struct {
-	shard   *shard
-	subject string
 	payload []byte
 	puts    []*put
 	ack     jetstream.PubAckFuture
@@ -82,18 +80,14 @@ func (q *Queue) takePending() []*put {
 	return puts
 }
 
-// divide makes the messages: each Lane's items are in one in order.
+// divide makes the messages, in order.
 func (q *Queue) divide(puts []*put) []*part {
 	var parts []*part
-	have := make(map[string]*part)
+	var t *part
 	for _, p := range puts {
-		sh := q.shardOf(p.line.Lane.To)
-		subject := sh.stream
 		size := itemSize(&p.item) + len(p.moved)
-		t := have[subject]
 		if t == nil || len(t.payload)+size > q.maxItem {
-			t = &part{shard: sh, subject: subject, payload: appendBatchHeader(make([]byte, 0, batchHeader+size))}
-			have[subject] = t
+			t = &part{payload: appendBatchHeader(make([]byte, 0, batchHeader+size))}
 			parts = append(parts, t)
 		}
 		off := len(t.payload)
@@ -105,7 +99,7 @@ func (q *Queue) divide(puts []*put) []*part {
 }
 
 func (p *part) send(q *Queue) {
-	p.ack, p.err = q.e.js.PublishAsync(p.subject, p.payload)
+	p.ack, p.err = q.e.js.PublishAsync(logStream, p.payload)
 	p.absent = p.err != nil
 }
 
@@ -141,29 +135,24 @@ func rest(b *batch, from <-chan *batch) []*batch {
 // secure waits for what the store says of batches, and makes what it has taken
 // durable: one fsync for all that were published during the one before.
 func (q *Queue) secure(group []*batch) {
-	touched := make(map[string]struct{}, 1)
+	var taken []*part
 	for _, b := range group {
 		for _, p := range b.parts {
 			if p.err == nil {
 				p.wait(q)
 			}
 			if p.err == nil {
-				touched[p.shard.stream] = struct{}{}
+				taken = append(taken, p)
 			}
 		}
 	}
-	for stream := range touched {
-		err := q.durable(stream)
-		if err == nil {
-			continue
-		}
+	if len(taken) == 0 {
+		return
+	}
+	if err := q.durable(logStream); err != nil {
 		q.e.unanswered(err) // a second fsync would say nothing of what the first has not written
-		for _, b := range group {
-			for _, p := range b.parts {
-				if p.err == nil && p.shard.stream == stream {
-					p.err = err
-				}
-			}
+		for _, p := range taken {
+			p.err = err
 		}
 	}
 }
@@ -178,7 +167,7 @@ func (p *part) wait(q *Queue) {
 		select {
 		case ack := <-p.ack.Ok():
 			p.msg = ack.Sequence
-			p.shard.last = max(p.shard.last, p.msg)
+			q.last = max(q.last, p.msg)
 			return
 		case p.err = <-p.ack.Err():
 			known = true
@@ -197,7 +186,7 @@ func (p *part) wait(q *Queue) {
 	}
 	if q.e.dead() == nil {
 		q.e.unanswered(p.err) // has JetStream started anew
-		q.log.Warn("the store does not answer", zap.String("stream", p.shard.stream), zap.Error(p.err))
+		q.log.Warn("the store does not answer", zap.String("stream", logStream), zap.Error(p.err))
 	}
 	for q.ctx.Err() == nil && !q.e.conn.IsClosed() && q.e.dead() == nil {
 		found, err := q.find(p)
@@ -220,18 +209,18 @@ func (p *part) wait(q *Queue) {
 func (q *Queue) find(p *part) (bool, error) {
 	ctx, cancel := context.WithTimeout(q.ctx, findWait)
 	defer cancel()
-	ack, err := q.e.js.Publish(ctx, p.subject, appendBatchHeader(nil))
+	ack, err := q.e.js.Publish(ctx, logStream, appendBatchHeader(nil))
 	if err != nil {
 		return false, err
 	}
 	found := false
-	err = q.e.messages(ctx, p.shard.stream, p.subject, p.shard.last+1, ack.Sequence, func(seq uint64, b []byte) {
+	err = q.e.messages(ctx, logStream, q.last+1, ack.Sequence, func(seq uint64, b []byte) {
 		if !found && bytes.Equal(b, p.payload) {
 			found, p.msg = true, seq
 		}
 	})
 	if err == nil {
-		p.shard.last = ack.Sequence
+		q.last = ack.Sequence
 	}
 	return found, err
 }
@@ -305,16 +294,16 @@ func (q *Queue) settle(b *batch) {
 
 // commitPut makes p visible, or if it was moved has it read from there.
 func (q *Queue) commitPut(t *part, p *put) {
-	t.shard.hold(p.at, len(t.payload))
+	q.kept.hold(p.at, len(t.payload))
 	l := p.line
 	if p.moved != nil {
 		entries := l.Entries()
 		i := search(entries, p.seq)
 		if i < len(entries) && entries[i].Seq == p.seq && entries[i].Ref == p.from {
-			t.shard.release(p.from)
+			q.kept.release(p.from)
 			entries[i].Ref = p.at
 		} else {
-			t.shard.release(p.at) // removed meanwhile
+			q.kept.release(p.at) // removed meanwhile
 		}
 		return
 	}

@@ -16,28 +16,16 @@ import (
 
 // open makes the streams, and loads what waits in them.
 func (q *Queue) open(ctx context.Context) error {
-	q.src = &apiSource{q.e, newBatches(q.o.CacheBytes, q.e.message)}
-	suffix := ""
-	if q.o.Node != "" {
-		suffix = "_" + q.o.Node
-	}
-	sh := &shard{stream: "BUF" + suffix}
-	q.shards, q.mark = []*shard{sh}, "MARK"+suffix
-	for _, stream := range []string{sh.stream, q.mark} {
-		if err := q.e.logStream(ctx, stream); err != nil {
+	for _, name := range []string{logStream, logMarks} {
+		_, err := q.e.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+			Name: name, Subjects: []string{name}, Storage: jetstream.FileStorage, AllowDirect: true,
+			Discard: jetstream.DiscardNew, Replicas: 1,
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return q.load(ctx)
-}
-
-// logStream makes a stream of one subject, which has its name.
-func (e *Engine) logStream(ctx context.Context, name string) error {
-	_, err := e.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: name, Subjects: []string{name}, Storage: jetstream.FileStorage, AllowDirect: true,
-		Discard: jetstream.DiscardNew, Replicas: 1,
-	})
-	return err
 }
 
 // loader gathers what the streams have.
@@ -61,11 +49,10 @@ func (q *Queue) load(ctx context.Context) error {
 	if err := ld.marks(ctx); err != nil {
 		return err
 	}
-	sh := q.shards[0]
 	damaged := 0
-	err := q.src.each(ctx, sh.stream, func(seq uint64, b []byte) {
-		sh.note(seq, len(b))
-		sh.last = seq
+	err := q.e.messages(ctx, logStream, 1, 0, func(seq uint64, b []byte) {
+		q.kept.note(seq, len(b))
+		q.last = seq
 		n, err := eachItem(b, func(off, size int, s *stored) {
 			ld.item(place{seq, uint32(off), uint32(size)}, s)
 		})
@@ -81,13 +68,13 @@ func (q *Queue) load(ctx context.Context) error {
 		missing += ld.settle(l)
 		delete(ld.lines, key)
 	}
-	sh.advance()
-	sh.cleared = sh.head
+	q.kept.advance()
+	q.kept.cleared = q.kept.head
 	log := q.log.Info
 	if damaged+missing > 0 {
 		log = q.log.Error
 	}
-	log("the buffer is loaded", zap.Int("lanes", len(q.g.Lanes())), zap.Int64("bytes", sh.live),
+	log("the buffer is loaded", zap.Int("lanes", len(q.g.Lanes())), zap.Int64("bytes", q.kept.live),
 		zap.Int("damaged", damaged), zap.Int("missing", missing), zap.Duration("took", time.Since(began)))
 	return nil
 }
@@ -97,7 +84,7 @@ func (q *Queue) load(ctx context.Context) error {
 func (ld *loader) marks(ctx context.Context) error {
 	q := ld.q
 	damaged := 0
-	err := q.e.messages(ctx, q.mark, "", 1, 0, func(_ uint64, b []byte) {
+	err := q.e.messages(ctx, logMarks, 1, 0, func(_ uint64, b []byte) {
 		ordinal, floor, err := eachMark(b, func(lane []byte, k *mark) {
 			if l := ld.at(lane); l != nil {
 				l.mark = *k
@@ -140,13 +127,13 @@ func (ld *loader) item(at place, s *stored) {
 		return
 	}
 	l.low, l.last = max(l.low, s.low), max(l.last, s.seq)
-	if l.gone(s.seq) || s.epoch < l.epoch && s.seq > l.base {
+	if l.gone(s.seq) {
 		return
 	}
 	if l.line == nil {
 		l.line = ld.q.g.Open(l.lane)
 	}
-	ld.q.shardOf(l.lane.To).hold(at, 0)
+	ld.q.kept.hold(at, 0)
 	ld.q.g.Restore(l.line, &buffer.Entry[place]{
 		Seq: s.seq, At: s.at, Session: s.session, Ref: at,
 		Size: uint32(s.recordLen()),

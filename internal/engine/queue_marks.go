@@ -40,13 +40,10 @@ func (q *Queue) writeMarks(group []*batch) {
 	q.mu.Lock()
 	marks := q.takeMarks(group)
 	floor := q.maxSeq
-	heads := make([]uint64, len(q.shards))
-	for i, sh := range q.shards {
-		heads[i] = sh.head
-	}
+	head := q.kept.head
 	q.mu.Unlock()
 	if len(marks) == 0 {
-		q.clear(heads)
+		q.clear(head)
 		return
 	}
 	err := q.e.dead()
@@ -54,10 +51,10 @@ func (q *Queue) writeMarks(group []*batch) {
 		_, err = q.publishMarks(floor, marks)
 	}
 	if err == nil {
-		err = q.durable(q.mark)
+		err = q.durable(logMarks)
 	}
 	if err == nil {
-		q.clear(heads)
+		q.clear(head)
 		err = q.renewMarks()
 	} else {
 		q.e.unanswered(err)
@@ -74,12 +71,10 @@ func (q *Queue) writeMarks(group []*batch) {
 	q.marks.failing = err != nil
 }
 
-// clear notes that the marks of whatever is gone before heads are durable.
-func (q *Queue) clear(heads []uint64) {
+// clear notes that the marks of whatever is gone before head are durable.
+func (q *Queue) clear(head uint64) {
 	q.mu.Lock()
-	for i, sh := range q.shards {
-		sh.cleared = heads[i]
-	}
+	q.kept.cleared = head
 	q.mu.Unlock()
 }
 
@@ -108,10 +103,10 @@ func (q *Queue) renewMarks() error {
 	if err != nil {
 		return err
 	}
-	if err := q.durable(q.mark); err != nil {
+	if err := q.durable(logMarks); err != nil {
 		return err
 	}
-	stream, err := q.e.js.Stream(q.ctx, q.mark)
+	stream, err := q.e.js.Stream(q.ctx, logMarks)
 	if err != nil {
 		return err
 	}
@@ -190,7 +185,7 @@ func (q *Queue) publishMarks(floor uint64, marks []laneMark) (first uint64, err 
 			continue
 		}
 		b := msg.bytes()
-		ack, err := q.e.js.Publish(q.ctx, q.mark, b)
+		ack, err := q.e.js.Publish(q.ctx, logMarks, b)
 		if err != nil {
 			return first, err
 		}

@@ -42,13 +42,12 @@ func (q *Queue) Read(
 // fetch reads entries up to the first that can not be read now.
 func (q *Queue) fetch(ctx context.Context, lane buffer.Lane, entries []buffer.Entry[place]) ([]buffer.Item, error) {
 	items := make([]buffer.Item, 0, len(entries))
-	stream := q.shardOf(lane.To).stream
 	for i := range entries {
 		e := &entries[i]
-		it, err := q.item(ctx, stream, lane, e)
+		it, err := q.item(ctx, lane, e)
 		if errors.Is(err, errLost) {
-			q.src.forget(stream, e.Ref.msg)
-			it, err = q.item(ctx, stream, lane, e)
+			q.batches.forget(e.Ref.msg)
+			it, err = q.item(ctx, lane, e)
 		}
 		switch {
 		case err == nil:
@@ -62,10 +61,8 @@ func (q *Queue) fetch(ctx context.Context, lane buffer.Lane, entries []buffer.En
 	return items, nil
 }
 
-func (q *Queue) item(
-	ctx context.Context, stream string, lane buffer.Lane, e *buffer.Entry[place],
-) (buffer.Item, error) {
-	b, err := q.src.read(ctx, stream, e.Ref)
+func (q *Queue) item(ctx context.Context, lane buffer.Lane, e *buffer.Entry[place]) (buffer.Item, error) {
+	b, err := q.at(ctx, e.Ref)
 	if err != nil {
 		return buffer.Item{}, err
 	}

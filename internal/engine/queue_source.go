@@ -15,36 +15,20 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// source is where the messages of a BUF stream are read.
-type source interface {
-	// each calls f with every message of stream, in order.
-	each(ctx context.Context, stream string, f func(seq uint64, b []byte)) error
-	// read returns size bytes at off of a message. errLost means that they are not
-	// there; any other error that it can not be told now. What it has read may be
-	// from before: forget has it read anew.
-	read(ctx context.Context, stream string, at place) ([]byte, error)
-	forget(stream string, msg uint64)
-	// purgeable is the message up to which, without it, stream is rid of cheaply
-	// where nothing before seq is needed.
-	purgeable(stream string, seq uint64) uint64
-	close()
-}
+// The streams of a Queue, each of one subject, which has its name.
+const (
+	logStream = "BUF"
+	logMarks  = "MARK"
+)
 
 // errLost: the message is not in the store, or is not what was put there.
 var errLost = errors.New("engine: not in the store")
 
-// apiSource reads through JetStream.
-type apiSource struct {
-	e       *Engine
-	batches *batches
-}
-
-func (s *apiSource) each(ctx context.Context, stream string, f func(uint64, []byte)) error {
-	return s.e.messages(ctx, stream, "", 1, 0, f)
-}
-
-func (s *apiSource) read(ctx context.Context, stream string, at place) ([]byte, error) {
-	b, err := s.batches.get(ctx, stream, at.msg)
+// at returns the bytes at a place of the log. errLost means that they are not
+// there; any other error that it can not be told now. What it has read may be from
+// before: batches.forget has it read anew.
+func (q *Queue) at(ctx context.Context, at place) ([]byte, error) {
+	b, err := q.batches.get(ctx, at.msg)
 	if err != nil {
 		return nil, err
 	}
@@ -58,15 +42,10 @@ func (s *apiSource) read(ctx context.Context, stream string, at place) ([]byte, 
 	return item, nil
 }
 
-func (s *apiSource) forget(stream string, msg uint64) { s.batches.forget(stream, msg) }
-
-func (s *apiSource) purgeable(_ string, seq uint64) uint64 { return seq }
-func (s *apiSource) close()                                {}
-
-// message gets one message of a stream. Who answers may be a replica that lags:
-// what it has not, the leader is asked for.
-func (e *Engine) message(ctx context.Context, stream string, seq uint64) ([]byte, error) {
-	m, err := e.conn.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+stream,
+// logged gets one message of the log. What a direct get does not find the API is
+// asked for before it counts as lost.
+func (e *Engine) logged(ctx context.Context, seq uint64) ([]byte, error) {
+	m, err := e.conn.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+logStream,
 		[]byte(`{"seq":`+strconv.FormatUint(seq, 10)+`}`))
 	if err != nil {
 		return nil, err
@@ -74,7 +53,7 @@ func (e *Engine) message(ctx context.Context, stream string, seq uint64) ([]byte
 	if m.Header.Get("Status") == "" {
 		return m.Data, nil
 	}
-	m, err = e.conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream,
+	m, err = e.conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+logStream,
 		[]byte(`{"seq":`+strconv.FormatUint(seq, 10)+`}`))
 	if err != nil {
 		return nil, err
@@ -103,11 +82,9 @@ const (
 	getBytes   = 4 << 20
 )
 
-// messages calls f with those of stream, on subject unless that is empty, from
-// the sequence from up to and with to, 0 being the end of the stream, in order.
-func (e *Engine) messages(ctx context.Context, stream, subject string, from, to uint64,
-	f func(seq uint64, b []byte),
-) error {
+// messages calls f with those of stream, from the sequence from up to and with to,
+// 0 being the end of the stream, in order.
+func (e *Engine) messages(ctx context.Context, stream string, from, to uint64, f func(seq uint64, b []byte)) error {
 	inbox := e.conn.NewInbox()
 	sub, err := e.conn.SubscribeSync(inbox)
 	if err != nil {
@@ -118,11 +95,7 @@ func (e *Engine) messages(ctx context.Context, stream, subject string, from, to 
 		return err
 	}
 	for from = max(from, 1); to == 0 || from <= to; {
-		req := map[string]any{"seq": from, "batch": getRecords, "max_bytes": getBytes}
-		if subject != "" {
-			req["next_by_subj"] = subject
-		}
-		b, err := json.Marshal(req)
+		b, err := json.Marshal(map[string]any{"seq": from, "batch": getRecords, "max_bytes": getBytes})
 		if err != nil {
 			return err
 		}

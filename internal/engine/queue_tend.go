@@ -54,17 +54,13 @@ func (q *Queue) tend() {
 // purgeLog purges what is done with, once the marks that say so are durable: what
 // a mark does not say to be gone is missed.
 func (q *Queue) purgeLog() error {
-	sh := q.shards[0]
 	q.mu.Lock()
-	upTo, freed := sh.cleared, sh.freed
+	upTo, freed := q.kept.cleared, q.kept.freed
 	q.mu.Unlock()
-	if freed < purgeBytes {
+	if freed < purgeBytes || upTo <= 1 {
 		return nil
 	}
-	if upTo = q.src.purgeable(sh.stream, upTo); upTo <= 1 {
-		return nil
-	}
-	stream, err := q.e.js.Stream(q.ctx, sh.stream)
+	stream, err := q.e.js.Stream(q.ctx, logStream)
 	if err != nil {
 		return err
 	}
@@ -72,7 +68,7 @@ func (q *Queue) purgeLog() error {
 		return err
 	}
 	q.mu.Lock()
-	sh.freed -= freed
+	q.kept.freed -= freed
 	q.mu.Unlock()
 	return nil
 }
@@ -80,19 +76,18 @@ func (q *Queue) purgeLog() error {
 // moveHead stores once more what still waits at the head of a log that has become
 // long, so that the head can be purged.
 func (q *Queue) moveHead() error {
-	sh := q.shards[0]
 	for moved := 0; moved < moveBytes; {
 		q.mu.Lock()
-		need := sh.total > 2*sh.live+deadBytes && len(q.pending) == 0 && !q.closed
-		head := place{msg: sh.head}
+		need := q.kept.total > 2*q.kept.live+deadBytes && len(q.pending) == 0 && !q.closed
+		head := place{msg: q.kept.head}
 		if need {
-			head.size = sh.msgs[0].bytes
+			head.size = q.kept.msgs[0].bytes
 		}
 		q.mu.Unlock()
 		if !need {
 			return nil
 		}
-		b, err := q.src.read(q.ctx, sh.stream, head)
+		b, err := q.at(q.ctx, head)
 		if errors.Is(err, errLost) {
 			q.lostMessage(head.msg)
 			continue
