@@ -15,7 +15,7 @@ import (
 
 func TestRoomIsUsedAtOnce(t *testing.T) {
 	t.Run("purge", func(t *testing.T) {
-		bubble(t, routing.Options{}, buffer.MemoryOptions{MaxRecords: 1}, 1, func(w *full) {
+		bubble(t, routing.Options{}, buffer.Limits{MaxRecords: 1}, 1, func(w *full) {
 			t := w.t
 			tok := w.c.send(msg("self::filler", agentID, "x"))
 			w.c.unsettled(tok)
@@ -27,7 +27,7 @@ func TestRoomIsUsedAtOnce(t *testing.T) {
 		})
 	})
 	t.Run("in all", func(t *testing.T) {
-		bubble(t, routing.Options{}, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+		bubble(t, routing.Options{}, buffer.Limits{TotalRecords: 1}, 1, func(w *full) {
 			t := w.t
 			tok := w.c.send(msg("self::filler", otherAgent, "x"))
 			w.c.unsettled(tok)
@@ -39,7 +39,7 @@ func TestRoomIsUsedAtOnce(t *testing.T) {
 		})
 	})
 	t.Run("expiry", func(t *testing.T) {
-		limits := buffer.MemoryOptions{MaxRecords: 1, MaxAge: time.Second}
+		limits := buffer.Limits{MaxRecords: 1, MaxAge: time.Second}
 		bubble(t, routing.Options{}, limits, 1, func(w *full) {
 			tok := w.c.send(msg("self::filler", agentID, "x"))
 			sleep(1900 * time.Millisecond)
@@ -47,7 +47,7 @@ func TestRoomIsUsedAtOnce(t *testing.T) {
 		})
 	})
 	t.Run("the receiver", func(t *testing.T) { // though there is none for it in the buffer
-		bubble(t, routing.Options{}, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+		bubble(t, routing.Options{}, buffer.Limits{TotalRecords: 1}, 1, func(w *full) {
 			t := w.t
 			first := w.c.send(msg("self::filler", otherAgent, "1"))
 			second := w.c.send(msg("self::filler", otherAgent, "2"))
@@ -71,11 +71,11 @@ func TestRoomIsUsedAtOnce(t *testing.T) {
 type silentQueue struct{ buffer.Queue }
 
 func TestRoomIsLookedForWhereTheBufferDoesNotTell(t *testing.T) {
-	mem, err := buffer.NewMemory(buffer.MemoryOptions{TotalRecords: 1})
+	mem, err := buffer.NewMemory(buffer.MemoryOptions{Limits: buffer.Limits{TotalRecords: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	bubble(t, routing.Options{Buffer: silentQueue{mem}}, buffer.MemoryOptions{}, 1, func(w *full) {
+	bubble(t, routing.Options{Buffer: silentQueue{mem}}, buffer.Limits{}, 1, func(w *full) {
 		t := w.t
 		tok := w.c.send(msg("self::filler", otherAgent, "x"))
 		w.c.unsettled(tok)

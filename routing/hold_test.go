@@ -29,14 +29,14 @@ type full struct {
 
 // bubble runs f with a Router in which agentID and otherAgent are known and away,
 // and n Records wait for agentID.
-func bubble(t *testing.T, o routing.Options, limits buffer.MemoryOptions, n int, f func(*full)) {
+func bubble(t *testing.T, o routing.Options, limits buffer.Limits, n int, f func(*full)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
-		limits.Metrics, o.Metrics = reg, reg
+		o.Metrics = reg
 		if o.Buffer == nil {
-			mem, err := buffer.NewMemory(limits)
+			mem, err := buffer.NewMemory(buffer.MemoryOptions{Limits: limits, Metrics: reg})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func sleep(d time.Duration) {
 }
 
 func TestHeldRecordsKeepTheirPlace(t *testing.T) {
-	bubble(t, routing.Options{}, buffer.MemoryOptions{MaxRecords: 2}, 2, func(w *full) {
+	bubble(t, routing.Options{}, buffer.Limits{MaxRecords: 2}, 2, func(w *full) {
 		t := w.t
 		var toks []mtp.Token
 		for i := range 3 {
@@ -118,7 +118,7 @@ func TestHeldRecordsKeepTheirPlace(t *testing.T) {
 }
 
 func TestHeldTooLongIsRefusedForGood(t *testing.T) {
-	bubble(t, routing.Options{}, buffer.MemoryOptions{MaxRecords: 1}, 1, func(w *full) {
+	bubble(t, routing.Options{}, buffer.Limits{MaxRecords: 1}, 1, func(w *full) {
 		t := w.t
 		short := told("self::short")
 		short.MaxHold = 300 * time.Millisecond
@@ -148,7 +148,7 @@ func TestHeldTooLongIsRefusedForGood(t *testing.T) {
 
 func TestLinkThatCannotBeToldIsNotRead(t *testing.T) {
 	o := routing.Options{WindowRecords: 8, MaxHold: time.Minute}
-	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+	bubble(t, o, buffer.Limits{TotalRecords: 1}, 1, func(w *full) {
 		t := w.t
 		c, d := up(t, w.Router, agentPeer("os::012345-S")), up(t, w.Router, controllerPeer("self::live"))
 		b := up(t, w.Router, agentPeer(otherAgent))
@@ -176,7 +176,7 @@ func TestLinkThatCannotBeToldIsNotRead(t *testing.T) {
 
 func TestUnreadLinkIsReadAgainWhenItsTimeIsUp(t *testing.T) {
 	o := routing.Options{WindowRecords: 4}
-	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+	bubble(t, o, buffer.Limits{TotalRecords: 1}, 1, func(w *full) {
 		t := w.t
 		p := agentPeer("os::012345-S")
 		p.MaxHold = time.Minute
@@ -196,7 +196,7 @@ func TestUnreadLinkIsReadAgainWhenItsTimeIsUp(t *testing.T) {
 
 func TestReleaseEndsTheWait(t *testing.T) {
 	o := routing.Options{WindowRecords: 4, MaxHold: time.Hour}
-	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+	bubble(t, o, buffer.Limits{TotalRecords: 1}, 1, func(w *full) {
 		t := w.t
 		c := up(t, w.Router, agentPeer("os::012345-S"))
 		first := c.send(msg("os::012345-S", "self::away", "1"))
@@ -220,7 +220,7 @@ func TestReleaseEndsTheWait(t *testing.T) {
 
 func TestWhoIsGoneCostsNobodyElseOnTheTrunk(t *testing.T) {
 	o := routing.Options{WindowRecords: 16}
-	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+	bubble(t, o, buffer.Limits{TotalRecords: 1}, 1, func(w *full) {
 		t := w.t
 		p := trunkPeer("west")
 		trunk := up(t, w.Router, p)
@@ -243,7 +243,7 @@ func TestWhoIsGoneCostsNobodyElseOnTheTrunk(t *testing.T) {
 
 func TestLinkHoldsAPartOfItsWindow(t *testing.T) {
 	o := routing.Options{WindowRecords: 16}
-	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+	bubble(t, o, buffer.Limits{TotalRecords: 1}, 1, func(w *full) {
 		for _, to := range []usp.EndpointID{agentID, agentID, otherAgent, otherAgent} {
 			w.c.send(msg("self::filler", to, "held"))
 		}
@@ -254,7 +254,7 @@ func TestLinkHoldsAPartOfItsWindow(t *testing.T) {
 
 func TestAgentThatIsGoneCostsTheOthersOfItsControllerNothing(t *testing.T) {
 	o := routing.Options{WindowRecords: 8, MaxHold: time.Hour}
-	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+	bubble(t, o, buffer.Limits{TotalRecords: 1}, 1, func(w *full) {
 		t := w.t
 		c := up(t, w.Router, controllerPeer(controllerID)) // not told, and read all the same
 		b := up(t, w.Router, agentPeer(otherAgent))
@@ -270,7 +270,7 @@ func TestAgentThatIsGoneCostsTheOthersOfItsControllerNothing(t *testing.T) {
 
 func TestHoldsAreBoundedInAll(t *testing.T) {
 	o := routing.Options{HoldRecords: 3}
-	bubble(t, o, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+	bubble(t, o, buffer.Limits{TotalRecords: 1}, 1, func(w *full) {
 		t := w.t
 		for range 3 {
 			w.c.send(msg("self::filler", agentID, "held"))
@@ -289,7 +289,7 @@ func TestHoldsAreBoundedInAll(t *testing.T) {
 }
 
 func TestLinkThatSendsAgainTakesItsHeldRecordsAlong(t *testing.T) {
-	bubble(t, routing.Options{}, buffer.MemoryOptions{TotalRecords: 1}, 1, func(w *full) {
+	bubble(t, routing.Options{}, buffer.Limits{TotalRecords: 1}, 1, func(w *full) {
 		t := w.t
 		w.c.send(msg("self::filler", agentID, "x"))
 		w.c.kill()
@@ -304,14 +304,14 @@ func TestLinkThatSendsAgainTakesItsHeldRecordsAlong(t *testing.T) {
 }
 
 func TestWhatNeverFitsIsRefusedAtOnce(t *testing.T) {
-	bubble(t, routing.Options{}, buffer.MemoryOptions{MaxBytes: 1000}, 0, func(w *full) {
+	bubble(t, routing.Options{}, buffer.Limits{MaxBytes: 1000}, 0, func(w *full) {
 		w.c.wantAck(w.c.send(msg("self::filler", agentID, string(make([]byte, 1000)))), mtp.ErrTooLarge)
 	})
 }
 
 func TestLinkThatHoldsNothing(t *testing.T) {
 	o := routing.Options{MaxHold: -1}
-	bubble(t, o, buffer.MemoryOptions{MaxRecords: 1}, 1, func(w *full) {
+	bubble(t, o, buffer.Limits{MaxRecords: 1}, 1, func(w *full) {
 		w.c.wantAck(w.c.send(msg("self::filler", agentID, "x")), mtp.ErrBusy)
 		w.want("uspgate_held_total not_held", 1)
 	})
@@ -320,7 +320,7 @@ func TestLinkThatHoldsNothing(t *testing.T) {
 func TestHeldRecordsAreGivenUpAtTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		mem, err := buffer.NewMemory(buffer.MemoryOptions{MaxRecords: 1})
+		mem, err := buffer.NewMemory(buffer.MemoryOptions{Limits: buffer.Limits{MaxRecords: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

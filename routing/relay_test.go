@@ -145,7 +145,7 @@ func TestDyingLinkLeavesItsRecordsAheadOfNewerOnes(t *testing.T) {
 
 func TestFullBufferIsNeverAcknowledged(t *testing.T) {
 	t.Parallel()
-	q, err := buffer.NewMemory(buffer.MemoryOptions{MaxRecords: 2})
+	q, err := buffer.NewMemory(buffer.MemoryOptions{Limits: buffer.Limits{MaxRecords: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func openKeep(ctx context.Context, o Options, reg prometheus.Registerer) (*keep,
 	c := &o.Config.Engine
 	var err error
 	if c.Store == "memory" {
-		k.queue, err = newMemory(&o.Config.Routing, reg)
+		k.queue, err = buffer.NewMemory(buffer.MemoryOptions{Limits: limits(&o.Config.Routing), Metrics: reg})
 		return k, err
 	}
 	if c.URL == "" {
@@ -125,12 +125,4 @@ func limits(r *config.Routing) buffer.Limits {
 		l.Overflow = buffer.DropOldest
 	}
 	return l
-}
-
-func newMemory(r *config.Routing, reg prometheus.Registerer) (buffer.Queue, error) {
-	l := limits(r)
-	return buffer.NewMemory(buffer.MemoryOptions{
-		MaxRecords: l.MaxRecords, MaxBytes: l.MaxBytes, MaxAge: l.MaxAge,
-		TotalRecords: l.TotalRecords, TotalBytes: l.TotalBytes, Overflow: l.Overflow, Metrics: reg,
-	})
 }

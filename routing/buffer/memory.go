@@ -13,13 +13,7 @@ import (
 
 // MemoryOptions bound a Memory.
 type MemoryOptions struct {
-	// The fields of Limits.
-	MaxRecords   int
-	MaxBytes     int64
-	MaxAge       time.Duration
-	TotalRecords int
-	TotalBytes   int64
-	Overflow     Overflow
+	Limits
 	// Metrics gets the metrics of Metrics; nil: none.
 	Metrics prometheus.Registerer
 }
@@ -44,10 +38,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := NewLedger[Item](Limits{
-		MaxRecords: o.MaxRecords, MaxBytes: o.MaxBytes, MaxAge: o.MaxAge,
-		TotalRecords: o.TotalRecords, TotalBytes: o.TotalBytes, Overflow: o.Overflow,
-	}, metrics, nil)
+	g, err := NewLedger[Item](o.Limits, metrics, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -33,10 +33,10 @@ func TestMemory(t *testing.T) {
 	t.Parallel()
 	buffertest.Run(t, buffertest.Suite{New: func(t *testing.T, l buffertest.Limits) buffer.Queue {
 		t.Helper()
-		return memory(t, buffer.MemoryOptions{
+		return memory(t, buffer.MemoryOptions{Limits: buffer.Limits{
 			MaxRecords: l.Records, MaxBytes: l.Bytes, MaxAge: l.MaxAge,
 			TotalRecords: l.TotalRecords, TotalBytes: l.TotalBytes, Overflow: l.Overflow,
-		})
+		}})
 	}})
 }
 
@@ -49,11 +49,11 @@ func item(to usp.EndpointID) buffer.Item {
 
 func TestMemoryOptions(t *testing.T) {
 	t.Parallel()
-	for _, o := range []buffer.MemoryOptions{
+	for _, l := range []buffer.Limits{
 		{MaxRecords: -1}, {MaxBytes: -1}, {MaxAge: -1}, {TotalRecords: -1}, {TotalBytes: -1}, {Overflow: 9},
 	} {
-		if _, err := buffer.NewMemory(o); err == nil {
-			t.Errorf("NewMemory(%+v) succeeded, want an error", o)
+		if _, err := buffer.NewMemory(buffer.MemoryOptions{Limits: l}); err == nil {
+			t.Errorf("NewMemory with %+v succeeded, want an error", l)
 		}
 	}
 }
@@ -61,7 +61,7 @@ func TestMemoryOptions(t *testing.T) {
 func TestExpiredRecordsElsewhereMakeRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := memory(t, buffer.MemoryOptions{TotalRecords: 1, MaxAge: time.Hour})
+		q := memory(t, buffer.MemoryOptions{Limits: buffer.Limits{TotalRecords: 1, MaxAge: time.Hour}})
 		q.Put(item("os::1-A"), func(_ uint64, err error) {
 			if err != nil {
 				t.Fatal(err)
@@ -82,7 +82,7 @@ func TestExpiredRecordsElsewhereMakeRoom(t *testing.T) {
 func TestMemoryMetrics(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewPedanticRegistry()
-	q := memory(t, buffer.MemoryOptions{MaxRecords: 2, Metrics: reg})
+	q := memory(t, buffer.MemoryOptions{Limits: buffer.Limits{MaxRecords: 2}, Metrics: reg})
 	one := item("os::1-A")
 	for range 3 {
 		q.Put(one, func(uint64, error) {})

@@ -18,22 +18,22 @@ func TestFits(t *testing.T) {
 	first, second := item("os::1-A"), item("os::1-B")
 	size := first.Record.Len()
 	for name, tc := range map[string]struct {
-		limits buffer.MemoryOptions
+		limits buffer.Limits
 		to     string
 		size   int
 		want   error
 	}{
-		"room":                 {buffer.MemoryOptions{MaxRecords: 3}, "os::1-A", size, nil},
-		"Lane full":            {buffer.MemoryOptions{MaxRecords: 2}, "os::1-A", size, buffer.ErrFull},
-		"Lane full in bytes":   {buffer.MemoryOptions{MaxBytes: int64(3*size) - 1}, "os::1-A", size, buffer.ErrFull},
-		"another Lane":         {buffer.MemoryOptions{MaxRecords: 2}, "os::1-B", size, nil},
-		"full in all":          {buffer.MemoryOptions{TotalRecords: 2}, "os::1-B", size, buffer.ErrFull},
-		"full in all in bytes": {buffer.MemoryOptions{TotalBytes: int64(2 * size)}, "os::1-B", size, buffer.ErrFull},
-		"oldest goes":          {buffer.MemoryOptions{MaxRecords: 2, Overflow: buffer.DropOldest}, "os::1-A", size, nil},
-		"never":                {buffer.MemoryOptions{MaxBytes: int64(3 * size)}, "os::1-A", 3*size + 1, mtp.ErrTooLarge},
-		"never in all":         {buffer.MemoryOptions{TotalBytes: int64(3 * size)}, "os::1-A", 3*size + 1, mtp.ErrTooLarge},
+		"room":                 {buffer.Limits{MaxRecords: 3}, "os::1-A", size, nil},
+		"Lane full":            {buffer.Limits{MaxRecords: 2}, "os::1-A", size, buffer.ErrFull},
+		"Lane full in bytes":   {buffer.Limits{MaxBytes: int64(3*size) - 1}, "os::1-A", size, buffer.ErrFull},
+		"another Lane":         {buffer.Limits{MaxRecords: 2}, "os::1-B", size, nil},
+		"full in all":          {buffer.Limits{TotalRecords: 2}, "os::1-B", size, buffer.ErrFull},
+		"full in all in bytes": {buffer.Limits{TotalBytes: int64(2 * size)}, "os::1-B", size, buffer.ErrFull},
+		"oldest goes":          {buffer.Limits{MaxRecords: 2, Overflow: buffer.DropOldest}, "os::1-A", size, nil},
+		"never":                {buffer.Limits{MaxBytes: int64(3 * size)}, "os::1-A", 3*size + 1, mtp.ErrTooLarge},
+		"never in all":         {buffer.Limits{TotalBytes: int64(3 * size)}, "os::1-A", 3*size + 1, mtp.ErrTooLarge},
 	} {
-		q := memory(t, tc.limits)
+		q := memory(t, buffer.MemoryOptions{Limits: tc.limits})
 		for range 2 {
 			q.Put(first, func(_ uint64, err error) {
 				if err != nil {
@@ -57,7 +57,7 @@ func TestFits(t *testing.T) {
 func TestRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := memory(t, buffer.MemoryOptions{MaxRecords: 1, MaxAge: time.Hour})
+		q := memory(t, buffer.MemoryOptions{Limits: buffer.Limits{MaxRecords: 1, MaxAge: time.Hour}})
 		one := item("os::1-A")
 		put := func() (seq uint64) {
 			q.Put(one, func(s uint64, _ error) { seq = s })

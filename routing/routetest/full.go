@@ -36,7 +36,7 @@ type Full struct {
 // test.
 func New(tb testing.TB, to usp.Address) *Full {
 	tb.Helper()
-	mem, err := buffer.NewMemory(buffer.MemoryOptions{MaxRecords: 1})
+	mem, err := buffer.NewMemory(buffer.MemoryOptions{Limits: buffer.Limits{MaxRecords: 1}})
 	if err != nil {
 		tb.Fatal(err)
 	}
