@@ -26,10 +26,7 @@ type nodeLink struct {
 
 	mu    sync.Mutex
 	port  routing.NodePort // nil until NodeUp has returned
-	out   []forwarding     // without outcome, oldest first
-	first uint64           // number of out[0]
-	bytes int64
-	live  int // of out, without outcome
+	out   flights
 	over  bool
 	cause error
 
@@ -38,13 +35,6 @@ type nodeLink struct {
 	in     []arrival // for Accept
 	inOver bool
 	tasks  sync.WaitGroup // sender and acceptor
-}
-
-// forwarding is a Forward that was taken.
-type forwarding struct {
-	token mtp.Token
-	size  int64
-	done  bool
 }
 
 // arrival is a Forward that came.
@@ -75,16 +65,14 @@ func (l *nodeLink) Forward(f routing.Forward, t mtp.Token) error {
 	switch {
 	case l.over:
 		return mtp.ErrLinkDown
-	case l.live > 0 && (l.live >= l.n.o.WindowRecords || l.bytes+size > l.n.o.WindowBytes):
+	case l.out.full(&l.n.o, size):
 		return mtp.ErrFull
 	}
-	number := l.first + uint64(len(l.out))
+	number := l.out.next()
 	if !l.s.write(func(b []byte) []byte { return appendForward(b, number, &f) }) {
 		return mtp.ErrLinkDown
 	}
-	l.out = append(l.out, forwarding{token: t, size: size})
-	l.live++
-	l.bytes += size
+	l.out.add(t, size)
 	return nil
 }
 
@@ -122,25 +110,12 @@ func (l *nodeLink) frame(b []byte) error {
 // outcome settles one Forward.
 func (l *nodeLink) outcome(number uint64, c class) error {
 	l.mu.Lock()
-	i := number - l.first
-	if i >= uint64(len(l.out)) || l.out[i].done {
-		l.mu.Unlock()
+	token, ok := l.out.settle(number)
+	port := l.port
+	l.mu.Unlock()
+	if !ok {
 		return errStreamFrame
 	}
-	x := &l.out[i]
-	x.done = true
-	token, port := x.token, l.port
-	l.live--
-	l.bytes -= x.size
-	n := 0
-	for n < len(l.out) && l.out[n].done {
-		n++
-	}
-	l.first += uint64(n)
-	if l.out = l.out[n:]; len(l.out) == 0 {
-		l.out = nil
-	}
-	l.mu.Unlock()
 	l.n.met.forwarded[directionOut][c].Inc()
 	port.Settled(token, c.err())
 	return nil
@@ -220,15 +195,12 @@ func (l *nodeLink) finish() {
 	l.s.failed = true
 	l.s.in.Unlock()
 	l.mu.Lock()
-	out, port, cause := l.out, l.port, l.cause
-	l.out, l.live, l.bytes = nil, 0, 0
+	left, port, cause := l.out.end(), l.port, l.cause
 	l.mu.Unlock()
 	if l.begun {
-		for i := range out {
-			if !out[i].done {
-				l.n.met.forwarded[directionOut][classLinkDown].Inc()
-				port.Settled(out[i].token, mtp.ErrLinkDown)
-			}
+		for _, token := range left {
+			l.n.met.forwarded[directionOut][classLinkDown].Inc()
+			port.Settled(token, mtp.ErrLinkDown)
 		}
 		port.Down(cause)
 		l.n.met.linksUp.Dec()

@@ -118,7 +118,7 @@ func (n *Node) died(name string, epoch uint64) {
 	}
 	n.log.Info("a node has gone", zap.String("peer", name), zap.Uint64("epoch", epoch))
 	n.links.gone(name, epoch)
-	n.rpc.gone(name, epoch)
+	n.rpc.streams.end(address(name, epoch), errPeerGone)
 	n.owners.judge()
 	n.teller.post(func(h routing.PeerHandler) { h.NodeDead(name) })
 	n.wakeAdopter()

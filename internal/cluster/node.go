@@ -272,8 +272,8 @@ func (n *Node) fence(l *life, stop func(), cause error) {
 func (n *Node) end(l *life, stop func()) {
 	l.end()
 	n.links.end()
-	n.shared.end()
-	n.rpc.end()
+	n.shared.streams.end("", errNoLease)
+	n.rpc.streams.end("", errNoLease)
 	stop()
 }
 

@@ -18,9 +18,10 @@ import (
 type rpc struct {
 	n *Node
 
+	streams streams
+
 	mu      sync.Mutex
 	callers map[holderKey]*rpcCaller
-	streams map[uint64]*stream
 	calls   int // that are served here
 }
 
@@ -57,70 +58,10 @@ func (e remoteError) Error() string { return "cluster: at the other node: " + st
 func (r *rpc) init(n *Node) {
 	r.n = n
 	r.callers = make(map[holderKey]*rpcCaller)
-	r.streams = make(map[uint64]*stream)
-}
-
-// end ends every stream.
-func (r *rpc) end() {
-	r.mu.Lock()
-	all := make([]*stream, 0, len(r.streams))
-	for _, x := range r.streams {
-		all = append(all, x)
-	}
-	r.mu.Unlock()
-	for _, x := range all {
-		x.end(errNoLease)
-	}
-}
-
-// gone ends the streams to a node whose life is over.
-func (r *rpc) gone(node string, epoch uint64) {
-	to := address(node, epoch)
-	r.mu.Lock()
-	var all []*stream
-	for _, x := range r.streams {
-		if x.to == to {
-			all = append(all, x)
-		}
-	}
-	r.mu.Unlock()
-	for _, x := range all {
-		x.end(errPeerGone)
-	}
-}
-
-func (r *rpc) add(x *stream) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.streams[x.id] = x
-}
-
-func (r *rpc) remove(x *stream) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.streams, x.id)
 }
 
 // handle is the service.
-func (r *rpc) handle(message []byte, reply func([]byte)) {
-	answer := []byte{answerNo}
-	switch {
-	case len(message) == 0:
-	case message[0] == msgHello:
-		if r.greeted(message[1:]) {
-			answer[0] = answerOK
-		}
-	default:
-		id, number, data, ok := dataOf(message)
-		r.mu.Lock()
-		x := r.streams[id]
-		r.mu.Unlock()
-		if ok && x != nil && x.receive(number, data) {
-			answer[0] = answerOK
-		}
-	}
-	reply(answer)
-}
+func (r *rpc) handle(message []byte, reply func([]byte)) { r.streams.handle(message, reply, r.greeted) }
 
 // rpcCaller is the stream to one node, for calls of this one.
 type rpcCaller struct {
@@ -220,7 +161,7 @@ func (c *rpcCaller) dial(ctx context.Context, l *life) error {
 		id: binary.BigEndian.Uint64(id[:]), timeout: n.o.messageTimeout(), frame: c.frame, over: c.ended,
 	}
 	c.x.init()
-	c.r.add(c.x)
+	c.r.streams.add(c.x)
 	message := append([]byte{msgHello}, id[:]...)
 	message = appendString(message, n.o.Name)
 	message = binary.AppendUvarint(message, l.epoch)
@@ -244,7 +185,7 @@ func (c *rpcCaller) dial(ctx context.Context, l *life) error {
 
 // ended fails every call that waits.
 func (c *rpcCaller) ended(cause error) {
-	c.r.remove(c.x)
+	c.r.streams.remove(c.x)
 	c.forget()
 	c.mu.Lock()
 	c.cause = cause

@@ -42,7 +42,7 @@ func (r *rpc) greeted(message []byte) bool {
 		frame: s.frame, over: s.ended,
 	}
 	s.x.init()
-	r.add(s.x)
+	r.streams.add(s.x)
 	if !r.n.spawn(s.x.send) {
 		s.x.end(errNoLease)
 		return false
@@ -53,7 +53,7 @@ func (r *rpc) greeted(message []byte) bool {
 
 // ended cancels what is served, and ends the sessions of the other node.
 func (s *rpcServer) ended(cause error) {
-	s.r.remove(s.x)
+	s.r.streams.remove(s.x)
 	s.stop(cause)
 	s.mu.Lock()
 	s.over = true

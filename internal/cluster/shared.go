@@ -17,9 +17,10 @@ import (
 type shared struct {
 	n *Node
 
-	mu      sync.Mutex
-	held    map[string]*heldTransport
-	streams map[uint64]*stream // of both sides, by id
+	streams streams
+
+	mu   sync.Mutex
+	held map[string]*heldTransport
 }
 
 // heldTransport is one Transport that this node runs.
@@ -69,7 +70,6 @@ const remoteBit = mtp.Token(1) << 63
 func (s *shared) init(n *Node) {
 	s.n = n
 	s.held = make(map[string]*heldTransport)
-	s.streams = make(map[uint64]*stream)
 }
 
 // hold begins with a Transport that this node runs from now on.
@@ -97,50 +97,9 @@ func (s *shared) drop(t *heldTransport) {
 	}
 }
 
-// end ends every stream.
-func (s *shared) end() {
-	s.mu.Lock()
-	all := make([]*stream, 0, len(s.streams))
-	for _, x := range s.streams {
-		all = append(all, x)
-	}
-	s.mu.Unlock()
-	for _, x := range all {
-		x.end(errNoLease)
-	}
-}
-
-func (s *shared) add(x *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.streams[x.id] = x
-}
-
-func (s *shared) remove(x *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.streams, x.id)
-}
-
 // handle is the service.
 func (s *shared) handle(message []byte, reply func([]byte)) {
-	answer := []byte{answerNo}
-	switch {
-	case len(message) == 0:
-	case message[0] == msgHello:
-		if s.greeted(message[1:]) {
-			answer[0] = answerOK
-		}
-	default:
-		id, number, data, ok := dataOf(message)
-		s.mu.Lock()
-		x := s.streams[id]
-		s.mu.Unlock()
-		if ok && x != nil && x.receive(number, data) {
-			answer[0] = answerOK
-		}
-	}
-	reply(answer)
+	s.streams.handle(message, reply, s.greeted)
 }
 
 // greeted begins a stream with a node that wants to use a Transport of this one.
@@ -163,16 +122,16 @@ func (s *shared) greeted(message []byte) bool {
 	x.init()
 	x.frame = func(b []byte) error { return t.frame(x, b) }
 	x.over = func(error) {
-		s.remove(x)
+		s.streams.remove(x)
 		t.mu.Lock()
 		delete(t.users, id)
 		t.mu.Unlock()
 	}
-	s.add(x)
+	s.streams.add(x)
 	t.mu.Lock()
 	if t.users == nil { // dropped
 		t.mu.Unlock()
-		s.remove(x)
+		s.streams.remove(x)
 		return false
 	}
 	t.users[id] = x

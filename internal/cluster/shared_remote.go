@@ -53,8 +53,8 @@ func (m *mirror) run(ctx context.Context, l *life) error {
 	}
 	x.init()
 	m.x = x
-	m.s.add(x)
-	defer m.s.remove(x)
+	m.s.streams.add(x)
+	defer m.s.streams.remove(x)
 	message := append([]byte{msgHello}, id[:]...)
 	message = appendString(message, n.o.Name)
 	message = binary.AppendUvarint(message, l.epoch)
@@ -146,13 +146,10 @@ type remoteLink struct {
 	m  *mirror
 	id uint64
 
-	mu    sync.Mutex
-	port  mtp.Port
-	out   []forwarding
-	first uint64 // number of out[0]
-	bytes int64
-	live  int
-	down  bool
+	mu   sync.Mutex
+	port mtp.Port
+	out  flights
+	down bool
 }
 
 var _ mtp.Link = (*remoteLink)(nil)
@@ -168,62 +165,42 @@ func (remoteConnector) ConnectRecord(from, to usp.EndpointID) usp.Record {
 
 // Enqueue implements mtp.Link.
 func (l *remoteLink) Enqueue(rec usp.Record, hint mtp.Hint, t mtp.Token) error {
-	o := &l.m.s.n.o
 	size := int64(rec.Len() + forwardOverhead)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.down:
 		return mtp.ErrLinkDown
-	case l.live > 0 && (l.live >= o.WindowRecords || l.bytes+size > o.WindowBytes):
+	case l.out.full(&l.m.s.n.o, size):
 		return mtp.ErrFull
 	}
-	token := l.first + uint64(len(l.out))
+	token := l.out.next()
 	if !l.m.x.write(func(b []byte) []byte { return appendEnqueue(b, l.id, token, &hint, &rec) }) {
 		return mtp.ErrLinkDown
 	}
-	l.out = append(l.out, forwarding{token: t, size: size})
-	l.live++
-	l.bytes += size
+	l.out.add(t, size)
 	return nil
 }
 
 // settled takes one outcome.
 func (l *remoteLink) settled(token uint64, c class) {
 	l.mu.Lock()
-	i := token - l.first
-	if i >= uint64(len(l.out)) || l.out[i].done {
-		l.mu.Unlock()
-		return
-	}
-	x := &l.out[i]
-	x.done = true
-	t, port := x.token, l.port
-	l.live--
-	l.bytes -= x.size
-	n := 0
-	for n < len(l.out) && l.out[n].done {
-		n++
-	}
-	l.first += uint64(n)
-	if l.out = l.out[n:]; len(l.out) == 0 {
-		l.out = nil
-	}
+	t, ok := l.out.settle(token)
+	port := l.port
 	l.mu.Unlock()
-	port.Settled(t, c.err())
+	if ok {
+		port.Settled(t, c.err())
+	}
 }
 
 // end takes the Link down.
 func (l *remoteLink) end() {
 	l.mu.Lock()
 	l.down = true
-	out, port := l.out, l.port
-	l.out = nil
+	left, port := l.out.end(), l.port
 	l.mu.Unlock()
-	for _, x := range out {
-		if !x.done {
-			port.Settled(x.token, mtp.ErrLinkDown)
-		}
+	for _, token := range left {
+		port.Settled(token, mtp.ErrLinkDown)
 	}
 	port.Down(mtp.ErrLinkDown)
 }
