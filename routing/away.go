@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/uspgate/uspgate/mtp"
-	"github.com/uspgate/uspgate/usp"
 )
 
 // away is what a lane has while its address is not this node's: it uses neither
@@ -99,7 +98,6 @@ func (l *lane) across(p *port, f func() error) bool {
 
 // sendAcross forwards o and notes it as flying.
 func (l *lane) sendAcross(p *port, o *out) error {
-	h := o.rec.Header()
 	if err := l.introduce(p, o); err != nil {
 		return err
 	}
@@ -107,12 +105,7 @@ func (l *lane) sendAcross(p *port, o *out) error {
 	if err := p.node.Forward(l.forwarded(o), t); err != nil && p.cancel(t) {
 		return err
 	}
-	o.flags |= flagFlying
-	l.flight.push(o)
-	l.flying++
-	if h.Type == usp.RecordDisconnect {
-		l.parted(h)
-	}
+	l.flies(o)
 	return nil
 }
 

@@ -199,7 +199,7 @@ func (l *lane) forward(o *out, fx *effects) {
 
 // send hands o to the Link in use and notes it as flying.
 func (l *lane) send(o *out) error {
-	p, h := l.link, o.rec.Header()
+	p := l.link
 	if err := l.introduce(p, o); err != nil {
 		return err
 	}
@@ -207,13 +207,18 @@ func (l *lane) send(o *out) error {
 	if err := p.link.Enqueue(o.rec, l.hintFor(o), t); err != nil && p.cancel(t) {
 		return err
 	}
+	l.flies(o)
+	return nil
+}
+
+// flies notes that a Link has taken o.
+func (l *lane) flies(o *out) {
 	o.flags |= flagFlying
 	l.flight.push(o)
 	l.flying++
-	if h.Type == usp.RecordDisconnect {
+	if h := o.rec.Header(); h.Type == usp.RecordDisconnect {
 		l.parted(h)
 	}
-	return nil
 }
 
 // hintFor is the Hint of o if it was meant for this binding, the Link's

@@ -4,18 +4,11 @@
 package routing
 
 import (
-	"context"
-	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap"
-
-	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/routing/buffer"
-	"github.com/uspgate/uspgate/usp"
 )
 
 // ownState is how far an address is this node's.
@@ -191,145 +184,6 @@ func (o *owned) way(own Ownership, now time.Duration) bool {
 	}
 	o.e.eachLane(func(l *lane) { l.setWay(p, own.Fence) })
 	return p != nil
-}
-
-// ask claims the address.
-func (o *owned) ask() bool {
-	e, r := o.e, o.e.r
-	if !r.steering.claimRoom(o, r.o.MaxClaims) {
-		return false // scheduled again when there is
-	}
-	o.mu.Lock()
-	want := o.want
-	o.want, o.claimed = false, nil
-	o.claim++
-	claim := o.claim
-	o.mu.Unlock()
-	o.set(ownClaiming, 0)
-	e.eachLane(func(l *lane) { l.setWay(nil, 0) })
-	by := e.session()
-	if by != nil {
-		by.Standby = !want
-	} else if want {
-		want = false // the Link has gone
-	}
-	r.o.Peers.Claim(e.addr, by, func(own Ownership, err error) {
-		r.steering.claimOver()
-		o.mu.Lock()
-		if o.claim == claim && o.state == ownClaiming {
-			o.claimed = &claimEnd{own, err}
-			if err != nil && !errors.Is(err, ErrKept) && !errors.Is(err, mtp.ErrForbidden) {
-				o.want = o.want || want
-			}
-		}
-		o.mu.Unlock()
-		o.schedule()
-	})
-	return true
-}
-
-// claimEnded takes what the claim has brought.
-func (o *owned) claimEnded() bool {
-	o.mu.Lock()
-	c := o.claimed
-	o.claimed = nil
-	o.mu.Unlock()
-	switch {
-	case c == nil:
-		return false
-	case c.err == nil && c.own.Fence != 0:
-		o.mu.Lock()
-		o.restored, o.pause, o.rest = false, 0, 0
-		o.mu.Unlock()
-		o.remote.Store(nil)
-		o.set(ownAcquiring, c.own.Fence)
-		o.e.eachLane(func(l *lane) { l.expect(c.own.Fence) })
-		return true
-	case errors.Is(c.err, mtp.ErrForbidden), errors.Is(c.err, mtp.ErrBusy) && o.e.lanes.Load() > 0:
-		o.e.closeLinks(c.err)
-	}
-	o.set(ownNone, 0)
-	o.backOff()
-	return true
-}
-
-// backOff has the next claim wait.
-func (o *owned) backOff() {
-	o.mu.Lock()
-	o.pause = min(max(2*o.pause, pauseMin), pauseMax)
-	o.rest = o.e.r.now() + o.pause
-	o.mu.Unlock()
-}
-
-// acquire makes the Queue's lanes ours, and then uses them.
-func (o *owned) acquire() bool {
-	e, r := o.e, o.e.r
-	o.mu.Lock()
-	fence, rest := o.fence, o.rest
-	asked := len(o.disowns) > 0
-	o.mu.Unlock()
-	if asked || o.overtaken(fence) {
-		return o.letGo()
-	}
-	if q, ok := r.o.Buffer.(buffer.Owned); ok {
-		if rest > r.now() {
-			o.at(rest)
-			return false
-		}
-		ctx, cancel := context.WithTimeout(r.ctx, r.o.ClaimWait)
-		err := q.Acquire(ctx, e.addr)
-		cancel()
-		if err != nil {
-			r.noteBuffer("acquire", err)
-			o.backOff()
-			return r.ctx.Err() == nil
-		}
-		// If the lease ran out meanwhile, the next owner may have acquired the lanes
-		// before: what was put now it would not see.
-		if o.overtaken(fence) {
-			o.release()
-			return o.letGo()
-		}
-	}
-	for _, b := range r.lanesOf(e.addr) {
-		e.known.Store(true)
-		if b.From != "" {
-			var fx effects
-			e.main.mu.Lock()
-			e.laneFor(b.From)
-			e.main.unlock(&fx)
-		}
-	}
-	o.mu.Lock()
-	o.want, o.pause, o.rest = false, 0, 0
-	o.mu.Unlock()
-	o.set(ownMine, fence)
-	e.eachLane((*lane).rise)
-	o.retell()
-	return true
-}
-
-// overtaken reports that the address is not this node's by that fence any more.
-func (o *owned) overtaken(fence uint64) bool {
-	own := o.e.r.o.Peers.Owner(o.e.addr)
-	return own.Fence > fence || own.Node == o.e.r.node && !own.Alive
-}
-
-// letGo goes back to where the address is not this node's.
-func (o *owned) letGo() bool {
-	o.set(ownNone, 0)
-	o.e.eachLane(func(l *lane) { l.giveWay(false) })
-	return true
-}
-
-// lanesOf lists what waits for one address.
-func (r *Router) lanesOf(to usp.Address) []buffer.Lane {
-	if q, ok := r.o.Buffer.(interface {
-		LanesOf(to usp.Address) []buffer.Lane
-	}); ok {
-		return q.LanesOf(to)
-	}
-	return slices.DeleteFunc(r.o.Buffer.Lanes(), func(l buffer.Lane) bool { return l.To != to })
 }
 
 // keep tells the others what is new, until one of them gets the address.
@@ -518,71 +372,4 @@ func (o *owned) idle() bool {
 		defer o.schedule()
 	}
 	return o.state == ownNone && !o.lost && len(o.disowns) == 0
-}
-
-// session is the best Link of the Endpoint here, nil if there is none.
-func (e *endpoint) session() *Session {
-	var s *Session
-	e.eachBinding(func(b *binding) {
-		p := b.p
-		if b.via != 0 || p.dead.Load() || p.replaced.Load() || s != nil && s.Order < p.peer.Order {
-			return
-		}
-		s = &Session{
-			Kind: p.peer.Kind, Order: p.peer.Order, Proven: p.proves(e.addr.ID),
-			Shared: !p.direct() || p.peer.Kind == mtp.Virtual, Presents: p.peer.Presents,
-		}
-	})
-	return s
-}
-
-// yields is why the address is not given up for a Link at another node, nil if
-// it is: as between two Links of one node.
-func (e *endpoint) yields(by *Session) error {
-	var err error
-	e.eachBinding(func(b *binding) {
-		p := b.p
-		switch {
-		case err != nil || b.via != 0 || p.dead.Load() || p.replaced.Load():
-		case by.Standby || p.peer.Order < by.Order:
-			err = ErrKept
-		case !by.Proven && p.proves(e.addr.ID):
-			err = mtp.ErrForbidden
-		case by.Presents != "" && p.peer.Presents != "" && !e.r.same(by.Presents, p.peer.Presents):
-			err = mtp.ErrBusy // all Links per counterpart have to be at one node
-		}
-	})
-	return err
-}
-
-// replace closes the Links that a newer one at another node replaces.
-func (e *endpoint) replace(by *Session) {
-	e.eachBinding(func(b *binding) {
-		p := b.p
-		if p.peer.Kind == by.Kind && p.peer.Order == by.Order && !p.dead.Load() && by.Kind != mtp.Virtual &&
-			!p.peer.Shared && !by.Shared && by.Presents == p.peer.Presents {
-			p.replaced.Store(true)
-			p.link.Close(mtp.ErrReplaced)
-		}
-	})
-}
-
-// closeLinks closes the Links with which the Endpoint is not let in.
-func (e *endpoint) closeLinks(cause error) {
-	e.eachBinding(func(b *binding) {
-		if b.via == 0 && b.p.direct() && !b.p.peer.Shared && !b.p.dead.Load() {
-			e.r.log.Warn("an address is another node's", b.p.fields(zap.Error(cause))...)
-			b.p.link.Close(cause)
-		}
-	})
-}
-
-func (e *endpoint) eachBinding(f func(*binding)) {
-	e.eachLane(func(l *lane) {
-		if links := l.links.Load(); links != nil {
-			for i := range *links {
-				f(&(*links)[i])
-			}
-		}
-	})
 }

@@ -37,7 +37,7 @@ func (o *Owners) Claim(a usp.Address, by *routing.Session, done func(routing.Own
 		by = &session
 	}
 	err := errKeyLength
-	if len(a.ID)+2 <= maxKey {
+	if len(a.ID)+2 <= store.MaxKey {
 		err = o.writes.add(o, a, &op{kind: opClaim, by: by, done: done})
 	}
 	if err != nil {

@@ -151,9 +151,6 @@ func appendString[T ~string | ~[]byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// maxKey is what a Store takes.
-const maxKey = 512
-
 // ownerKey is the key of an address in the Store.
 func ownerKey(a usp.Address) string {
 	switch a.Role {

@@ -75,7 +75,7 @@ func mustShelve(t *testing.T, q buffer.Queue, l buffer.Lane, from, n int) {
 
 func acquire(t *testing.T, q buffer.Owned, l buffer.Lane) {
 	t.Helper()
-	if err := q.Acquire(t.Context(), l.To); err != nil {
+	if _, err := q.Acquire(t.Context(), l.To); err != nil {
 		t.Fatalf("Acquire: got %v, want nil", err)
 	}
 }
@@ -182,7 +182,10 @@ func TestShelvesOutliveServers(t *testing.T) {
 	<-stop
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	for q[1].Acquire(ctx, l.To) != nil {
+	for {
+		if _, err := q[1].Acquire(ctx, l.To); err == nil {
+			break
+		}
 		if ctx.Err() != nil {
 			t.Fatal("Acquire: not in time")
 		}
@@ -213,7 +216,8 @@ func (q *acquiring) need(to usp.Address) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.have[to] {
-		q.have[to] = q.Acquire(context.Background(), to) == nil
+		_, err := q.Acquire(context.Background(), to)
+		q.have[to] = err == nil
 	}
 }
 
@@ -291,7 +295,7 @@ func BenchmarkAcquire(b *testing.B) {
 			all.Go(func() {
 				for i := range work {
 					to := usp.Address{ID: usp.EndpointID(fmt.Sprintf("os::00D09E-%d", i)), Role: usp.RoleAgent}
-					if err := q.Acquire(b.Context(), to); err != nil {
+					if _, err := q.Acquire(b.Context(), to); err != nil {
 						b.Errorf("Acquire: got %v, want nil", err)
 					}
 				}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -181,10 +182,10 @@ func (q *SharedQueue) Release(to usp.Address) {
 }
 
 // Acquire implements buffer.Owned.
-func (q *SharedQueue) Acquire(ctx context.Context, to usp.Address) error {
+func (q *SharedQueue) Acquire(ctx context.Context, to usp.Address) ([]buffer.Lane, error) {
 	q.Release(to) //nolint:contextcheck // what it writes has the Queue's
 	if err := q.idle(ctx, to); err != nil {
-		return err
+		return nil, err
 	}
 	s := &shelf{
 		to: to, subject: shelfPrefix + shelfToken(to), live: make(map[uint64]int),
@@ -194,28 +195,32 @@ func (q *SharedQueue) Acquire(ctx context.Context, to usp.Address) error {
 	ack, err := q.e.js.PublishMsg(fence, &nats.Msg{Subject: s.subject, Data: appendBatchHeader(nil)})
 	cancel()
 	if err != nil {
-		return fmt.Errorf("engine: acquiring: %w", err)
+		return nil, fmt.Errorf("engine: acquiring: %w", err)
 	}
 	s.last = ack.Sequence
 	items, err := q.load(ctx, s)
 	if err != nil {
-		return fmt.Errorf("engine: acquiring: %w", err)
+		return nil, fmt.Errorf("engine: acquiring: %w", err)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return errQueueClosed
+		return nil, errQueueClosed
 	}
 	q.owned[to] = s
+	var lanes []buffer.Lane
 	for i := range items {
 		it := &items[i]
+		if !slices.Contains(lanes, it.lane) {
+			lanes = append(lanes, it.lane)
+		}
 		l := q.g.Open(it.lane)
 		q.g.Restore(l, &it.entry)
 		s.live[it.entry.Ref.msg]++
 	}
 	q.dirty[s] = struct{}{} // messages of which nothing is left
 	poke(q.stir)
-	return nil
+	return lanes, nil
 }
 
 // idle waits until nothing is under way for to.

@@ -20,11 +20,12 @@ var ErrNotOwned = errors.New("buffer: the address is not acquired here")
 // have it: its next Put is not acknowledged but fails with ErrNotOwned.
 type Owned interface {
 	Queue
-	// Acquire makes this node the owner of to's Lanes and loads what waits in
-	// them; from then on Depth and Lanes show it. Of one that it has already it
+	// Acquire makes this node the owner of to's Lanes, loads what waits in them
+	// and returns those in which something does; from then on Depth and Lanes show
+	// it. Of one that it has already it
 	// loads them anew. It may block on I/O until ctx ends; if it fails, to is not
 	// acquired.
-	Acquire(ctx context.Context, to usp.Address) error
+	Acquire(ctx context.Context, to usp.Address) ([]Lane, error)
 	// Release forgets to, once what is under way for it is done, and writes what
 	// has been removed. It does not wait for that.
 	Release(to usp.Address)

@@ -5,6 +5,7 @@ package peerstest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -180,18 +181,18 @@ func (q *Queue) Purge(ctx context.Context, l buffer.Lane) (int, error) {
 }
 
 // Acquire implements buffer.Owned.
-func (q *Queue) Acquire(_ context.Context, to usp.Address) error {
+func (q *Queue) Acquire(_ context.Context, to usp.Address) ([]buffer.Lane, error) {
 	q.wait()
 	q.s.mu.Lock()
 	defer q.s.mu.Unlock()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.cut {
-		return buffer.ErrNotOwned
+		return nil, buffer.ErrNotOwned
 	}
 	q.have[to] = true
 	q.s.owners[to] = q
-	return nil
+	return slices.DeleteFunc(q.s.mem.Lanes(), func(l buffer.Lane) bool { return l.To != to }), nil
 }
 
 // Release implements buffer.Owned.
