@@ -64,7 +64,7 @@ func (c *Client) attempt(ctx context.Context, handler mtp.Handler) error {
 	}
 	l.logger().Info("link up")
 	l.live()
-	return l.why()
+	return l.ending.Cause()
 }
 
 // connect dials and shakes hands, all within the handshake timeout.

@@ -216,6 +216,7 @@ func (h *handshake) dismiss(cause error) {
 	if inTheClear || isNetwork(cause) || errors.Is(cause, errPeer) {
 		return
 	}
-	l := &link{opts: h.opts, wire: h.wire, cause: cause}
+	l := &link{opts: h.opts, wire: h.wire}
+	l.ending.Because(cause)
 	l.goodbye()
 }

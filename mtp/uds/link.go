@@ -33,16 +33,16 @@ type link struct {
 	metrics  *mtp.KindMetrics
 	wire     *wire
 	box      *mtp.Outbox
-	port     mtp.Port // set, under mu, before the reader and the writer begin
+	port     mtp.Port // set before the reader and the writer begin
+	ending   mtp.Ending
 	token    mtp.Token
 	remote   string
 	endpoint usp.EndpointID // as it was claimed, for logs
 	ended    bool           // the peer has ended its side; reader only
 
 	mu     sync.Mutex
-	cause  error // why the Link ends, the first that was known
-	failed bool  // the reader has to end
-	said   bool  // the peer has been told, and waited for
+	failed bool // the reader has to end
+	said   bool // the peer has been told, and waited for
 }
 
 // newLink wraps a connection whose peer is known.
@@ -73,7 +73,7 @@ func (l *link) Ack(_ mtp.Token, err error) {
 // Close implements mtp.Link: what is queued is written, an Error field where
 // there is something to say, and our end; the reader ends with the peer's.
 func (l *link) Close(cause error) {
-	l.because(cause)
+	l.ending.Because(cause)
 	l.box.Close(l.opts.CloseTimeout)
 }
 
@@ -82,40 +82,10 @@ func (l *link) ConnectRecord(from, to usp.EndpointID) usp.Record {
 	return usp.NewUDSConnect(from, to)
 }
 
-// because notes why the Link ends, unless that is known already. The router does
-// not keep the reader any more.
-func (l *link) because(err error) {
-	l.mu.Lock()
-	if l.cause == nil {
-		l.cause = err
-	}
-	port := l.port
-	l.mu.Unlock()
-	mtp.Release(port)
-}
-
-// linked has port for the reader and the writer.
-func (l *link) linked(port mtp.Port) {
-	l.mu.Lock()
-	l.port = port
-	over := l.cause != nil
-	l.mu.Unlock()
-	if over {
-		mtp.Release(port)
-	}
-}
-
-// why returns why the Link ends.
-func (l *link) why() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.cause
-}
-
 // fail ends the Link for a fault of the peer, from any goroutine: the reader
 // wakes up and tells the peer.
 func (l *link) fail(cause error) {
-	l.because(cause)
+	l.ending.Because(cause)
 	l.mu.Lock()
 	l.failed = true
 	l.mu.Unlock()
@@ -139,13 +109,14 @@ func (l *link) introduce(h mtp.Handler, p mtp.Peer, greeting []byte) error {
 		if err != nil {
 			return err
 		}
-		l.linked(port)
+		l.port = port
+		l.ending.Linked(port)
 		return nil
 	})
 	if err != nil {
 		defer l.wire.kill()
 		l.metrics.Rejected(mtp.RejectRouter)
-		l.because(err)
+		l.ending.Because(err)
 		l.box.Discard()
 		<-l.box.Done()
 		l.goodbye()
@@ -158,7 +129,7 @@ func (l *link) introduce(h mtp.Handler, p mtp.Peer, greeting []byte) error {
 		err = l.wire.readUntil(time.Time{})
 	}
 	if err != nil {
-		l.because(&networkError{"handshake", err})
+		l.ending.Because(&networkError{"handshake", err})
 		l.box.Fail()
 	}
 	l.box.Start(l.port)
@@ -212,7 +183,7 @@ func (l *link) take(f field, err error) bool {
 		return true
 	}
 	err = readError(err)
-	l.because(err)
+	l.ending.Because(err)
 	l.ended = isNetwork(err) && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
 	if errors.Is(err, mtp.ErrMalformed) || errors.Is(err, mtp.ErrTooLarge) {
 		l.metrics.Received(err)
@@ -249,7 +220,7 @@ func (l *link) write(batch []mtp.Outgoing) error {
 		return nil
 	}
 	if isTimeout(err) {
-		l.because(&networkError{"write", errStalled})
+		l.ending.Because(&networkError{"write", errStalled})
 	}
 	// What the peer said before it went is still read.
 	mtp.Release(l.port)
@@ -260,7 +231,7 @@ func (l *link) write(batch []mtp.Outgoing) error {
 // finish is the end of a graceful close, by the writer of box.
 func (l *link) finish() {
 	l.mu.Lock()
-	r := replyTo(l.cause)
+	r := replyTo(l.ending.Cause())
 	l.said = true
 	l.mu.Unlock()
 	l.tell(r)
@@ -280,17 +251,17 @@ func (l *link) tell(r reply) {
 // teardown is deferred by live.
 func (l *link) teardown() {
 	if p := recover(); p != nil {
-		l.because(panicked(p))
+		l.ending.Because(panicked(p))
 	}
 	defer l.wire.kill()
 	l.box.Fail()
-	if isNetwork(l.why()) && !l.ended {
+	if isNetwork(l.ending.Cause()) && !l.ended {
 		l.wire.kill()
 	}
 	l.wire.hurry(time.Now().Add(l.opts.CloseTimeout))
 	<-l.box.Done()
 	l.wire.in.release()
-	l.port.Down(l.why())
+	l.port.Down(l.ending.Cause())
 	l.metrics.LinkDown()
 	l.goodbye()
 }
@@ -300,7 +271,7 @@ func (l *link) teardown() {
 // unread input would have it read an error instead of what was written.
 func (l *link) goodbye() {
 	l.mu.Lock()
-	cause, said := l.cause, l.said
+	cause, said := l.ending.Cause(), l.said
 	l.mu.Unlock()
 	if said || l.ended || isNetwork(cause) || errors.Is(cause, errPeer) {
 		return

@@ -215,7 +215,7 @@ func (s *Server) shake(ctx context.Context, h *handshake) (mtp.Peer, error) {
 // own is the goroutine of one Link.
 func (s *Server) own(l *link) {
 	l.live()
-	s.left(l, "link down", l.why())
+	s.left(l, "link down", l.ending.Cause())
 }
 
 // left is the end of a Link.

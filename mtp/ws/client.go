@@ -104,7 +104,7 @@ func (c *Client) connect(ctx context.Context, h mtp.Handler, up func(), ended ch
 	go c.own(l, func() {
 		stopKeeping()
 		stopClosing()
-		ended <- l.ended()
+		ended <- l.ending.Cause()
 	})
 	return nil
 }

@@ -31,7 +31,7 @@ func ReadFrames(conn net.Conn, client bool, maxRecord int, port mtp.Port) (code 
 	l := newLink(w, o, nil, "")
 	l.port = port
 	l.loop()
-	cause := l.ended()
+	cause := l.ending.Cause()
 	if isNetwork(cause) {
 		return 0, cause
 	}

@@ -36,7 +36,8 @@ type link struct {
 	metrics  *mtp.KindMetrics
 	wire     *wire
 	box      *mtp.Outbox
-	port     mtp.Port       // set, under mu, before the reader and the writer begin
+	port     mtp.Port // set before the reader and the writer begin
+	ending   mtp.Ending
 	endpoint usp.EndpointID // as far as it was known at first, for logs
 	token    mtp.Token
 
@@ -56,7 +57,6 @@ type link struct {
 	mu       sync.Mutex
 	fresh    uint32 // waits of the wire when the reader began
 	over     bool   // the reader has ended
-	cause    error  // why the Link ends, the first that was known
 	pings    bool   // a Ping is due
 	pongs    bool   // a Pong is due, with pong
 	pong     []byte
@@ -92,7 +92,7 @@ func (l *link) Ack(_ mtp.Token, err error) {
 // Close implements mtp.Link: what is queued is written, a Close frame follows,
 // and the reader ends with the peer's own or after the timeout [R-WS.8].
 func (l *link) Close(cause error) {
-	l.because(cause)
+	l.ending.Because(cause)
 	l.box.Close(l.opts.CloseTimeout)
 }
 
@@ -101,40 +101,10 @@ func (l *link) ConnectRecord(from, to usp.EndpointID) usp.Record {
 	return usp.NewWebSocketConnect(from, to)
 }
 
-// because notes why the Link ends, unless that is known already. The router does
-// not keep the reader any more.
-func (l *link) because(err error) {
-	l.mu.Lock()
-	if l.cause == nil {
-		l.cause = err
-	}
-	port := l.port
-	l.mu.Unlock()
-	mtp.Release(port)
-}
-
-// linked has port for the reader and the writer.
-func (l *link) linked(port mtp.Port) {
-	l.mu.Lock()
-	l.port = port
-	over := l.cause != nil
-	l.mu.Unlock()
-	if over {
-		mtp.Release(port)
-	}
-}
-
-// ended returns why the Link ends.
-func (l *link) ended() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.cause
-}
-
 // fail ends the Link for a fault of the peer, from any goroutine: the reader
 // wakes up and says good-bye.
 func (l *link) fail(cause error) {
-	l.because(cause)
+	l.ending.Because(cause)
 	l.refused.Store(true)
 	l.box.Fail()
 	_ = l.wire.SetReadDeadline(time.Unix(1, 0)) // fails only if the connection is gone already
@@ -148,14 +118,15 @@ func (l *link) introduce(h mtp.Handler, p mtp.Peer) error {
 		if err != nil {
 			return err
 		}
-		l.linked(port)
+		l.port = port
+		l.ending.Linked(port)
 		l.box.Start(port)
 		return nil
 	})
 	if err != nil {
 		defer l.wire.kill()
 		l.metrics.Rejected(mtp.RejectRouter)
-		l.because(err)
+		l.ending.Because(err)
 		l.box.Discard()
 		<-l.box.Done()
 		l.goodbye()
@@ -215,14 +186,14 @@ func (l *link) woken(err error) (rested bool) {
 		l.begin()
 		return true
 	}
-	l.because(&networkError{"read", err})
+	l.ending.Because(&networkError{"read", err})
 	return false
 }
 
 // teardown is deferred by live.
 func (l *link) teardown(rested *bool) {
 	if p := recover(); p != nil {
-		l.because(panicked(p))
+		l.ending.Because(panicked(p))
 		*rested = false
 	}
 	if *rested {
@@ -232,12 +203,12 @@ func (l *link) teardown(rested *bool) {
 	defer l.wire.release()
 	defer l.wire.kill()
 	l.box.Fail()
-	if isNetwork(l.ended()) {
+	if isNetwork(l.ending.Cause()) {
 		l.wire.kill()
 	}
 	_ = l.wire.SetWriteDeadline(time.Now().Add(l.opts.CloseTimeout)) // fails only if the connection is gone
 	<-l.box.Done()
-	l.port.Down(l.ended())
+	l.port.Down(l.ending.Cause())
 	l.metrics.LinkDown()
 	l.goodbye()
 }
@@ -246,7 +217,7 @@ func (l *link) teardown(rested *bool) {
 // bounded while for the peer's own Close frame, because closing a socket with
 // unread input would destroy what was written [RFC 6455 7.1.1].
 func (l *link) goodbye() {
-	cause := l.ended()
+	cause := l.ending.Cause()
 	if isNetwork(cause) && !l.wire.saidClose() {
 		return
 	}
@@ -275,7 +246,7 @@ func (l *link) write(batch []mtp.Outgoing) error {
 	var due [2]control
 	err := l.wire.send(l.controls(due[:0]), batch)
 	if err != nil && !errors.Is(err, errCloseSent) {
-		l.because(&networkError{"write", err})
+		l.ending.Because(&networkError{"write", err})
 		l.wire.kill() // the reader ends
 	}
 	return err
@@ -285,7 +256,7 @@ func (l *link) write(batch []mtp.Outgoing) error {
 // a while to do the same.
 func (l *link) finish() {
 	l.mu.Lock()
-	r := replyTo(l.cause)
+	r := replyTo(l.ending.Cause())
 	l.finished = true
 	l.mu.Unlock()
 	err := l.wire.closeFrame(r.code, r.text, l.opts.CloseTimeout)

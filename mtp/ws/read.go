@@ -59,7 +59,7 @@ func panicked(p any) error { return fmt.Errorf("%w: %v: %s", errPanic, p, debug.
 func (l *link) take() bool {
 	err := l.frame()
 	if err != nil {
-		l.because(err)
+		l.ending.Because(err)
 	}
 	return err == nil
 }

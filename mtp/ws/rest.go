@@ -30,7 +30,7 @@ func (l *link) tick() {
 
 // expire drops a peer that does not answer.
 func (l *link) expire(cause error) {
-	l.because(&networkError{"keep alive", cause})
+	l.ending.Because(&networkError{"keep alive", cause})
 	l.wire.kill()
 }
 

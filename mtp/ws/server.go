@@ -227,7 +227,7 @@ func (s *Server) own(l *link) {
 		go s.own(l)
 		return
 	}
-	s.leave(l, "link down", l.ended())
+	s.leave(l, "link down", l.ending.Cause())
 }
 
 // leave is the end of what enter began for a Link.
