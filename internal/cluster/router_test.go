@@ -72,7 +72,8 @@ func (g *gates) kill(n *gate) {
 
 // plug is a Link whose peer settles at once and notes the numbers that come.
 type plug struct {
-	port mtp.Port
+	port   mtp.Port // not before linked is closed: the Router may be faster
+	linked chan struct{}
 
 	mu   sync.Mutex
 	got  []uint64
@@ -82,7 +83,7 @@ type plug struct {
 
 func plugIn(t *testing.T, r *routing.Router, a usp.Address) *plug {
 	t.Helper()
-	p := &plug{acks: map[mtp.Token]error{}}
+	p := &plug{linked: make(chan struct{}), acks: map[mtp.Token]error{}}
 	port, err := r.LinkUp(p, mtp.Peer{
 		Kind: mtp.MQTT, Listener: "mqtt", Endpoint: a.ID, Role: a.Role,
 		Identity: mtp.Identity{Method: "password", IDs: []usp.EndpointID{a.ID}, Name: string(a.ID)},
@@ -91,6 +92,7 @@ func plugIn(t *testing.T, r *routing.Router, a usp.Address) *plug {
 		t.Fatalf("LinkUp: got %v, want nil", err)
 	}
 	p.port = port
+	close(p.linked)
 	if err := port.Bind(a, mtp.Hint{}); err != nil {
 		t.Fatalf("Bind: got %v, want nil", err)
 	}
@@ -105,6 +107,7 @@ func (p *plug) pull() {
 	p.down = true
 	p.mu.Unlock()
 	if !was {
+		<-p.linked
 		p.port.Down(mtp.ErrLinkDown)
 	}
 }
@@ -119,7 +122,15 @@ func (p *plug) Enqueue(rec usp.Record, _ mtp.Hint, t mtp.Token) error {
 		p.got = append(p.got, binary.BigEndian.Uint64(payload))
 	}
 	p.mu.Unlock()
-	p.port.Settled(t, nil)
+	select {
+	case <-p.linked:
+		p.port.Settled(t, nil)
+	default: // an Enqueue does not wait
+		go func() {
+			<-p.linked
+			p.port.Settled(t, nil)
+		}()
+	}
 	return nil
 }
 
