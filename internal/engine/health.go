@@ -37,6 +37,7 @@ type health struct {
 	free     prometheus.Gauge
 	stored   prometheus.Gauge
 	restarts prometheus.Counter
+	damaged  prometheus.Counter
 	fsync    prometheus.Histogram
 }
 
@@ -45,6 +46,7 @@ type health struct {
 //	uspgate_engine_free_bytes      free space of the file system of the store
 //	uspgate_engine_stored_bytes    what the store holds, of Options.MaxStore
 //	uspgate_engine_restarts_total  how often the store had failed and was started anew
+//	uspgate_engine_damage_total    damaged places of the store that were found at start
 //	uspgate_engine_fsync_seconds   how long an fsync of a file or directory took
 func (h *health) register(reg prometheus.Registerer) error {
 	h.free = prometheus.NewGauge(prometheus.GaugeOpts{
@@ -55,6 +57,9 @@ func (h *health) register(reg prometheus.Registerer) error {
 	})
 	h.restarts = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "uspgate_engine_restarts_total", Help: "How often the store had failed and was started anew.",
+	})
+	h.damaged = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "uspgate_engine_damage_total", Help: "Damaged places of the store that were found at start.",
 	})
 	h.fsync = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "uspgate_engine_fsync_seconds", Help: "How long an fsync of a file or directory took.",
@@ -70,6 +75,7 @@ func (h *health) register(reg prometheus.Registerer) error {
 		{h.free, func(c prometheus.Collector) { h.free, _ = c.(prometheus.Gauge) }},
 		{h.fsync, func(c prometheus.Collector) { h.fsync, _ = c.(prometheus.Histogram) }},
 		{h.stored, func(c prometheus.Collector) { h.stored, _ = c.(prometheus.Gauge) }},
+		{h.damaged, func(c prometheus.Collector) { h.damaged, _ = c.(prometheus.Counter) }},
 		{h.restarts, func(c prometheus.Collector) { h.restarts, _ = c.(prometheus.Counter) }},
 	} {
 		err := reg.Register(m.collector)

@@ -52,6 +52,10 @@ func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // m
 
 func appendBatchHeader(b []byte) []byte { return append(b, 'U', 'B', batchVersion, 0) }
 
+func isBatch(b []byte) bool {
+	return len(b) >= batchHeader && b[0] == 'U' && b[1] == 'B' && b[2] == batchVersion
+}
+
 func appendString[S ~string](b []byte, s S) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
@@ -94,7 +98,7 @@ func itemSize(it *buffer.Item) int {
 // eachItem calls f with each item of a batch and its frame's place in it, and
 // returns how many were damaged: one whose length is wrong takes the rest along.
 func eachItem(batch []byte, f func(off, size int, s *stored)) (damaged int, err error) {
-	if len(batch) < batchHeader || batch[0] != 'U' || batch[1] != 'B' || batch[2] != batchVersion {
+	if !isBatch(batch) {
 		return 0, errBatch
 	}
 	var s stored

@@ -26,8 +26,8 @@ const (
 // leaves out what it can not decrypt, and would begin anew in its place.
 const keyCheck = "key.check"
 
-// prepare makes the directory of the store and returns the key of what is in it,
-// empty if that is not encrypted.
+// prepare makes the directory of the store, repairs what is in it, and returns its
+// key, empty if it is not encrypted.
 func (e *Engine) prepare() (key string, err error) {
 	if err := os.MkdirAll(e.o.Dir, 0o700); err != nil {
 		return "", fmt.Errorf(
@@ -42,7 +42,10 @@ func (e *Engine) prepare() (key string, err error) {
 			return "", err
 		}
 	}
-	return key, e.checkKey(key)
+	if err := e.checkKey(key); err != nil || key != "" {
+		return key, err
+	}
+	return key, e.repair()
 }
 
 func readKey(name string) (string, error) {

@@ -1,0 +1,188 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// keepDamaged bounds how many blocks are kept as they were found.
+const keepDamaged = 16
+
+// repair looks at every block before JetStream does, which would cut one at the
+// first record that is not as it was written, and with it all that is intact
+// behind. What is damaged is taken out, so that no more is lost than that; it is
+// logged, and the block as it was found is kept in <store>/damaged.
+//
+// A block that ends within a record is what a crash leaves, and is left to
+// JetStream. So are blocks that are encrypted.
+func (e *Engine) repair() error {
+	top := filepath.Dir(filepath.Dir(e.streamDir("x")))
+	streams, err := os.ReadDir(top)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, s := range streams {
+		if err := e.repairStream(s.Name()); err != nil {
+			return fmt.Errorf("repairing the blocks of %s: %w", s.Name(), err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) repairStream(stream string) error {
+	dir := e.streamDir(stream)
+	numbers, err := blocksIn(dir)
+	if err != nil {
+		return err
+	}
+	var buf []byte
+	repaired := false
+	for _, n := range numbers {
+		if buf, err = readInto(buf, blockName(dir, n)); err != nil {
+			return err
+		}
+		h, err := newRecordHasher(stream, n)
+		if err != nil {
+			return err
+		}
+		whole, damage := h.mend(buf, stream == logStream)
+		if len(damage) == 0 {
+			continue
+		}
+		e.health.damaged.Add(float64(len(damage)))
+		e.log.Error("a block of the store is damaged; what is intact in it is kept",
+			zap.String("stream", stream), zap.Uint32("block", n), zap.Int("places", len(damage)),
+			zap.Int("first_offset", damage[0].off), zap.Int("bytes_lost", len(buf)-len(whole)))
+		if err := e.replace(stream, n, whole); err != nil {
+			return err
+		}
+		repaired = true
+	}
+	if !repaired {
+		return nil
+	}
+	err = os.Remove(filepath.Join(dir, indexOfBlock)) // it is made anew of the blocks
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, e.o.sync(dir))
+}
+
+// mend returns a block without what is damaged, and what that is; nothing if all
+// there is is an end that was not written wholly. Batches have a sum in each of
+// their items: a damaged one is kept, with a new hash, if it is clear where it ends.
+func (c recordHasher) mend(b []byte, batches bool) (whole []byte, damage []span) {
+	var intact []rawRecord
+	damage = c.eachRecord(b, func(r *rawRecord) { intact = append(intact, *r) })
+	if len(damage) == 0 || len(damage) == 1 && torn(b, damage[0]) {
+		return nil, nil
+	}
+	whole = make([]byte, 0, len(b))
+	var last uint64
+	for _, d := range damage {
+		for len(intact) > 0 && intact[0].off < d.off {
+			r := &intact[0]
+			whole, last, intact = append(whole, b[r.off:r.off+r.size]...), r.seq, intact[1:]
+		}
+		var r rawRecord
+		part := b[d.off : d.off+d.size]
+		ends := r.parse(part, int64(d.size)) && r.size == d.size
+		if !batches || !ends || !isBatch(part[r.message:r.size-recordSum]) {
+			continue
+		}
+		if next := intactAfter(intact, last); r.deleted || r.seq <= last || next != 0 && r.seq >= next {
+			continue
+		}
+		part = bytes.Clone(part)
+		if c.sign(part, &r); !c.sound(part, &r) {
+			continue
+		}
+		whole, last = append(whole, part...), r.seq
+	}
+	for i := range intact {
+		whole = append(whole, b[intact[i].off:intact[i].off+intact[i].size]...)
+	}
+	return whole, damage
+}
+
+// torn reports that a damaged part is the end of a block, which has not got as far
+// as it says: so it was being written.
+func torn(b []byte, s span) bool {
+	var r rawRecord
+	return s.off+s.size == len(b) && !r.parse(b[s.off:], int64(s.size))
+}
+
+// intactAfter is the sequence of the first of records that is of a message, 0 if
+// none is.
+func intactAfter(records []rawRecord, last uint64) uint64 {
+	for i := range records {
+		if !records[i].deleted && records[i].seq > last {
+			return records[i].seq
+		}
+	}
+	return 0
+}
+
+// replace writes a block anew, and keeps it as it was.
+func (e *Engine) replace(stream string, n uint32, b []byte) error {
+	name := blockName(e.streamDir(stream), n)
+	if err := e.keepBlock(stream, n); err != nil {
+		e.log.Warn("a damaged block is not kept as it was found", zap.Error(err))
+	}
+	f, err := os.OpenFile(name+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name+".tmp"))
+	}
+	return os.Rename(name+".tmp", name)
+}
+
+func (e *Engine) keepBlock(stream string, n uint32) error {
+	dir := filepath.Join(e.o.Dir, "damaged")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if len(entries) >= keepDamaged {
+		return fmt.Errorf("%s has %d files already", dir, len(entries))
+	}
+	as := stream + "-" + strconv.FormatUint(uint64(n), 10) + time.Now().UTC().Format("-20060102T150405.000") + blockSuffix
+	return os.Link(blockName(e.streamDir(stream), n), filepath.Join(dir, as))
+}
+
+// readInto reads a file into buf, if it is large enough.
+func readInto(buf []byte, name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return buf, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return buf, err
+	}
+	if int64(cap(buf)) < info.Size() {
+		buf = make([]byte, info.Size())
+	}
+	buf = buf[:info.Size()]
+	_, err = io.ReadFull(f, buf)
+	return buf, err
+}
