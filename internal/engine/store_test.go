@@ -89,7 +89,11 @@ func TestStoreLeases(t *testing.T) {
 			go func() {
 				ended <- b.Watch(ctx, "node/", func(e store.Entry) { seen <- e }, func() { close(ready) })
 			}()
-			<-ready
+			select {
+			case <-ready:
+			case err := <-ended:
+				t.Fatalf("Watch: got %v before it was ready", err)
+			}
 			const ttl = 2 * time.Second
 			first, err := b.Create(t.Context(), "node/a", []byte("1"), ttl)
 			if err != nil {

@@ -6,7 +6,7 @@ package enginetest
 
 import (
 	"fmt"
-	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,13 +25,14 @@ type Cluster struct {
 	servers []*server.Server // nil: stopped
 }
 
-// start bounds how long the servers take to find each other.
-const start = 20 * time.Second
+// start bounds how long the servers take to find each other: a second, or some
+// twenty on a machine that has next to no time for them.
+const start = time.Minute
 
 // New starts size servers on loopback. They end with the test.
 func New(tb testing.TB, size int) *Cluster {
 	tb.Helper()
-	ports := freePorts(tb, 2*size)
+	ports := holdPorts(tb, 2*size)
 	var routes []string
 	for i := range size {
 		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", ports[size+i]))
@@ -44,7 +45,8 @@ func New(tb testing.TB, size int) *Cluster {
 			MaxPayload: 8 << 20, DisableJetStreamBanner: true,
 		}
 		if size > 1 {
-			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[size+i]}
+			// The name is no other Cluster's, whoever is at a port.
+			o.Cluster = server.ClusterOpts{Name: fmt.Sprintf("test-%d", ports[size]), Host: "127.0.0.1", Port: ports[size+i]}
 			o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
 		}
 		c.options = append(c.options, o)
@@ -59,26 +61,6 @@ func New(tb testing.TB, size int) *Cluster {
 	}
 	c.WaitReady()
 	return c
-}
-
-func freePorts(tb testing.TB, n int) []int {
-	tb.Helper()
-	var ports []int
-	var open []net.Listener
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			tb.Fatalf("a free port: %v", err)
-		}
-		open = append(open, l)
-		if a, ok := l.Addr().(*net.TCPAddr); ok {
-			ports = append(ports, a.Port)
-		}
-	}
-	for _, l := range open {
-		_ = l.Close() // just a moment ago it was listening
-	}
-	return ports
 }
 
 // URL is that of all servers, for engine.Options.
@@ -135,32 +117,68 @@ func (c *Cluster) WaitReady() {
 	deadline := time.Now().Add(start)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !c.ready() {
+	for {
+		missing := c.missing()
+		if missing == "" {
+			return
+		}
 		if time.Now().After(deadline) {
-			c.tb.Fatal("the servers do not become a cluster")
+			c.tb.Fatalf("the servers do not become a cluster: %s", missing)
 		}
 		<-tick.C
 	}
 }
 
-func (c *Cluster) ready() bool {
+// missing says what keeps the servers that run from being a cluster: each has a
+// route to each, and one of them leads, which all know. Empty: nothing.
+func (c *Cluster) missing() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	leader := len(c.options) == 1
-	running := 0
+	var running []*server.Server
 	for _, s := range c.servers {
 		if s != nil {
-			running++
+			running = append(running, s)
 		}
 	}
-	for _, s := range c.servers {
-		if s == nil {
+	for _, s := range running {
+		if !s.ReadyForConnections(time.Millisecond) {
+			return s.Name() + " does not listen"
+		}
+	}
+	if len(c.options) == 1 {
+		return ""
+	}
+	var leader string
+	for _, s := range running {
+		for _, peer := range running {
+			if peer != s && !routed(s, peer.Name()) {
+				return fmt.Sprintf("%s has no route to %s", s.Name(), peer.Name())
+			}
+		}
+		if !s.JetStreamIsLeader() {
 			continue
 		}
-		if !s.ReadyForConnections(time.Millisecond) || len(c.options) > 1 && s.NumRoutes() == 0 {
-			return false
+		if leader != "" {
+			return fmt.Sprintf("both %s and %s lead", leader, s.Name())
 		}
-		leader = leader || s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) >= running
+		if leader = s.Name(); len(s.JetStreamClusterPeers()) < len(running) {
+			return "the leader has not heard from all"
+		}
 	}
-	return leader
+	if leader == "" {
+		return "nobody leads"
+	}
+	for _, s := range running {
+		info, err := s.Jsz(nil)
+		if err != nil || info.Meta == nil || info.Meta.Leader != leader || !s.JetStreamIsCurrent() {
+			return fmt.Sprintf("%s does not follow %s", s.Name(), leader)
+		}
+	}
+	return ""
+}
+
+// routed reports whether s has a route to the server of that name.
+func routed(s *server.Server, name string) bool {
+	z, err := s.Routez(nil)
+	return err == nil && slices.ContainsFunc(z.Routes, func(r *server.RouteInfo) bool { return r.RemoteName == name })
 }
