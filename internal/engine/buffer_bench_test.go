@@ -6,6 +6,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -115,8 +116,11 @@ func BenchmarkBufferPeer(b *testing.B) {
 	})
 }
 
+// shuffled are the numbers below size in an order that is the same each time.
+func shuffled(size int) []int { return rand.New(rand.NewPCG(1, 2)).Perm(size) }
+
 // BenchmarkBufferDrain: Endpoints for each of which five Records wait, taken out
-// by eight workers.
+// by eight workers in an order that is not that of their coming.
 func BenchmarkBufferDrain(b *testing.B) {
 	q := benchQueue(b)
 	var wg sync.WaitGroup
@@ -135,12 +139,13 @@ func BenchmarkBufferDrain(b *testing.B) {
 		}
 		wg.Wait()
 	}
+	order := shuffled(b.N)
 	var next atomic.Int64
 	b.ResetTimer()
 	for range 8 {
 		wg.Go(func() {
 			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
-				lane := benchItem(int(n - 1)).Lane
+				lane := benchItem(order[n-1]).Lane
 				items, err := q.Read(b.Context(), lane, 0, 256, 1<<20)
 				if err != nil || len(items) != 5 {
 					b.Errorf("got %d, %v, want 5 items", len(items), err)

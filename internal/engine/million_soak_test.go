@@ -142,9 +142,9 @@ func drain(t *testing.T, q *engine.Queue) (peak int64) {
 			}
 		})
 	}
-	for n := range millionSize {
+	for i, n := range shuffled(millionSize) {
 		lanes <- benchItem(n).Lane
-		if n%1000 == 0 {
+		if i%1000 == 0 {
 			peak = max(peak, resident(t))
 		}
 	}

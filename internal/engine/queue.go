@@ -60,7 +60,8 @@ type Queue struct {
 	o       QueueOptions
 	log     *zap.Logger
 	m       *buffer.Metrics
-	maxItem int // bytes of an encoded item
+	maxItem int     // bytes of an encoded item
+	blocks  *blocks // nil: they are encrypted
 	batches *batches
 	last    uint64 // the last message of the log acknowledged; only the goroutine of await has it
 
@@ -127,6 +128,9 @@ func (e *Engine) Queue(ctx context.Context, o QueueOptions) (*Queue, error) {
 		ended: make(chan struct{}), dirty: make(map[buffer.Lane]uint64), maxItem: int(e.conn.MaxPayload()) - 1024,
 		batches: newBatches(o.CacheBytes, e.logged),
 	}
+	if e.o.KeyFile == "" {
+		q.blocks = newBlocks(e.streamDir(logStream))
+	}
 	if q.g, err = buffer.NewLedger(o.Limits, m, q.gone); err != nil {
 		return nil, err
 	}
@@ -156,6 +160,9 @@ func (q *Queue) Close() {
 	q.wg.Wait()
 	late.Stop()
 	q.cancel()
+	if q.blocks != nil {
+		q.blocks.close()
+	}
 }
 
 func poke(c chan struct{}) {

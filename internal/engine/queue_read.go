@@ -45,10 +45,6 @@ func (q *Queue) fetch(ctx context.Context, lane buffer.Lane, entries []buffer.En
 	for i := range entries {
 		e := &entries[i]
 		it, err := q.item(ctx, lane, e)
-		if errors.Is(err, errLost) {
-			q.batches.forget(e.Ref.msg)
-			it, err = q.item(ctx, lane, e)
-		}
 		switch {
 		case err == nil:
 			items = append(items, it)
@@ -61,13 +57,38 @@ func (q *Queue) fetch(ctx context.Context, lane buffer.Lane, entries []buffer.En
 	return items, nil
 }
 
-func (q *Queue) item(ctx context.Context, lane buffer.Lane, e *buffer.Entry[place]) (buffer.Item, error) {
-	b, err := q.at(ctx, e.Ref)
-	if err != nil {
-		return buffer.Item{}, err
+// item reads an item, from its block where that can be. What is not found there is
+// asked of JetStream before it counts as lost.
+func (q *Queue) item(ctx context.Context, lane buffer.Lane, e *buffer.Entry[place]) (it buffer.Item, err error) {
+	for range tries {
+		if q.blocks == nil {
+			break
+		}
+		b, err := q.blocks.item(e.Ref)
+		if err == nil && b != nil {
+			it, err = decodeItem(b, lane, e.Seq)
+		}
+		if err == nil && b != nil {
+			return it, nil
+		}
+		q.blocks.forget(e.Ref.msg)
 	}
-	return decodeItem(b, lane, e.Seq)
+	for range tries {
+		var b []byte
+		if b, err = q.at(ctx, e.Ref); err == nil {
+			it, err = decodeItem(b, lane, e.Seq)
+		}
+		if !errors.Is(err, errLost) {
+			return it, err
+		}
+		q.batches.forget(e.Ref.msg)
+	}
+	return it, err
 }
+
+// tries is how often an item is looked for: what is known of its place, or was read, may
+// be from before.
+const tries = 2
 
 // decodeItem makes the item of a frame, if it is the one that is meant.
 func decodeItem(b []byte, lane buffer.Lane, seq uint64) (buffer.Item, error) {
