@@ -85,6 +85,17 @@ const (
 // messages calls f with those of stream, from the sequence from up to and with to,
 // 0 being the end of the stream, in order.
 func (e *Engine) messages(ctx context.Context, stream string, from, to uint64, f func(seq uint64, b []byte)) error {
+	return e.eachMessage(ctx, stream, from, to, func(seq uint64, m *nats.Msg) error {
+		f(seq, m.Data)
+		return nil
+	})
+}
+
+// eachMessage is messages with all that a direct get says of them; it ends with an
+// error of f.
+func (e *Engine) eachMessage(
+	ctx context.Context, stream string, from, to uint64, f func(seq uint64, m *nats.Msg) error,
+) error {
 	inbox := e.conn.NewInbox()
 	sub, err := e.conn.SubscribeSync(inbox)
 	if err != nil {
@@ -112,7 +123,9 @@ func (e *Engine) messages(ctx context.Context, stream string, from, to uint64, f
 }
 
 // receive takes the answer to one request, and reports whether there is more.
-func receive(ctx context.Context, sub *nats.Subscription, to uint64, f func(uint64, []byte)) (uint64, bool, error) {
+func receive(
+	ctx context.Context, sub *nats.Subscription, to uint64, f func(uint64, *nats.Msg) error,
+) (uint64, bool, error) {
 	var last uint64
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
@@ -133,7 +146,9 @@ func receive(ctx context.Context, sub *nats.Subscription, to uint64, f func(uint
 			return 0, false, err
 		}
 		if to == 0 || last <= to {
-			f(last, m.Data)
+			if err := f(last, m); err != nil {
+				return 0, false, err
+			}
 		}
 	}
 }

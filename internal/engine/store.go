@@ -243,6 +243,40 @@ func (b *kvBucket) Delete(ctx context.Context, key string, revision uint64) erro
 
 // Each implements store.Bucket.
 func (b *kvBucket) Each(ctx context.Context, prefix string, f func(store.Entry) error) error {
+	if b.e.server == nil {
+		return b.eachWatched(ctx, prefix, f)
+	}
+	var failed error
+	err := b.e.eachMessage(ctx, "KV_"+b.name, 1, 0, func(seq uint64, m *nats.Msg) error {
+		e, ok := b.entry(m)
+		if !ok || !strings.HasPrefix(e.Key, prefix) {
+			return nil
+		}
+		e.Revision = seq
+		failed = f(e)
+		return failed
+	})
+	if failed != nil || err == nil {
+		return failed
+	}
+	return kvError(err)
+}
+
+// entry is what a message of the stream says, unless it is that a key has gone.
+func (b *kvBucket) entry(m *nats.Msg) (store.Entry, bool) {
+	if m.Header.Get("KV-Operation") != "" || m.Header.Get("Nats-Marker-Reason") != "" {
+		return store.Entry{}, false
+	}
+	encoded, ok := strings.CutPrefix(m.Header.Get("Nats-Subject"), "$KV."+b.name+".")
+	if !ok {
+		return store.Entry{}, false
+	}
+	key, err := kvKeyOf(encoded)
+	return store.Entry{Key: key, Value: m.Data}, err == nil
+}
+
+// eachWatched is Each where one has to ask the leader of the stream.
+func (b *kvBucket) eachWatched(ctx context.Context, prefix string, f func(store.Entry) error) error {
 	var failed error
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

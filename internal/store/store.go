@@ -73,7 +73,8 @@ type Bucket interface {
 	// is not there is no error, unless a revision was expected: then ErrConflict.
 	Delete(ctx context.Context, key string, revision uint64) error
 	// Each calls f for every key that begins with prefix, in no order, until f
-	// returns an error, which it returns.
+	// returns an error, which it returns. A key that is written meanwhile may come
+	// again, with what it is then.
 	Each(ctx context.Context, prefix string, f func(Entry) error) error
 	// Watch calls f for every key that begins with prefix as it is now, then
 	// ready once, then f for every change, in order, until ctx ends; it returns
