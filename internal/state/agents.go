@@ -4,7 +4,6 @@
 package state
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -105,40 +104,29 @@ func (k agents) Save(id usp.EndpointID, st *agent.State) error {
 	})
 }
 
-// treeVersion is that of the trees; one of another version is read anew from the
-// CPE.
-const treeVersion = 1
-
-// LoadTree implements agent.Keeper.
-func (k agents) LoadTree(id usp.EndpointID) (*agent.Tree, error) {
+// LoadModel implements agent.Keeper.
+func (k agents) LoadModel(key agent.ModelKey) (*agent.Model, error) {
 	ctx, cancel := k.s.deadline()
 	defer cancel()
-	e, err := k.s.trees.Get(ctx, string(id))
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, nil //nolint:nilnil // nothing is left
-	case err != nil:
-		return nil, wrap(id, err)
-	case len(e.Value) == 0 || e.Value[0] != treeVersion:
-		return nil, wrap(id, errDamaged)
+	m, err := k.s.models.get(ctx, key)
+	if err != nil || m.Key != key {
+		return nil, err
 	}
-	t := &agent.Tree{}
-	if err := k.s.codec.inflate(e.Value[1:], t); err != nil {
-		return nil, wrap(id, err)
-	}
-	return t, nil
+	return m, nil
 }
 
-// SaveTree implements agent.Keeper.
-func (k agents) SaveTree(id usp.EndpointID, t *agent.Tree) error {
-	value, err := k.s.codec.deflate(bytes.NewBuffer([]byte{treeVersion}), t)
-	if err != nil {
-		return wrap(id, err)
-	}
+// Learn implements agent.Keeper.
+func (k agents) Learn(key agent.ModelKey, h agent.Habits) error {
 	ctx, cancel := k.s.deadline()
 	defer cancel()
-	_, err = k.s.trees.Put(ctx, string(id), value)
-	return wrap(id, err)
+	_, err := k.s.models.change(ctx, key, func(m *agent.Model) *agent.Model {
+		next := m.Habits.Merge(h)
+		if next.Equal(m.Habits) {
+			return nil
+		}
+		return &agent.Model{Outline: m.Outline, Sample: m.Sample, Habits: next}
+	})
+	return err
 }
 
 // devices is the State as device.Keeper.

@@ -4,7 +4,6 @@
 package state
 
 import (
-	"bytes"
 	"container/list"
 	"context"
 	"crypto/sha256"
@@ -118,7 +117,7 @@ func openJournal(ctx context.Context, b store.Bucket, o Options) (*Journal, erro
 	return j, nil
 }
 
-func def[T int | time.Duration](v *T, d T) {
+func def[T int | int64 | time.Duration](v *T, d T) {
 	if *v <= 0 {
 		*v = d
 	}
@@ -294,92 +293,6 @@ func (l *line) encode(reply []byte) ([]byte, error) {
 		return nil, fmt.Errorf("encoding: %w", err)
 	}
 	return b, nil
-}
-
-// open returns the line of a request that is not answered, locked.
-func (j *Journal) open(k device.Key) (*line, error) {
-	j.mu.Lock()
-	l := j.entries[nameOf(k)]
-	j.mu.Unlock()
-	if l == nil {
-		return nil, device.ErrUnknownEntry
-	}
-	l.mu.Lock()
-	if l.gone || l.state == device.StateAnswered {
-		l.mu.Unlock()
-		return nil, device.ErrUnknownEntry
-	}
-	return l, nil
-}
-
-// OnWire implements device.Journal.
-func (j *Journal) OnWire(k device.Key) error {
-	l, err := j.open(k)
-	if err != nil {
-		return err
-	}
-	defer l.mu.Unlock()
-	if l.state == device.StateOnWire {
-		return nil
-	}
-	return j.update(l, device.StateOnWire, nil, 0)
-}
-
-// Answer implements device.Journal.
-func (j *Journal) Answer(k device.Key, reply []byte) error {
-	l, err := j.open(k)
-	if err != nil {
-		return err
-	}
-	defer l.mu.Unlock()
-	l.done = time.Now()
-	if err := j.update(l, device.StateAnswered, bytes.Clone(reply), max(j.o.MaxAge, time.Second)); err != nil {
-		l.done = time.Time{}
-		return err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.entries[l.name] == l {
-		l.place = j.answered.PushBack(l)
-	}
-	return nil
-}
-
-// update writes a line in its next state; l.mu is held.
-func (j *Journal) update(l *line, state device.State, reply []byte, ttl time.Duration) error {
-	before := l.state
-	l.state = state
-	value, err := l.encode(reply)
-	if err == nil {
-		ctx, cancel := j.deadline()
-		defer cancel()
-		var revision uint64
-		if revision, err = j.bucket.Update(ctx, l.name, value, l.revision, ttl); err == nil {
-			l.revision = revision
-			return nil
-		}
-	}
-	l.state = before
-	return fmt.Errorf("state: journal: %w", err)
-}
-
-// Forget implements device.Journal.
-func (j *Journal) Forget(k device.Key) error {
-	l, err := j.open(k)
-	if err != nil {
-		return err
-	}
-	defer l.mu.Unlock()
-	ctx, cancel := j.deadline()
-	defer cancel()
-	if err := j.bucket.Delete(ctx, l.name, 0); err != nil {
-		return fmt.Errorf("state: journal: %w", err)
-	}
-	l.gone = true
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.drop(l)
-	return nil
 }
 
 // Unanswered implements device.Journal.

@@ -81,18 +81,17 @@ func (c *codec) encode(r *record) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding: %w", err)
 	}
-	out := bytes.NewBuffer([]byte{version})
-	out.Write(binary.AppendUvarint(nil, uint64(len(h))))
-	out.Write(h)
-	return c.deflate(out, r)
-}
-
-// deflate appends v as compressed JSON.
-func (c *codec) deflate(out *bytes.Buffer, v any) ([]byte, error) {
-	body, err := json.Marshal(v)
+	out := binary.AppendUvarint([]byte{version}, uint64(len(h)))
+	body, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("encoding: %w", err)
 	}
+	return c.deflate(append(out, h...), body)
+}
+
+// deflate appends body, compressed.
+func (c *codec) deflate(to, body []byte) (_ []byte, err error) {
+	out := bytes.NewBuffer(to)
 	w, ok := c.writers.Get().(*flate.Writer)
 	if ok {
 		w.Reset(out)
@@ -112,24 +111,22 @@ func (c *codec) deflate(out *bytes.Buffer, v any) ([]byte, error) {
 // maxBody bounds what a record is when it is not compressed.
 const maxBody = 64 << 20
 
-// inflate reads v from compressed JSON.
-func (c *codec) inflate(b []byte, v any) error {
+// inflate returns what was compressed.
+func (c *codec) inflate(b []byte) ([]byte, error) {
 	in := bytes.NewReader(b)
 	r, ok := c.readers.Get().(io.ReadCloser)
 	if !ok {
 		r = flate.NewReader(in)
 	} else if err := r.(flate.Resetter).Reset(in, nil); err != nil { //nolint:forcetypeassert // package flate says so
-		return fmt.Errorf("%w: %w", errDamaged, err)
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	defer c.readers.Put(r)
-	body, err := io.ReadAll(io.LimitReader(r, maxBody))
-	if err != nil {
-		return fmt.Errorf("%w: %w", errDamaged, err)
+	var body bytes.Buffer
+	body.Grow(4 * len(b))
+	if _, err := body.ReadFrom(io.LimitReader(r, maxBody)); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
-	if err := json.Unmarshal(body, v); err != nil {
-		return fmt.Errorf("%w: %w", errDamaged, err)
-	}
-	return nil
+	return body.Bytes(), nil
 }
 
 // migration returns what turns a record of a version into what it is in this one,
@@ -195,9 +192,12 @@ func decodeV2(c *codec, b []byte) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &record{Head: *h}
-	if err := c.inflate(body, r); err != nil {
+	if body, err = c.inflate(body); err != nil {
 		return nil, err
+	}
+	r := &record{Head: *h}
+	if err := json.Unmarshal(body, r); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return r, nil
 }

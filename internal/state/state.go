@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/cwmp"
@@ -25,6 +26,7 @@ import (
 const (
 	deviceBucket  = "DEV"
 	treeBucket    = "TREE"
+	modelBucket   = "MODEL"
 	journalBucket = "JOURNAL"
 )
 
@@ -32,8 +34,11 @@ const (
 type Options struct {
 	// Timeout bounds each call of the Store. Default 10 s.
 	Timeout time.Duration
-	// Journal bounds the journal.
+	// Journal bounds the journal, Models what is kept of the models of CPE.
 	Journal JournalOptions
+	Models  ModelOptions
+	// Metrics registers the metrics; nil: none.
+	Metrics prometheus.Registerer
 	// Log gets one line per record that is refused; nil: none.
 	Log *zap.Logger
 }
@@ -45,6 +50,7 @@ type State struct {
 	log     *zap.Logger
 	devices store.Bucket
 	trees   store.Bucket
+	models  *models
 	journal *Journal
 	count   atomic.Int64
 	codec   codec
@@ -70,6 +76,13 @@ func Open(ctx context.Context, s store.Store, o Options) (*State, error) {
 	}
 	if st.trees, err = s.Bucket(ctx, treeBucket, store.BucketOptions{MaxValue: maxRecord, Cache: true}); err != nil {
 		return nil, fmt.Errorf("state: %s: %w", treeBucket, err)
+	}
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	if st.models, err = openModels(ctx, s, o, m, &st.codec); err != nil {
+		return nil, err
 	}
 	b, err := s.Bucket(ctx, journalBucket, store.BucketOptions{MaxValue: maxReply})
 	if err != nil {

@@ -44,6 +44,9 @@ func (a *Agent) bootFrom(in *cwmp.Inform) *bootOrder {
 		a.boot.firmware = strings.Clone(firmware)
 		a.changed()
 	}
+	if updated { // it may have another data model, and other limits
+		a.disc.due, a.fresh.batch = true, maxBatch
+	}
 	var keys []string // of the reboots that were ordered, by whomever
 	for _, e := range in.Events {
 		if e.Code == cwmp.EventMReboot {
@@ -69,6 +72,16 @@ func (a *Agent) bootFrom(in *cwmp.Inform) *bootOrder {
 	}
 	b.updated = updated
 	return b
+}
+
+// firmware returns the SoftwareVersion of the CPE, empty if it is not known. The lock
+// is held.
+func (a *Agent) firmware() string {
+	if a.boot.firmware != "" || a.view == nil {
+		return a.boot.firmware
+	}
+	v, _ := a.view.CPEValue(a.view.Root().Prefix() + "DeviceInfo.SoftwareVersion")
+	return v.Value
 }
 
 // isMeant reports whether a boot is the one that was ordered: the CPE gives its

@@ -6,6 +6,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"time"
@@ -87,21 +88,78 @@ func (a *Agent) discovered(err error, took time.Duration) {
 	}
 }
 
-// discoverAll reads the CPE's names and then all values.
+// discoverAll reads the CPE's names and then all values, in the ways that its model
+// is known to have.
 func (a *Agent) discoverAll(ctx context.Context, call caller) error {
-	root, err := a.findRoot(ctx, call)
+	m := a.model()
+	hints := a.begin(m)
+	root, err := a.findRoot(ctx, call, m)
 	if err != nil {
 		return err
 	}
 	for try := 0; ; try++ {
 		departed := a.departed.Load()
-		infos, err := a.readNames(ctx, call, root)
+		infos, by, err := a.readNames(ctx, call, root, hints.Names)
 		if err != nil {
 			return err
 		}
-		if a.tookNames(root, infos, departed, try == maxRereads) {
-			return a.readAll(ctx, call, root, infos)
+		if !a.tookNames(root, infos, departed, try == maxRereads) {
+			continue
 		}
+		if err := a.readAll(ctx, call, root, infos); err != nil {
+			return err
+		}
+		a.teach(m, by)
+		return nil
+	}
+}
+
+// model returns what is known of the model of the CPE, nil if nothing is. It blocks as
+// the Keeper does.
+func (a *Agent) model() *Model {
+	a.lock()
+	key, ok := ModelKeyOf(a.identity, a.firmware())
+	a.unlock()
+	if !ok || a.host.opts.Keeper == nil {
+		return nil
+	}
+	m, err := a.host.opts.Keeper.LoadModel(key)
+	if err != nil {
+		a.log.Info("what is known of the model of a CPE is not at hand", zap.Error(err))
+	}
+	return m
+}
+
+// oneInProbes is of how many CPE one is asked as if nothing was known of its model: so
+// what a single defective CPE has taught does not stay for ever.
+const oneInProbes = 16
+
+// begin returns what a discovery has to go by.
+func (a *Agent) begin(m *Model) (hints Habits) {
+	if m != nil && crc32.ChecksumIEEE([]byte(a.id))%oneInProbes != 0 {
+		hints = m.Habits
+	}
+	a.lock()
+	defer a.unlock()
+	a.fresh.begin(hints)
+	return hints
+}
+
+// teach keeps for the other CPE of the model what a discovery had to find out.
+func (a *Agent) teach(m *Model, by NamesBy) {
+	known := Habits{Names: NamesByRoot}
+	if m != nil {
+		known = known.Merge(m.Habits)
+	}
+	a.lock()
+	key, ok := ModelKeyOf(a.identity, a.firmware())
+	found := Habits{Names: by, Batch: a.fresh.limit()}
+	a.unlock()
+	if !ok || a.host.opts.Keeper == nil || known.Merge(found).Equal(known) {
+		return
+	}
+	if err := a.host.opts.Keeper.Learn(key, found); err != nil {
+		a.log.Info("what was learned of the model of a CPE is not kept", zap.Error(err))
 	}
 }
 
@@ -150,14 +208,18 @@ func (a *Agent) readAll(ctx context.Context, call caller, root model.Root, infos
 }
 
 // findRoot returns the CPE's root: of the view, or asked for.
-func (a *Agent) findRoot(ctx context.Context, call caller) (model.Root, error) {
+func (a *Agent) findRoot(ctx context.Context, call caller, m *Model) (model.Root, error) {
 	a.lock()
 	v := a.view
 	a.unlock()
 	if v != nil {
 		return v.Root(), nil
 	}
-	for _, ask := range []string{"", model.TR098.Prefix(), model.TR181.Prefix()} { // [quirk 48]
+	asks := []string{"", model.TR098.Prefix(), model.TR181.Prefix()} // [quirk 48]
+	if m != nil && m.Sample != nil {
+		asks = slices.Insert(asks, 0, m.Sample.Root.Prefix())
+	}
+	for _, ask := range asks {
 		resp, err := call(ctx, &cwmp.GetParameterNames{Path: ask, NextLevel: true})
 		if err != nil && !isFault(err) {
 			return 0, err
@@ -173,29 +235,50 @@ func (a *Agent) findRoot(ctx context.Context, call caller) (model.Root, error) {
 	return 0, errNoRoot
 }
 
-// readNames reads all names of the CPE. A CPE that refuses "" is asked for its
-// root object [quirk 48]; one that does not give all of it at once is walked
-// object by object.
-func (a *Agent) readNames(ctx context.Context, call caller, root model.Root) ([]cwmp.ParameterInfo, error) {
-	var last error
-	for _, ask := range []string{root.Prefix(), ""} {
-		resp, err := call(ctx, &cwmp.GetParameterNames{Path: ask, NextLevel: false})
-		if err != nil {
-			if !isFault(err) {
-				return nil, err
-			}
-			last = err
-			continue
-		}
-		if got, ok := resp.(*cwmp.GetParameterNamesResponse); ok && len(got.Params) > 1 {
-			return got.Params, nil
+// readNames reads all names of the CPE, and returns how it gave them: first by the way
+// given, if there is one. A CPE that refuses its root object is asked for "" [quirk
+// 48]; one that does not give all of it at once is walked object by object.
+func (a *Agent) readNames(ctx context.Context, call caller, root model.Root, first NamesBy,
+) (infos []cwmp.ParameterInfo, by NamesBy, err error) {
+	ways := []NamesBy{NamesByRoot, NamesByEmpty, NamesByWalk}
+	if i := slices.Index(ways, first); i > 0 {
+		ways = slices.Insert(slices.Delete(ways, i, i+1), 0, first)
+	}
+	last := errNoRoot
+	for _, by := range ways {
+		infos, err := a.readNamesBy(ctx, call, root, by)
+		switch {
+		case err == nil && (len(infos) > 1 || by == NamesByWalk && len(infos) > 0):
+			return infos, by, nil
+		case err == nil:
+		case !isFault(err):
+			return nil, "", err
+		default:
+			last = errors.Join(errNoRoot, err)
 		}
 	}
-	infos, err := a.walkNames(ctx, call, root)
-	if err == nil && len(infos) == 0 {
-		err = errors.Join(errNoRoot, last)
+	return nil, "", last
+}
+
+func (a *Agent) readNamesBy(ctx context.Context, call caller, root model.Root, by NamesBy,
+) ([]cwmp.ParameterInfo, error) {
+	ask := root.Prefix()
+	switch by {
+	case NamesByWalk:
+		return a.walkNames(ctx, call, root)
+	case NamesByEmpty:
+		ask = ""
+	case NamesByRoot:
 	}
-	return infos, err
+	resp, err := call(ctx, &cwmp.GetParameterNames{Path: ask, NextLevel: false})
+	if err != nil {
+		return nil, err
+	}
+	got, ok := resp.(*cwmp.GetParameterNamesResponse)
+	if !ok {
+		return nil, nil
+	}
+	return got.Params, nil
 }
 
 // walkNames asks level by level, and takes only what is on the level: some CPE

@@ -19,20 +19,18 @@ import (
 // modelURI is the data model that the Agent shows.
 const modelURI = "urn:broadband-forum-org:tr-181-2-19-1"
 
-// getSupportedDM answers GetSupportedDM. It never wakes the CPE: before the
-// first discovery it waits for one that is under way, and then answers what is
-// known.
+// getSupportedDM answers GetSupportedDM. It never wakes the CPE, see shown.
 func (a *Agent) getSupportedDM(ctx context.Context, r *request) (*uspmsg.Response, *uspmsg.Error) {
 	req := r.req.GetGetSupportedDm()
 	if e := a.tooMany(len(req.GetObjPaths())); e != nil {
 		return nil, e
 	}
-	a.awaitDiscovery(ctx, r, false)
+	shown := a.shown(ctx, r)
 	a.lock()
 	defer a.unlock()
 	resp := &uspmsg.GetSupportedDMResp{}
 	room := a.newMeter()
-	all := a.supported()
+	all := a.supported(shown)
 	shared := make(map[string]*supportedResult, len(req.GetObjPaths()))
 	for _, p := range req.GetObjPaths() {
 		s := shared[p]
@@ -128,7 +126,7 @@ func (a *Agent) supportedElement(r *request, p path.Path, generic string, s *sup
 			}
 		}
 	default:
-		if sp, ok := a.supportedParam(generic); ok {
+		if sp, ok := all[at].Param(leaf); ok {
 			out.SupportedParams = append(out.SupportedParams, a.supportedParamResult(object, sp))
 		}
 	}
@@ -139,11 +137,44 @@ func (a *Agent) supportedElement(r *request, p path.Path, generic string, s *sup
 	return nil
 }
 
-// supported returns the whole supported data model, sorted, parents first.
-func (a *Agent) supported() []*model.SupportedObject {
+// shown returns what the CPE supports, nil if nothing is known. Before the first
+// discovery that is what another CPE of the model supports, if there was one; if not,
+// a discovery that is under way is waited for, and what is known by then is returned.
+func (a *Agent) shown(ctx context.Context, r *request) *model.Supported {
+	a.lock()
+	known := a.disc.known
+	if !known {
+		r.release()
+	}
+	a.unlock()
+	if !known {
+		if m := a.model(); m != nil {
+			if s := m.Supported(a.host.opts.Rules); s != nil {
+				return s
+			}
+		}
+		a.awaitDiscovery(ctx, r, false)
+	}
+	a.lock()
+	defer a.unlock()
+	return a.supportedOfCPE()
+}
+
+// supportedOfCPE returns what the CPE has shown to support, nil if nothing is known.
+// The lock is held.
+func (a *Agent) supportedOfCPE() *model.Supported {
+	if a.view == nil {
+		return nil
+	}
+	return a.view.Supported()
+}
+
+// supported returns the whole supported data model, sorted, parents first: what the
+// CPE supports, and the local tree.
+func (a *Agent) supported(shown *model.Supported) []*model.SupportedObject {
 	var all []*model.SupportedObject
-	if a.view != nil {
-		for _, o := range a.view.Supported().Objects {
+	if shown != nil {
+		for _, o := range shown.Objects {
 			if !isLocal(o.Path) {
 				all = append(all, o)
 			}

@@ -27,8 +27,13 @@ type Keeper interface {
 	// left: it can be read anew.
 	LoadTree(id usp.EndpointID) (*Tree, error)
 	// SaveTree keeps nothing of t. The tree survives the process, and perhaps not
-	// the machine.
+	// the machine. What it shows of the model of its CPE is learned, if it is Current.
 	SaveTree(id usp.EndpointID, t *Tree) error
+	// LoadModel returns what is known of a model, nil if nothing is.
+	LoadModel(k ModelKey) (*Model, error)
+	// Learn adds to the Habits of a model, as Habits.Merge does. It keeps nothing of
+	// h.
+	Learn(k ModelKey, h Habits) error
 }
 
 // Kept is what is to be known of an Agent that sleeps.
@@ -50,9 +55,13 @@ type Wake struct {
 // Tree is what an Agent knows of the data model of its CPE. It can be read anew,
 // but what changed while nobody looked can be told only by who remembers it.
 type Tree struct {
-	// Identity and Firmware are the CPE's: those of one model have much in common.
+	// Identity and Firmware are the CPE's: those of one model have much in common, see
+	// ModelKeyOf.
 	Identity cwmp.DeviceID
 	Firmware string
+	// Current: the whole of it has been read since the CPE has that Firmware, and need
+	// not be read again.
+	Current bool
 	// Shown is what the model.View was made of.
 	Shown *model.Snapshot
 	// Known: all of it has been read once.

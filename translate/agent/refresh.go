@@ -5,12 +5,14 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/usp/path"
 )
 
 // maxBatch is how many names go into one GetParameterValues [quirk 53].
@@ -21,8 +23,15 @@ type ledger struct {
 	at map[string]time.Time // CPE name or partial path
 	// refused are names that the CPE announced and does not give [quirk 51].
 	refused map[string]bool
-	// batch is how many names this CPE takes at once; it only shrinks.
+	// batch is how many names this CPE takes at once; it only shrinks, until there is
+	// another firmware.
 	batch int
+	// shrunk: it has, since the last discovery began; most is how many names the CPE
+	// has taken since then.
+	shrunk bool
+	most   int
+	// hints are what was known of the model then.
+	hints Habits
 	rev   uint64 // counts the changes
 }
 
@@ -53,6 +62,24 @@ func (l *ledger) accept() {
 		clear(l.refused)
 		l.rev++
 	}
+}
+
+// begin is for a discovery: hints are what is known of the model.
+func (l *ledger) begin(hints Habits) {
+	l.shrunk, l.most, l.hints = false, 0, hints
+	if hints.Batch > 0 {
+		l.batch = max(1, min(l.batch, hints.Batch))
+	}
+}
+
+// limit returns how many names a CPE of the model takes at once, 0 if no limit was
+// met. Where one name alone makes the CPE fail, the batch has shrunk to one name, and
+// the CPE takes more without it.
+func (l *ledger) limit() int {
+	if n := max(l.batch, l.most); l.shrunk && n < maxBatch {
+		return n
+	}
+	return 0
 }
 
 // maxLedger bounds the ledger: past it the past is forgotten, which costs reads
@@ -129,10 +156,14 @@ func (u unread) any() error {
 // know is not among them: it is found, and remembered.
 func (a *Agent) read(ctx context.Context, call caller, names []string) unread {
 	failed := make(unread)
+	names, alone := a.sortOut(names)
 	for len(names) > 0 {
 		a.lock()
-		n := min(a.fresh.batch, len(names))
+		n := min(a.fresh.batch, len(names)-alone)
 		a.unlock()
+		if n <= 0 {
+			n = 1
+		}
 		if err := a.readBatch(ctx, call, names[:n], failed); err != nil {
 			failed.add(names[n:], err)
 			return failed
@@ -140,6 +171,20 @@ func (a *Agent) read(ctx context.Context, call caller, names []string) unread {
 		names = names[n:]
 	}
 	return failed
+}
+
+// sortOut puts those names last that the CPE is likely to refuse, and returns how many
+// they are: each is asked for alone, so that the others need not be asked for again.
+func (a *Agent) sortOut(names []string) (sorted []string, alone int) {
+	a.lock()
+	defer a.unlock()
+	if len(a.fresh.hints.Refused) == 0 {
+		return names, 0
+	}
+	doubtful := func(name string) bool { return a.fresh.hints.refuses(path.Generic(name)) }
+	last := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !doubtful(name) })
+	sorted = slices.DeleteFunc(slices.Clone(names), doubtful)
+	return append(sorted, last...), len(last)
 }
 
 // readBatch reads one batch, halving it where the CPE says that it is too much
@@ -154,7 +199,7 @@ func (a *Agent) readBatch(ctx context.Context, call caller, names []string, fail
 		half := (len(names) + 1) / 2
 		if isFault(err, cwmp.FaultResourcesExceeded, cwmp.FaultInternalError) {
 			a.lock()
-			a.fresh.batch = max(1, min(a.fresh.batch, half))
+			a.fresh.batch, a.fresh.shrunk = max(1, min(a.fresh.batch, half)), true
 			a.changed()
 			a.unlock()
 		}
@@ -232,6 +277,7 @@ func (a *Agent) took(names []string, resp cwmp.Response, departed uint64, always
 		a.fresh.forget()
 		return true
 	}
+	a.fresh.most = max(a.fresh.most, len(names))
 	now := time.Now()
 	for _, n := range names {
 		a.fresh.note(n, now)

@@ -15,14 +15,16 @@ import (
 
 // shelf is a Keeper in memory: what it keeps has been JSON.
 type shelf struct {
-	mu     sync.Mutex
-	ids    map[usp.EndpointID]cwmp.DeviceID
-	states map[usp.EndpointID][]byte
-	trees  map[usp.EndpointID][]byte
-	saves  int   // of States
-	plants int   // saves of trees
-	dead   bool  // nothing is kept any more: the process has been killed
-	err    error // of everything
+	mu      sync.Mutex
+	ids     map[usp.EndpointID]cwmp.DeviceID
+	states  map[usp.EndpointID][]byte
+	trees   map[usp.EndpointID][]byte
+	models  map[agent.ModelKey]*agent.Model
+	saves   int   // of States
+	plants  int   // saves of trees
+	lessons int   // calls of Learn
+	dead    bool  // nothing is kept any more: the process has been killed
+	err     error // of everything
 	// gate, unless nil, is received from before anything is loaded.
 	gate chan struct{}
 }
@@ -32,6 +34,7 @@ func newShelf() *shelf {
 		ids:    make(map[usp.EndpointID]cwmp.DeviceID),
 		states: make(map[usp.EndpointID][]byte),
 		trees:  make(map[usp.EndpointID][]byte),
+		models: make(map[agent.ModelKey]*agent.Model),
 	}
 }
 
@@ -99,7 +102,35 @@ func (s *shelf) Save(id usp.EndpointID, state *agent.State) error {
 }
 
 func (s *shelf) SaveTree(id usp.EndpointID, t *agent.Tree) error {
+	if k, ok := agent.ModelKeyOf(t.Identity, t.Firmware); ok && t.Current {
+		s.set(func() {
+			s.models[k] = &agent.Model{Key: k, Sample: t.Shown.Sample(), Habits: s.model(k).Habits}
+		})
+	}
 	return s.save(s.trees, &s.plants, id, t)
+}
+
+// model returns what is known of a model; mu is held.
+func (s *shelf) model(k agent.ModelKey) *agent.Model {
+	if m := s.models[k]; m != nil {
+		return m
+	}
+	return &agent.Model{Key: k}
+}
+
+func (s *shelf) LoadModel(k agent.ModelKey) (*agent.Model, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.models[k], s.err
+}
+
+func (s *shelf) Learn(k agent.ModelKey, h agent.Habits) error {
+	s.set(func() {
+		old := s.model(k)
+		s.models[k] = &agent.Model{Key: k, Sample: old.Sample, Habits: old.Habits.Merge(h)}
+		s.lessons++
+	})
+	return s.err
 }
 
 func (s *shelf) save(in map[usp.EndpointID][]byte, n *int, id usp.EndpointID, v any) error {

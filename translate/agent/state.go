@@ -172,8 +172,9 @@ func (a *Agent) tree() *Tree {
 		return nil
 	}
 	t := &Tree{
-		Identity: a.identity, Firmware: a.boot.firmware, Shown: a.view.Snapshot(), Known: a.disc.known,
-		Read: make(map[string]int64, len(a.fresh.at)), Refused: slices.Sorted(maps.Keys(a.fresh.refused)),
+		Identity: a.identity, Firmware: a.firmware(), Shown: a.view.Snapshot(), Known: a.disc.known,
+		Current: a.disc.known && !a.disc.due && !a.disc.running,
+		Read:    make(map[string]int64, len(a.fresh.at)), Refused: slices.Sorted(maps.Keys(a.fresh.refused)),
 	}
 	for name, at := range a.fresh.at {
 		t.Read[name] = at.Unix()

@@ -42,12 +42,31 @@ const (
 	shapeWritable                           // and that it is
 	shapeKnown                              // the value was read
 	shapeGuess                              // assumed of a new row
+	shapeDecides                            // its value decides which rows there are
 )
 
 var shapeFlags = [...]struct {
 	shape SnapshotShape
 	flag  flags
-}{{shapeListed, flagListed}, {shapeWritable, flagWritable}, {shapeKnown, flagKnown}, {shapeGuess, flagGuess}}
+}{
+	{shapeListed, flagListed},
+	{shapeWritable, flagWritable},
+	{shapeKnown, flagKnown},
+	{shapeGuess, flagGuess},
+	{shapeDecides, flagShape},
+}
+
+// Sample returns a Snapshot of another CPE that is made in the same way: its View
+// supports the same, and has no values but those that decide which rows there are.
+func (s *Snapshot) Sample() *Snapshot {
+	sample := &Snapshot{Root: s.Root, Nodes: slices.Clone(s.Nodes)}
+	for i := range sample.Nodes {
+		if n := &sample.Nodes[i]; n.Shape&shapeDecides == 0 {
+			n.Value = ""
+		}
+	}
+	return sample
+}
 
 // Snapshot returns what the View knows.
 func (v *View) Snapshot() *Snapshot {

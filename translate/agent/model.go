@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/model"
+)
+
+// ModelKey says which CPE are of one model: those with the same data model and the same
+// limits. The words are as the CPE has them, without space around them.
+type ModelKey struct {
+	Manufacturer    string `json:"manufacturer,omitempty"`
+	OUI             string `json:"oui"` // in upper case
+	ProductClass    string `json:"class,omitempty"`
+	SoftwareVersion string `json:"version"`
+}
+
+// maxModelWord bounds each word of a ModelKey in bytes; TR-069 has 64 at most.
+const maxModelWord = 256
+
+// ModelKeyOf returns the model of a CPE; ok is false if it can not be told.
+func ModelKeyOf(id cwmp.DeviceID, firmware string) (k ModelKey, ok bool) {
+	d := id.Key()
+	k = ModelKey{
+		Manufacturer: strings.TrimSpace(id.Manufacturer), OUI: d.OUI, ProductClass: d.ProductClass,
+		SoftwareVersion: strings.TrimSpace(firmware),
+	}
+	longest := max(len(k.Manufacturer), len(k.OUI), len(k.ProductClass), len(k.SoftwareVersion))
+	return k, k.OUI != "" && k.SoftwareVersion != "" && longest <= maxModelWord
+}
+
+// Model is what is known of all CPE of one model. It is shared by their Agents and
+// never changed, but for what it computes once.
+//
+// A profile of a CPE, quirks that somebody has written down, would be one more field.
+type Model struct {
+	Key ModelKey
+	// Outline is what their trees are packed against; nil is an empty one.
+	Outline *model.Outline
+	// Sample is a CPE of the model without its values, nil if none was seen yet.
+	Sample *model.Snapshot
+	// Habits are what was learned by trying.
+	Habits Habits
+
+	once      sync.Once
+	supported *model.Supported
+}
+
+// Supported is the supported data model of the Sample, nil without one. It is
+// computed at the first call; r has to be the same in all of them.
+func (m *Model) Supported(r *model.Rules) *model.Supported {
+	m.once.Do(func() {
+		if m.Sample != nil {
+			m.supported = model.Restore(r, m.Sample, nil).Supported()
+		}
+	})
+	return m.supported
+}
+
+// Habits are what the gateway has learned of a model by a request that failed, so that
+// it need not fail with every CPE. They are hints: what they say is tried first, and
+// where it does not hold everything else is tried as for a CPE that is not known.
+type Habits struct {
+	// Names is how the CPE gives its names; empty if nothing is known.
+	Names NamesBy `json:"names,omitempty"`
+	// Batch is how many names the CPE takes at once; 0 if no limit is known.
+	Batch int `json:"batch,omitempty"`
+	// Refused are names, with {i}, that CPE announce and do not give [quirk 51]; they
+	// are asked for apart from others. Sorted, at most MaxRefused.
+	Refused []string `json:"refused,omitempty"`
+}
+
+// MaxRefused bounds Habits.Refused.
+const MaxRefused = 256
+
+// NamesBy is a way to read all names of a CPE. Its values are stored.
+type NamesBy string
+
+// The ways, in the order in which they are tried.
+const (
+	NamesByRoot  NamesBy = "root"  // GetParameterNames of the root object
+	NamesByEmpty NamesBy = "empty" // of the empty path
+	NamesByWalk  NamesBy = "walk"  // object by object [quirk 50, quirk 52]
+)
+
+// Merge returns h with what more says: its way to read names, the smaller batch, the
+// names refused of both. H and more stay as they are.
+func (h Habits) Merge(more Habits) Habits {
+	if more.Names != "" {
+		h.Names = more.Names
+	}
+	if more.Batch > 0 && (h.Batch == 0 || more.Batch < h.Batch) {
+		h.Batch = more.Batch
+	}
+	if missing := slices.ContainsFunc(more.Refused, func(name string) bool { return !h.refuses(name) }); missing {
+		all := slices.Concat(h.Refused, more.Refused)
+		slices.Sort(all)
+		all = slices.Compact(all)
+		if len(all) <= MaxRefused {
+			h.Refused = all
+		}
+	}
+	return h
+}
+
+// Equal reports whether both say the same.
+func (h Habits) Equal(other Habits) bool {
+	return h.Names == other.Names && h.Batch == other.Batch && slices.Equal(h.Refused, other.Refused)
+}
+
+func (h Habits) refuses(generic string) bool {
+	_, ok := slices.BinarySearch(h.Refused, generic)
+	return ok
+}
