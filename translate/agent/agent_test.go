@@ -277,7 +277,8 @@ func TestRunEndsWithTimersPending(t *testing.T) {
 }
 
 // The callback of a Record may use the Agent: it is not called under a lock. A
-// request that is in hand already is settled at once [R-MSG.4].
+// request that writes is settled once it is in the journal, one that is in hand
+// already at once [R-MSG.4].
 func TestDoneMayUseTheAgent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -301,9 +302,12 @@ func TestDoneMayUseTheAgent(t *testing.T) {
 		}
 		r.deliver("self::ctl", set, done)
 		synctest.Wait()
-		r.deliver("self::ctl", set, done)
 		if n := settled.Load(); n != 1 {
-			t.Errorf("got %d settled while the first is in hand, want the repeated one", n)
+			t.Errorf("got %d settled while the CPE is waited for, want 1, which is journalled", n)
+		}
+		r.deliver("self::ctl", set, done)
+		if n := settled.Load(); n != 2 {
+			t.Errorf("got %d settled with the repeated one, want 2", n)
 		}
 		<-time.After(11 * time.Second)
 		synctest.Wait()

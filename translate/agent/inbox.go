@@ -32,6 +32,7 @@ type request struct {
 	bad     *usp.Error // a Message or Record that is answered with this alone
 	done    func(error)
 
+	early   bool        // settle it once it is in hand, if it writes: in the journal
 	holding bool        // the lane
 	settled atomic.Bool // done was called
 	unhold  func()      // lets the session of the CPE end
@@ -95,9 +96,10 @@ func (a *Agent) accept(r *request) error {
 	r.until = time.Now().Add(a.host.opts.deadline(r.from))
 	a.lanes.inFlight[key] = true
 	a.lanes.inbox = append(a.lanes.inbox, r)
-	if !r.handler.write && len(a.lanes.inFlight) <= a.host.opts.Inbox/2 {
-		// It has arrived, as at any Agent. The other half are settled when they are
-		// answered: somebody who was told that the inbox is full hears of that.
+	// It has arrived, as at any Agent. The other half are settled when they are
+	// answered: somebody who was told that the inbox is full hears of that.
+	r.early = len(a.lanes.inFlight) <= a.host.opts.Inbox/2
+	if r.early && !r.handler.write {
 		a.outcomes = append(a.outcomes, func() { r.settle(nil) })
 	}
 	a.start()
@@ -239,6 +241,9 @@ func (r *request) reply(ctx context.Context) (payload []byte, result string) {
 		}
 		payload, result = r.encode(errorMsg(leftBehind(entry.State))), "unknown"
 	default:
+		if r.early { // whatever happens now, it will be answered
+			r.settle(nil)
+		}
 		payload, result = r.execute(ctx)
 	}
 	if err := r.agent.Commit(); err != nil {
