@@ -3,6 +3,12 @@
 
 package engine
 
+import (
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/uspgate/uspgate/routing/buffer"
+)
+
 // WithSync has f called where a file or directory is to be fsynced.
 func (o Options) WithSync(f func(name string) error) Options {
 	o.sync = f
@@ -11,3 +17,31 @@ func (o Options) WithSync(f func(name string) error) Options {
 
 // SyncFile is the real fsync.
 func SyncFile(name string) error { return syncFile(name) }
+
+// JetStream is what the Engine stores with.
+func (e *Engine) JetStream() jetstream.JetStream { return e.js }
+
+// Cut ends the connection of the Engine, as the end of its process does.
+func (e *Engine) Cut() { e.conn.Close() }
+
+// Streams of a Queue.
+const (
+	LogStream  = logStream
+	MarkStream = logMarks
+)
+
+// Message returns the sequence of the message in which an item waits, 0 if it does not.
+func (q *Queue) Message(lane buffer.Lane, seq uint64) uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.g.Line(lane)
+	if l == nil {
+		return 0
+	}
+	for _, e := range l.Entries() {
+		if e.Seq == seq {
+			return e.Ref.msg
+		}
+	}
+	return 0
+}

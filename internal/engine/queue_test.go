@@ -53,21 +53,5 @@ func options(l buffertest.Limits) engine.QueueOptions {
 	return engine.QueueOptions{Limits: buffer.Limits{
 		MaxRecords: l.Records, MaxBytes: l.Bytes, MaxAge: l.MaxAge,
 		TotalRecords: l.TotalRecords, TotalBytes: l.TotalBytes, Overflow: l.Overflow,
-	}}
-}
-
-func TestQueue(t *testing.T) {
-	t.Parallel()
-	buffertest.Run(t, buffertest.Suite{
-		New: func(t *testing.T, l buffertest.Limits) buffer.Queue {
-			t.Helper()
-			return open(t, t.TempDir(), options(l))
-		},
-		Reopen: func(t *testing.T, q buffer.Queue) buffer.Queue {
-			t.Helper()
-			was := q.(*opened)
-			was.close()
-			return open(t, was.dir, was.o)
-		},
-	})
+	}, Metrics: l.Metrics}
 }

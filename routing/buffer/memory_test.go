@@ -36,7 +36,7 @@ func TestMemory(t *testing.T) {
 		return memory(t, buffer.MemoryOptions{Limits: buffer.Limits{
 			MaxRecords: l.Records, MaxBytes: l.Bytes, MaxAge: l.MaxAge,
 			TotalRecords: l.TotalRecords, TotalBytes: l.TotalBytes, Overflow: l.Overflow,
-		}})
+		}, Metrics: l.Metrics})
 	}})
 }
 
