@@ -143,12 +143,35 @@ func restless(name string) bool {
 // setAttributes sets Notification of the names, one by one where the CPE does
 // not take them together. It reports whether the CPE was there.
 func (a *Agent) setAttributes(ctx context.Context, call caller, names []string, notification int) bool {
-	for batch := range slices.Chunk(names, maxBatch) {
-		if !a.setAttributeBatch(ctx, call, batch, notification) {
+	a.lock()
+	hints := a.fresh.hints
+	a.unlock()
+	names, alone := apart(names, hints.Unwatchable)
+	for len(names) > 0 {
+		n := max(1, min(maxBatch, len(names)-alone))
+		if !a.setAttributeBatch(ctx, call, names[:n], notification) {
 			return false
 		}
+		names = names[n:]
 	}
+	a.teachUnwatchable(hints)
 	return true
+}
+
+// teachUnwatchable keeps for the other CPE of the model which names need not be tried
+// with others.
+func (a *Agent) teachUnwatchable(known Habits) {
+	a.lock()
+	key, ok := ModelKeyOf(a.identity, a.firmware())
+	var found Habits
+	for name := range a.attrs.refused {
+		found.Unwatchable = append(found.Unwatchable, path.Generic(name))
+	}
+	a.unlock()
+	slices.Sort(found.Unwatchable)
+	if ok && a.host.opts.Keeper != nil && !known.Merge(found).Equal(known) {
+		a.learn(key, found)
+	}
 }
 
 func (a *Agent) setAttributeBatch(ctx context.Context, call caller, names []string, notification int) bool {

@@ -153,12 +153,16 @@ func (a *Agent) teach(m *Model, by NamesBy) {
 	}
 	a.lock()
 	key, ok := ModelKeyOf(a.identity, a.firmware())
-	found := Habits{Names: by, Batch: a.fresh.limit()}
+	found := Habits{Names: by, Batch: a.fresh.limit}
 	a.unlock()
-	if !ok || a.host.opts.Keeper == nil || known.Merge(found).Equal(known) {
-		return
+	if ok && a.host.opts.Keeper != nil && !known.Merge(found).Equal(known) {
+		a.learn(key, found)
 	}
-	if err := a.host.opts.Keeper.Learn(key, found); err != nil {
+}
+
+// learn adds to what is known of a model. It blocks as the Keeper does.
+func (a *Agent) learn(key ModelKey, h Habits) {
+	if err := a.host.opts.Keeper.Learn(key, h); err != nil {
 		a.log.Info("what was learned of the model of a CPE is not kept", zap.Error(err))
 	}
 }

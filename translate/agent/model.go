@@ -10,6 +10,7 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/usp/path"
 )
 
 // ModelKey says which CPE are of one model: those with the same data model and the same
@@ -71,12 +72,14 @@ type Habits struct {
 	Names NamesBy `json:"names,omitempty"`
 	// Batch is how many names the CPE takes at once; 0 if no limit is known.
 	Batch int `json:"batch,omitempty"`
-	// Refused are names, with {i}, that CPE announce and do not give [quirk 51]; they
-	// are asked for apart from others. Sorted, at most MaxRefused.
-	Refused []string `json:"refused,omitempty"`
+	// Refused are names, with {i}, that CPE announce and do not give [quirk 51],
+	// Unwatchable those for which they do not take active notification. They are asked
+	// for apart from others. Sorted, at most MaxRefused of each.
+	Refused     []string `json:"refused,omitempty"`
+	Unwatchable []string `json:"unwatchable,omitempty"`
 }
 
-// MaxRefused bounds Habits.Refused.
+// MaxRefused bounds the names in Habits.
 const MaxRefused = 256
 
 // NamesBy is a way to read all names of a CPE. Its values are stored.
@@ -90,7 +93,7 @@ const (
 )
 
 // Merge returns h with what more says: its way to read names, the smaller batch, the
-// names refused of both. H and more stay as they are.
+// refused names of both. H and more stay as they are.
 func (h Habits) Merge(more Habits) Habits {
 	if more.Names != "" {
 		h.Names = more.Names
@@ -98,23 +101,46 @@ func (h Habits) Merge(more Habits) Habits {
 	if more.Batch > 0 && (h.Batch == 0 || more.Batch < h.Batch) {
 		h.Batch = more.Batch
 	}
-	if missing := slices.ContainsFunc(more.Refused, func(name string) bool { return !h.refuses(name) }); missing {
-		all := slices.Concat(h.Refused, more.Refused)
-		slices.Sort(all)
-		all = slices.Compact(all)
-		if len(all) <= MaxRefused {
-			h.Refused = all
+	h.Refused = mergeNames(h.Refused, more.Refused)
+	h.Unwatchable = mergeNames(h.Unwatchable, more.Unwatchable)
+	return h
+}
+
+// mergeNames returns what is in one of two lists, the first of which is sorted, as far
+// as there is room.
+func mergeNames(have, more []string) []string {
+	all := slices.Clone(have)
+	for _, name := range more {
+		if at, ok := slices.BinarySearch(all, name); !ok && len(all) < MaxRefused {
+			all = slices.Insert(all, at, name)
 		}
 	}
-	return h
+	return all
 }
 
 // Equal reports whether both say the same.
 func (h Habits) Equal(other Habits) bool {
-	return h.Names == other.Names && h.Batch == other.Batch && slices.Equal(h.Refused, other.Refused)
+	return h.Names == other.Names && h.Batch == other.Batch &&
+		slices.Equal(h.Refused, other.Refused) && slices.Equal(h.Unwatchable, other.Unwatchable)
 }
 
-func (h Habits) refuses(generic string) bool {
-	_, ok := slices.BinarySearch(h.Refused, generic)
-	return ok
+// apart puts those names last that are, with {i}, in a sorted list, and returns how
+// many they are: each is asked for alone, so that the others need not be asked for
+// again.
+func apart(names, list []string) (sorted []string, alone int) {
+	if len(list) == 0 {
+		return names, 0
+	}
+	doubtful := func(name string) bool {
+		_, ok := slices.BinarySearch(list, path.Generic(name))
+		return ok
+	}
+	sorted = slices.DeleteFunc(slices.Clone(names), doubtful)
+	for _, name := range names {
+		if doubtful(name) {
+			sorted = append(sorted, name)
+			alone++
+		}
+	}
+	return sorted, alone
 }

@@ -5,14 +5,12 @@ package agent
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
-	"github.com/uspgate/uspgate/usp/path"
 )
 
 // maxBatch is how many names go into one GetParameterValues [quirk 53].
@@ -26,12 +24,10 @@ type ledger struct {
 	// batch is how many names this CPE takes at once; it only shrinks, until there is
 	// another firmware.
 	batch int
-	// shrunk: it has, since the last discovery began; most is how many names the CPE
-	// has taken since then.
-	shrunk bool
-	most   int
-	// hints are what was known of the model then.
+	// hints are what was known of the model when the last discovery began. Limit is
+	// how many names the CPE has turned out to take since then; 0: as many as any.
 	hints Habits
+	limit int
 	rev   uint64 // counts the changes
 }
 
@@ -66,20 +62,10 @@ func (l *ledger) accept() {
 
 // begin is for a discovery: hints are what is known of the model.
 func (l *ledger) begin(hints Habits) {
-	l.shrunk, l.most, l.hints = false, 0, hints
+	l.limit, l.hints = 0, hints
 	if hints.Batch > 0 {
 		l.batch = max(1, min(l.batch, hints.Batch))
 	}
-}
-
-// limit returns how many names a CPE of the model takes at once, 0 if no limit was
-// met. Where one name alone makes the CPE fail, the batch has shrunk to one name, and
-// the CPE takes more without it.
-func (l *ledger) limit() int {
-	if n := max(l.batch, l.most); l.shrunk && n < maxBatch {
-		return n
-	}
-	return 0
 }
 
 // maxLedger bounds the ledger: past it the past is forgotten, which costs reads
@@ -156,15 +142,14 @@ func (u unread) any() error {
 // know is not among them: it is found, and remembered.
 func (a *Agent) read(ctx context.Context, call caller, names []string) unread {
 	failed := make(unread)
-	names, alone := a.sortOut(names)
+	a.lock()
+	names, alone := apart(names, a.fresh.hints.Refused)
+	a.unlock()
 	for len(names) > 0 {
 		a.lock()
-		n := min(a.fresh.batch, len(names)-alone)
+		n := max(1, min(a.fresh.batch, len(names)-alone))
 		a.unlock()
-		if n <= 0 {
-			n = 1
-		}
-		if err := a.readBatch(ctx, call, names[:n], failed); err != nil {
+		if _, err := a.readBatch(ctx, call, names[:n], failed); err != nil {
 			failed.add(names[n:], err)
 			return failed
 		}
@@ -173,49 +158,49 @@ func (a *Agent) read(ctx context.Context, call caller, names []string) unread {
 	return failed
 }
 
-// sortOut puts those names last that the CPE is likely to refuse, and returns how many
-// they are: each is asked for alone, so that the others need not be asked for again.
-func (a *Agent) sortOut(names []string) (sorted []string, alone int) {
-	a.lock()
-	defer a.unlock()
-	if len(a.fresh.hints.Refused) == 0 {
-		return names, 0
-	}
-	doubtful := func(name string) bool { return a.fresh.hints.refuses(path.Generic(name)) }
-	last := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !doubtful(name) })
-	sorted = slices.DeleteFunc(slices.Clone(names), doubtful)
-	return append(sorted, last...), len(last)
-}
-
 // readBatch reads one batch, halving it where the CPE says that it is too much
-// [quirk 53] or that one of the names is wrong [quirk 51]. An error means that
-// the CPE did not answer.
-func (a *Agent) readBatch(ctx context.Context, call caller, names []string, failed unread) error {
-	err := a.readOnce(ctx, call, names)
-	if err == nil {
-		return nil
-	}
-	if isFault(err) && len(names) > 1 {
-		half := (len(names) + 1) / 2
-		if isFault(err, cwmp.FaultResourcesExceeded, cwmp.FaultInternalError) {
-			a.lock()
-			a.fresh.batch, a.fresh.shrunk = max(1, min(a.fresh.batch, half)), true
-			a.changed()
-			a.unlock()
-		}
-		if err := a.readBatch(ctx, call, names[:half], failed); err != nil {
-			failed.add(names[half:], err)
-			return err
-		}
-		return a.readBatch(ctx, call, names[half:], failed)
-	}
-	if isFault(err, cwmp.FaultInvalidParameterName) {
+// [quirk 53] or that one of the names is wrong [quirk 51]. It reports whether the CPE
+// gave all of it at once. An error means that the CPE did not answer.
+func (a *Agent) readBatch(ctx context.Context, call caller, names []string, failed unread) (atOnce bool, err error) {
+	err = a.readOnce(ctx, call, names)
+	switch {
+	case err == nil:
+		return true, nil
+	case isFault(err) && len(names) > 1:
+		tooMuch := isFault(err, cwmp.FaultResourcesExceeded, cwmp.FaultInternalError)
+		return false, a.readHalves(ctx, call, names, tooMuch, failed)
+	case isFault(err, cwmp.FaultInvalidParameterName):
 		a.unknownName(names[0])
-		return nil
+		return false, nil
 	}
 	failed.add(names, err)
 	if isFault(err) {
-		return nil
+		return false, nil
+	}
+	return false, err
+}
+
+// readHalves reads a batch that the CPE has refused. Where it gives each half at once,
+// it was their number, and all CPE of the model may be so; otherwise it was one of the
+// names.
+func (a *Agent) readHalves(ctx context.Context, call caller, names []string, tooMuch bool, failed unread) error {
+	half := (len(names) + 1) / 2
+	if tooMuch {
+		a.lock()
+		a.fresh.batch = max(1, min(a.fresh.batch, half))
+		a.changed()
+		a.unlock()
+	}
+	first, err := a.readBatch(ctx, call, names[:half], failed)
+	if err != nil {
+		failed.add(names[half:], err)
+		return err
+	}
+	second, err := a.readBatch(ctx, call, names[half:], failed)
+	if tooMuch && first && second {
+		a.lock()
+		a.fresh.limit = half
+		a.unlock()
 	}
 	return err
 }
@@ -277,7 +262,6 @@ func (a *Agent) took(names []string, resp cwmp.Response, departed uint64, always
 		a.fresh.forget()
 		return true
 	}
-	a.fresh.most = max(a.fresh.most, len(names))
 	now := time.Now()
 	for _, n := range names {
 		a.fresh.note(n, now)
