@@ -7,6 +7,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/uspgate/uspgate/internal/state"
 	"github.com/uspgate/uspgate/internal/store"
 )
@@ -16,7 +18,7 @@ const stateStart = time.Minute
 
 // openState opens what is kept of the devices: in the engine, or in memory where
 // there is none.
-func openState(k *keep, o Options) (*state.State, error) {
+func openState(k *keep, o Options, reg prometheus.Registerer) (*state.State, error) {
 	var s store.Store = &store.Memory{}
 	if k.engine != nil {
 		s = k.engine.Store()
@@ -24,6 +26,6 @@ func openState(k *keep, o Options) (*state.State, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stateStart)
 	defer cancel()
 	return state.Open(ctx, s, state.Options{
-		Log: o.Log, Journal: state.JournalOptions{Shared: o.Config.Engine.URL != ""},
+		Log: o.Log, Metrics: reg, Journal: state.JournalOptions{Shared: o.Config.Engine.URL != ""},
 	})
 }

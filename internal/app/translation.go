@@ -29,7 +29,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	if err != nil {
 		return err
 	}
-	kept, err := openState(a.keep, o)
+	kept, err := openState(a.keep, o, reg)
 	if err != nil {
 		return err
 	}
