@@ -6,7 +6,6 @@ package engine
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -34,10 +33,12 @@ type SharedOptions struct {
 }
 
 // SharedQueue is the buffer.Owned of several nodes on one cluster. In the stream
-// SHELF each address has a subject; a message is a batch of its items. Whoever
-// writes to a subject says which message he takes for the last one there. Acquire
-// writes one more, and so ends what an earlier owner can do. The stream SHELFMARK
-// has, one message for each address, how far its Lanes have been removed.
+// SHELF each address has two subjects: a message on the one is a batch of its items,
+// the only one on the other is its mark, how far its Lanes have been removed.
+// Whoever writes either says which batch he takes for the last one there. Acquire
+// writes one more, without anything in it, and so ends what an earlier owner can do.
+// Batches are purged once the mark says that nothing of them is left: who has lost an
+// address can not take anything away from its owner.
 //
 // The Seq of an item is where it is in the stream, so those of all nodes grow
 // together. Close ends it, before the Engine is closed. Safe for concurrent use.
@@ -58,21 +59,26 @@ type SharedQueue struct {
 	g      *buffer.Ledger[place]
 	owned  map[usp.Address]*shelf
 	dirty  map[*shelf]struct{}
-	bytes  int // pending
+	spoilt map[uint64]struct{} // batches that were found to be damaged
+	bytes  int                 // pending
+	full   time.Time           // until when the cluster counts as full
 	closed bool
 }
 
-// shelf is an address that this node has acquired.
+// shelf is an address that this node has acquired. What is written of it is written
+// by one worker, which is there while there is something to write.
 type shelf struct {
 	to      usp.Address
-	subject string
-	last    uint64 // the newest message on it
-	floor   uint64 // what is before it has been purged
-	live    map[uint64]int
-	removed map[buffer.Lane]uint64
+	subject string                 // of its batches
+	last    uint64                 // the newest of them; the worker's
+	floor   uint64                 // nothing of those before it is left, as the mark says; the worker's
+	live    map[uint64]int         // how many items of each batch are left
+	removed map[buffer.Lane]uint64 // up to which Seq, for the mark
 	pending []*shelved
-	busy    bool // flush runs
-	over    bool // not this node's any more
+	busy    bool // the worker is there
+	due     bool // the mark is to be written
+	over    bool // given up, or lost
+	lost    bool // another node has acquired it
 }
 
 // shelved is one item on its way.
@@ -86,16 +92,20 @@ type shelved struct {
 
 var (
 	_ buffer.Owned  = (*SharedQueue)(nil)
+	_ buffer.Roomer = (*SharedQueue)(nil)
 	_ buffer.Lister = (*SharedQueue)(nil)
 )
 
 const (
 	shelfStream = "SHELF"
-	markStream  = "SHELFMARK"
 	shelfPrefix = "uspgate.shelf."
 	markPrefix  = "uspgate.shelfmark."
 	// shelfShift leaves room for the number of an item in its message.
 	shelfShift = 16
+	// shelfHead is room for the headers of a message.
+	shelfHead = 1024
+	// shelfFull is how long the cluster counts as full after it has said so.
+	shelfFull = time.Second
 	// shelfTry bounds one access, shelfAgain is the pause before the next.
 	shelfTry   = 5 * time.Second
 	shelfAgain = 100 * time.Millisecond
@@ -114,23 +124,17 @@ func (e *Engine) SharedQueue(ctx context.Context, o SharedOptions) (*SharedQueue
 	}
 	q := &SharedQueue{
 		e: e, o: o, log: e.log.Named("queue"), slots: make(chan struct{}, o.MaxWrites), stir: make(chan struct{}, 1),
-		owned: make(map[usp.Address]*shelf), dirty: make(map[*shelf]struct{}),
+		owned: make(map[usp.Address]*shelf), dirty: make(map[*shelf]struct{}), spoilt: make(map[uint64]struct{}),
 	}
 	if q.g, err = buffer.NewLedger(o.Limits, m, q.gone); err != nil {
 		return nil, err
 	}
-	for _, c := range []jetstream.StreamConfig{
-		{Name: shelfStream, Subjects: []string{shelfPrefix + "*"}},
-		{Name: markStream, Subjects: []string{markPrefix + "*"}, MaxMsgsPerSubject: 1},
-	} {
-		c.Storage, c.Replicas, c.Discard = jetstream.FileStorage, e.o.Replicas, jetstream.DiscardNew
-		s, err := e.js.CreateOrUpdateStream(ctx, c)
-		if err != nil {
-			return nil, fmt.Errorf("engine: queue: %w", err)
-		}
-		if c.Name == shelfStream {
-			q.data = s
-		}
+	q.data, err = e.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: shelfStream, Subjects: []string{shelfPrefix + "*", markPrefix + "*"}, AllowRollup: true,
+		Storage: jetstream.FileStorage, Replicas: e.o.Replicas, Discard: jetstream.DiscardNew,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("engine: queue: %w", err)
 	}
 	q.ctx, q.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	q.wg.Go(q.tend)
@@ -170,11 +174,12 @@ func (q *SharedQueue) admit(p *shelved) error {
 	switch {
 	case q.closed:
 		return errQueueClosed
-	case itemSize(&p.item) > int(q.e.conn.MaxPayload())-batchHeader-1024:
+	case itemSize(&p.item) > q.maxItem():
 		return mtp.ErrTooLarge
 	case s == nil || s.over:
 		return buffer.ErrNotOwned
-	case q.bytes > 0 && q.bytes+p.size > q.o.MaxPending:
+	case q.crowded(p.size):
+		q.g.Want()
 		return buffer.ErrFull
 	}
 	var err error
@@ -183,12 +188,34 @@ func (q *SharedQueue) admit(p *shelved) error {
 	}
 	q.bytes += p.size
 	s.pending = append(s.pending, p)
-	if !s.busy {
-		s.busy = true
-		q.wg.Go(func() { q.flush(s) })
-	}
+	q.begin(s)
 	return nil
 }
+
+// maxItem is how large an item may be.
+func (q *SharedQueue) maxItem() int { return int(q.e.conn.MaxPayload()) - batchHeader - shelfHead }
+
+// crowded reports that size bytes more would be too much that is not stored yet.
+func (q *SharedQueue) crowded(size int) bool { return q.bytes > 0 && q.bytes+size > q.o.MaxPending }
+
+// Fits implements buffer.Roomer. Whether the address is acquired makes no difference.
+func (q *SharedQueue) Fits(lane buffer.Lane, size int) error {
+	if itemRoom+size+len(lane.To.ID)+len(lane.From) > q.maxItem() {
+		return mtp.ErrTooLarge
+	}
+	now := time.Now()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.crowded(size) || now.Before(q.full) {
+		q.g.Want()
+		return buffer.ErrFull
+	}
+	return q.g.Fits(lane, size, now)
+}
+
+// Room implements buffer.Roomer. Of room on the cluster's disks it does not tell: who
+// waits for that has to try.
+func (q *SharedQueue) Room() <-chan struct{} { return q.g.Room() }
 
 // gone is called by the ledger for what leaves.
 func (q *SharedQueue) gone(l *buffer.Line[place], e *buffer.Entry[place]) {
@@ -219,7 +246,8 @@ func (q *SharedQueue) Depth(lane buffer.Lane) buffer.Depth {
 	return q.g.Depth(lane)
 }
 
-// Lanes implements buffer.Queue: those that this node has acquired.
+// Lanes implements buffer.Queue: those that this node has acquired. One that it has
+// released is there until all is written.
 func (q *SharedQueue) Lanes() []buffer.Lane {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -259,50 +287,4 @@ func (q *SharedQueue) Purge(ctx context.Context, lane buffer.Lane) (int, error) 
 		return 0, err
 	}
 	return q.g.Purge(lane, time.Now()), nil
-}
-
-// Read implements buffer.Queue.
-func (q *SharedQueue) Read(
-	ctx context.Context, lane buffer.Lane, after uint64, records int, size int64,
-) ([]buffer.Item, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	q.mu.Lock()
-	err := q.has(lane.To)
-	entries := append([]buffer.Entry[place](nil), q.g.Read(lane, after, records, size, time.Now())...)
-	q.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	items := make([]buffer.Item, 0, len(entries))
-	var batch []byte
-	var have uint64
-	for i := range entries {
-		e := &entries[i]
-		if e.Ref.msg != have {
-			m, err := q.data.GetMsg(ctx, e.Ref.msg)
-			if errors.Is(err, jetstream.ErrMsgNotFound) {
-				return items, nil // it has been removed meanwhile
-			}
-			if err != nil {
-				return nil, fmt.Errorf("engine: queue: %w", err)
-			}
-			batch, have = m.Data, e.Ref.msg
-		}
-		if uint64(e.Ref.off)+uint64(e.Ref.size) > uint64(len(batch)) {
-			return nil, errItem
-		}
-		var st stored
-		if err := st.decode(batch[e.Ref.off : e.Ref.off+e.Ref.size]); err != nil {
-			return nil, err
-		}
-		it, err := st.item(lane)
-		if err != nil {
-			return nil, err
-		}
-		it.Seq = e.Seq
-		items = append(items, it)
-	}
-	return items, nil
 }

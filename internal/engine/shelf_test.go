@@ -126,11 +126,8 @@ func TestShelvesGoFromNodeToNode(t *testing.T) {
 	}
 	mustShelve(t, b, l, 100, 50)
 	wantShelf(t, b, l, 70, 149)
-	b.Release(l.To)
-	if lanes := b.Lanes(); len(lanes) != 0 {
-		t.Errorf("Lanes after Release: got %v, want none", lanes)
-	}
-	acquireUntil(t, c, l, 80)
+	release(t, b, l)
+	acquire(t, c, l)
 	items = wantShelf(t, c, l, 70, 149)
 	wantShelf(t, c, own, 0, 4)
 	if err := c.Remove(t.Context(), l, items[len(items)-1].Seq); err != nil {
@@ -139,8 +136,8 @@ func TestShelvesGoFromNodeToNode(t *testing.T) {
 	if n, err := c.Purge(t.Context(), own); n != 5 || err != nil {
 		t.Errorf("Purge: got %d, %v, want 5", n, err)
 	}
-	c.Release(l.To)
-	acquireUntil(t, a, l, 0)
+	release(t, c, l)
+	acquire(t, a, l)
 	wantShelf(t, a, l, 1, 0)
 	mustShelve(t, a, l, 150, 10)
 	if items := wantShelf(t, a, l, 150, 159); items[0].Seq <= 0 {
@@ -148,17 +145,20 @@ func TestShelvesGoFromNodeToNode(t *testing.T) {
 	}
 }
 
-// acquireUntil acquires until what was removed elsewhere has been written.
-func acquireUntil(t *testing.T, q buffer.Owned, l buffer.Lane, records int) {
+// release gives an address up, and waits until all is written.
+func release(t *testing.T, q *engine.SharedQueue, l buffer.Lane) {
+	t.Helper()
+	q.Release(l.To)
+	soon(t, "what is released is forgotten", func() bool { return !q.Holds(l.To) })
+}
+
+// soon polls until f is true.
+func soon(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
-	for {
-		acquire(t, q, l)
-		if q.Depth(l).Records == records {
-			return
-		}
+	for tick := time.Tick(time.Millisecond); !f(); <-tick {
 		if time.Now().After(deadline) {
-			t.Fatalf("got %d Records, want %d", q.Depth(l).Records, records)
+			t.Fatalf("%s: has not happened in time", what)
 		}
 	}
 }

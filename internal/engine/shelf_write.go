@@ -6,8 +6,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,35 +15,68 @@ import (
 
 	"github.com/uspgate/uspgate/internal/store"
 	"github.com/uspgate/uspgate/routing/buffer"
-	"github.com/uspgate/uspgate/usp"
 )
 
-// flush stores what is pending for one address, a batch at a time.
-func (q *SharedQueue) flush(s *shelf) {
-	q.slots <- struct{}{}
-	defer func() { <-q.slots }()
+// begin has the worker of a shelf be there; mu is held.
+func (q *SharedQueue) begin(s *shelf) {
+	if s.busy {
+		return
+	}
+	s.busy = true
+	waits := !s.over // of what is given up the next owner is not to come first
+	q.wg.Go(func() {
+		if waits {
+			q.slots <- struct{}{}
+			defer func() { <-q.slots }()
+		}
+		q.work(s)
+	})
+}
+
+// work writes what there is to write of one address: a batch of what is pending, then
+// the mark if that is due, and so on.
+func (q *SharedQueue) work(s *shelf) {
 	for {
-		list, message := q.take(s)
-		if len(list) == 0 {
+		list, message, mark := q.next(s)
+		if len(list) == 0 && mark == nil {
 			return
 		}
-		seq, err := q.store(s.subject, message, s.last)
-		q.stored(s, list, seq, err)
-		for i, p := range list {
-			if err != nil {
-				p.settled(0, err)
-			} else {
-				p.settled(seq<<shelfShift|uint64(i), nil)
+		if len(list) > 0 {
+			seq, err := q.store(s, message)
+			q.stored(s, list, seq, err)
+			for i, p := range list {
+				if err != nil {
+					p.settled(0, err)
+				} else {
+					p.settled(seq<<shelfShift|uint64(i), nil)
+				}
 			}
+		}
+		if mark != nil {
+			q.tidy(s, mark)
 		}
 	}
 }
 
-// take makes a batch of what is pending.
-func (q *SharedQueue) take(s *shelf) (list []*shelved, message []byte) {
+// next is what the worker writes next. Once that is nothing the worker has gone.
+func (q *SharedQueue) next(s *shelf) (list []*shelved, message []byte, mark *shelfMark) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	limit := min(batchBytes, int(q.e.conn.MaxPayload())-1024)
+	if list, message = q.take(s); len(list) == 0 {
+		mark = q.marking(s)
+	}
+	if len(list) == 0 && mark == nil {
+		s.busy, s.pending = false, nil
+		if s.over {
+			q.forget(s)
+		}
+	}
+	return list, message, mark
+}
+
+// take makes a batch of what is pending; mu is held.
+func (q *SharedQueue) take(s *shelf) (list []*shelved, message []byte) {
+	limit := min(batchBytes, int(q.e.conn.MaxPayload())-shelfHead)
 	size := batchHeader
 	for _, p := range s.pending {
 		n := itemSize(&p.item) + itemFrame
@@ -57,10 +88,6 @@ func (q *SharedQueue) take(s *shelf) (list []*shelved, message []byte) {
 	}
 	s.pending = s.pending[len(list):]
 	if len(list) == 0 {
-		s.busy, s.pending = false, nil
-		if s.over {
-			q.forget(s)
-		}
 		return nil, nil
 	}
 	message = appendBatchHeader(make([]byte, 0, size))
@@ -72,14 +99,17 @@ func (q *SharedQueue) take(s *shelf) (list []*shelved, message []byte) {
 	return list, message
 }
 
-// store writes a message behind the one that is last, ErrNotOwned if another is.
-// It goes on until it knows.
-func (q *SharedQueue) store(subject string, message []byte, last uint64) (uint64, error) {
+// store writes a batch, ErrNotOwned if another node has written one. It goes on until
+// it knows.
+func (q *SharedQueue) store(s *shelf, message []byte) (uint64, error) {
+	if q.isLost(s) {
+		return 0, buffer.ErrNotOwned
+	}
 	id := nuid.Next() // by which a second try is known, if the first was stored after all
 	for {
 		ctx, cancel := context.WithTimeout(q.ctx, shelfTry)
-		ack, err := q.e.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: message},
-			jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(last))
+		ack, err := q.e.js.PublishMsg(ctx, &nats.Msg{Subject: s.subject, Data: message},
+			jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(s.last))
 		cancel()
 		switch {
 		case err == nil:
@@ -88,10 +118,10 @@ func (q *SharedQueue) store(subject string, message []byte, last uint64) (uint64
 			return 0, errQueueClosed
 		case errors.Is(kvError(err), store.ErrConflict):
 			// Also while the first try is under way, and after it in some cases.
-			if seq, known, err := q.conflict(subject, id, last); known {
+			if seq, known, err := q.conflict(s, id); known {
 				return seq, err
 			}
-		case errors.Is(kvError(err), store.ErrFull):
+		case isFull(err):
 			return 0, buffer.ErrFull
 		}
 		q.log.Warn("the buffer of the cluster does not take anything now", zap.Error(err))
@@ -104,16 +134,35 @@ func (q *SharedQueue) store(subject string, message []byte, last uint64) (uint64
 	}
 }
 
-// conflict is what has become of the message id, if the newest on its subject tells:
-// it is that one, or somebody else's, or nothing has come after last yet.
-func (q *SharedQueue) conflict(subject, id string, last uint64) (seq uint64, known bool, err error) {
+// isFull reports that a limit of the stream, of the account or of a server is
+// reached.
+func isFull(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return errors.Is(kvError(err), store.ErrFull) ||
+		ok && (api.ErrorCode == errAccountFull || api.ErrorCode == errServerFull)
+}
+
+const (
+	errAccountFull jetstream.ErrorCode = 10002
+	errServerFull  jetstream.ErrorCode = 10023
+)
+
+func (q *SharedQueue) isLost(s *shelf) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return s.lost
+}
+
+// conflict is what has become of the batch id, if the newest on its subject tells: it
+// is that one, or somebody else's, or nothing has come after the last yet.
+func (q *SharedQueue) conflict(s *shelf, id string) (seq uint64, known bool, err error) {
 	ctx, cancel := context.WithTimeout(q.ctx, shelfTry)
 	defer cancel()
-	m, err := q.data.GetLastMsgForSubject(ctx, subject)
+	m, err := q.data.GetLastMsgForSubject(ctx, s.subject)
 	switch {
-	case err != nil, m.Sequence <= last:
+	case err != nil, m.Sequence <= s.last:
 		return 0, false, nil // it is asked again
-	case m.Header.Get(jetstream.MsgIDHeader) == id:
+	case id != "" && m.Header.Get(jetstream.MsgIDHeader) == id:
 		return m.Sequence, true, nil
 	default:
 		return 0, true, buffer.ErrNotOwned
@@ -124,14 +173,17 @@ func (q *SharedQueue) conflict(subject, id string, last uint64) (seq uint64, kno
 func (q *SharedQueue) stored(s *shelf, list []*shelved, seq uint64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if errors.Is(err, buffer.ErrNotOwned) {
-		s.over = true
-	}
-	if err == nil {
+	switch {
+	case err == nil:
 		s.last = seq
+	case errors.Is(err, buffer.ErrNotOwned):
+		s.over, s.lost = true, true
+	case errors.Is(err, buffer.ErrFull):
+		q.full = time.Now().Add(shelfFull)
 	}
 	for i, p := range list {
 		q.bytes -= p.size
+		q.g.Made()
 		if err != nil {
 			q.g.Cancel(p.line, p.size)
 			continue
@@ -161,126 +213,4 @@ func (q *SharedQueue) forget(s *shelf) {
 		q.g.Forget(l)
 	}
 	delete(q.owned, s.to)
-}
-
-// Release implements buffer.Owned.
-func (q *SharedQueue) Release(to usp.Address) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	s := q.owned[to]
-	if s == nil {
-		return
-	}
-	s.over = true
-	if mark := q.tidying(s); mark != nil && !q.closed {
-		delete(q.dirty, s)
-		q.wg.Go(func() { q.tidy(mark) })
-	}
-	if !s.busy {
-		q.forget(s)
-	}
-}
-
-// Acquire implements buffer.Owned.
-func (q *SharedQueue) Acquire(ctx context.Context, to usp.Address) ([]buffer.Lane, error) {
-	q.Release(to) //nolint:contextcheck // what it writes has the Queue's
-	if err := q.idle(ctx, to); err != nil {
-		return nil, err
-	}
-	s := &shelf{
-		to: to, subject: shelfPrefix + shelfToken(to), live: make(map[uint64]int),
-		removed: make(map[buffer.Lane]uint64),
-	}
-	fence, cancel := context.WithTimeout(ctx, shelfTry)
-	ack, err := q.e.js.PublishMsg(fence, &nats.Msg{Subject: s.subject, Data: appendBatchHeader(nil)})
-	cancel()
-	if err != nil {
-		return nil, fmt.Errorf("engine: acquiring: %w", err)
-	}
-	s.last = ack.Sequence
-	items, err := q.load(ctx, s)
-	if err != nil {
-		return nil, fmt.Errorf("engine: acquiring: %w", err)
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return nil, errQueueClosed
-	}
-	q.owned[to] = s
-	var lanes []buffer.Lane
-	for i := range items {
-		it := &items[i]
-		if !slices.Contains(lanes, it.lane) {
-			lanes = append(lanes, it.lane)
-		}
-		l := q.g.Open(it.lane)
-		q.g.Restore(l, &it.entry)
-		s.live[it.entry.Ref.msg]++
-	}
-	q.dirty[s] = struct{}{} // messages of which nothing is left
-	poke(q.stir)
-	return lanes, nil
-}
-
-// idle waits until nothing is under way for to.
-func (q *SharedQueue) idle(ctx context.Context, to usp.Address) error {
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		q.mu.Lock()
-		busy := q.owned[to] != nil
-		q.mu.Unlock()
-		if !busy {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// shelfItem is one item that waits.
-type shelfItem struct {
-	lane  buffer.Lane
-	entry buffer.Entry[place]
-}
-
-// load reads what waits for an address before its last message, in order.
-func (q *SharedQueue) load(ctx context.Context, s *shelf) ([]shelfItem, error) {
-	var list []shelfItem
-	var lows map[buffer.Lane]uint64
-	next := uint64(1)
-	for {
-		m, err := q.data.GetMsg(ctx, next, jetstream.WithGetMsgSubject(s.subject))
-		if err != nil {
-			return nil, err
-		}
-		if m.Sequence >= s.last {
-			return list, nil
-		}
-		if lows == nil {
-			if lows, err = q.lows(ctx, s.to); err != nil {
-				return nil, err
-			}
-		}
-		next = m.Sequence + 1
-		damaged, err := eachItem(m.Data, func(off, size int, st *stored) {
-			lane, ok := decodeLane(st.lane)
-			seq := m.Sequence<<shelfShift | (st.seq - 1)
-			if !ok || lane.To != s.to || seq <= lows[lane] {
-				return
-			}
-			list = append(list, shelfItem{lane, buffer.Entry[place]{
-				Seq: seq, At: st.at, Session: st.session, Size: uint32(st.recordLen()),
-				Ref: place{msg: m.Sequence, off: uint32(off), size: uint32(size)},
-			}})
-		})
-		if err != nil || damaged > 0 {
-			q.log.Error("waiting Records are damaged", zap.Stringer("address", s.to), zap.Int("records", damaged),
-				zap.Uint64("message", m.Sequence), zap.Error(err))
-		}
-	}
 }
