@@ -42,6 +42,7 @@ const (
 	FaultACSInvalidArguments   = 8003
 	FaultACSResourcesExceeded  = 8004
 	FaultACSRetryRequest       = 8005
+	FaultACSVersion            = 8006
 )
 
 // Fault codes of the CPE.
@@ -68,6 +69,17 @@ const (
 	FaultFileAuthentication    = 9019
 	FaultTimeWindow            = 9020
 	FaultCancelNotPermitted    = 9021
+	FaultInvalidUUID           = 9022
+	FaultUnknownEnvironment    = 9023
+	FaultDisabledEnvironment   = 9024
+	FaultEnvironmentMismatch   = 9025
+	FaultDuplicateDU           = 9026
+	FaultSystemResources       = 9027
+	FaultUnknownDU             = 9028
+	FaultInvalidDUState        = 9029
+	FaultDowngrade             = 9030
+	FaultUpdateVersion         = 9031
+	FaultVersionExists         = 9032
 )
 
 // SOAPCode returns the SOAP faultcode that goes with a CWMP fault code,

@@ -17,10 +17,15 @@ const (
 	EventRequestDownload     = "9 REQUEST DOWNLOAD"
 	EventAutonomousTransfer  = "10 AUTONOMOUS TRANSFER COMPLETE"
 	EventDUStateChange       = "11 DU STATE CHANGE COMPLETE"
+	EventAutonomousDUChange  = "12 AUTONOMOUS DU STATE CHANGE COMPLETE"
+	EventWakeup              = "13 WAKEUP"
+	EventHeartbeat           = "14 HEARTBEAT"
 	EventMReboot             = "M Reboot"
 	EventMDownload           = "M Download"
+	EventMScheduleDownload   = "M ScheduleDownload"
 	EventMUpload             = "M Upload"
 	EventMScheduleInform     = "M ScheduleInform"
+	EventMChangeDUState      = "M ChangeDUState"
 )
 
 // Event is an EventStruct.

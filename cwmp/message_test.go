@@ -16,6 +16,10 @@ var (
 		&cwmp.GetRPCMethods{}, &cwmp.SetParameterValues{}, &cwmp.GetParameterValues{}, &cwmp.GetParameterNames{},
 		&cwmp.SetParameterAttributes{}, &cwmp.GetParameterAttributes{}, &cwmp.AddObject{}, &cwmp.DeleteObject{},
 		&cwmp.Reboot{}, &cwmp.FactoryReset{}, &cwmp.Download{}, &cwmp.Inform{}, &cwmp.TransferComplete{},
+		&cwmp.Upload{}, &cwmp.ScheduleDownload{}, &cwmp.CancelTransfer{}, &cwmp.GetQueuedTransfers{},
+		&cwmp.GetAllQueuedTransfers{}, &cwmp.ScheduleInform{}, &cwmp.SetVouchers{}, &cwmp.GetOptions{},
+		&cwmp.ChangeDUState{}, &cwmp.AutonomousTransferComplete{}, &cwmp.Kicked{}, &cwmp.RequestDownload{},
+		&cwmp.DUStateChangeComplete{}, &cwmp.AutonomousDUStateChangeComplete{},
 	}
 	responses = []cwmp.Response{
 		&cwmp.GetRPCMethodsResponse{}, &cwmp.SetParameterValuesResponse{}, &cwmp.GetParameterValuesResponse{},
@@ -23,6 +27,11 @@ var (
 		&cwmp.GetParameterAttributesResponse{}, &cwmp.AddObjectResponse{}, &cwmp.DeleteObjectResponse{},
 		&cwmp.RebootResponse{}, &cwmp.FactoryResetResponse{}, &cwmp.DownloadResponse{}, &cwmp.InformResponse{},
 		&cwmp.TransferCompleteResponse{}, &cwmp.Fault{},
+		&cwmp.UploadResponse{}, &cwmp.ScheduleDownloadResponse{}, &cwmp.CancelTransferResponse{},
+		&cwmp.GetQueuedTransfersResponse{}, &cwmp.GetAllQueuedTransfersResponse{}, &cwmp.ScheduleInformResponse{},
+		&cwmp.SetVouchersResponse{}, &cwmp.GetOptionsResponse{}, &cwmp.ChangeDUStateResponse{},
+		&cwmp.AutonomousTransferCompleteResponse{}, &cwmp.KickedResponse{}, &cwmp.RequestDownloadResponse{},
+		&cwmp.DUStateChangeCompleteResponse{}, &cwmp.AutonomousDUStateChangeCompleteResponse{},
 	}
 )
 

@@ -111,10 +111,6 @@ func (w *writer) body(m cwmp.Message) error {
 // request writes the arguments of a request, if m is one that it knows.
 func (w *writer) request(m cwmp.Message) bool {
 	switch m := m.(type) {
-	case *cwmp.Inform:
-		w.inform(m)
-	case *cwmp.TransferComplete:
-		w.transferComplete(m)
 	case *cwmp.SetParameterValues:
 		w.setParameterValues(m)
 	case *cwmp.GetParameterValues:
@@ -126,16 +122,63 @@ func (w *writer) request(m cwmp.Message) bool {
 	case *cwmp.GetParameterAttributes:
 		w.strings("ParameterNames", m.Names)
 	case *cwmp.AddObject:
-		w.text("ObjectName", m.ObjectName)
-		w.text("ParameterKey", m.ParameterKey)
+		w.object(m.ObjectName, m.ParameterKey)
 	case *cwmp.DeleteObject:
-		w.text("ObjectName", m.ObjectName)
-		w.text("ParameterKey", m.ParameterKey)
+		w.object(m.ObjectName, m.ParameterKey)
 	case *cwmp.Download:
 		w.download(m)
 	case *cwmp.Reboot:
 		w.text("CommandKey", m.CommandKey)
 	case *cwmp.GetRPCMethods, *cwmp.FactoryReset, *cwmp.Unknown:
+	default:
+		return w.optionalRequest(m) || w.requestOfCPE(m)
+	}
+	return true
+}
+
+// optionalRequest is request for the methods that not every CPE has.
+func (w *writer) optionalRequest(m cwmp.Message) bool {
+	switch m := m.(type) {
+	case *cwmp.ScheduleInform:
+		w.uint32("DelaySeconds", m.DelaySeconds)
+		w.text("CommandKey", m.CommandKey)
+	case *cwmp.SetVouchers:
+		w.setVouchers(m)
+	case *cwmp.GetOptions:
+		w.text("OptionName", m.OptionName)
+	case *cwmp.Upload:
+		w.upload(m)
+	case *cwmp.ScheduleDownload:
+		w.scheduleDownload(m)
+	case *cwmp.CancelTransfer:
+		w.text("CommandKey", m.CommandKey)
+	case *cwmp.ChangeDUState:
+		w.changeDUState(m)
+	case *cwmp.GetQueuedTransfers, *cwmp.GetAllQueuedTransfers:
+	default:
+		return false
+	}
+	return true
+}
+
+// requestOfCPE is request for the methods of an ACS.
+func (w *writer) requestOfCPE(m cwmp.Message) bool {
+	switch m := m.(type) {
+	case *cwmp.Inform:
+		w.inform(m)
+	case *cwmp.TransferComplete:
+		w.transferComplete(m)
+	case *cwmp.AutonomousTransferComplete:
+		w.autonomousTransferComplete(m)
+	case *cwmp.Kicked:
+		w.kicked(m)
+	case *cwmp.RequestDownload:
+		w.requestDownload(m)
+	case *cwmp.DUStateChangeComplete:
+		w.duResults(m.Results, false)
+		w.text("CommandKey", m.CommandKey)
+	case *cwmp.AutonomousDUStateChangeComplete:
+		w.duResults(m.Results, true)
 	default:
 		return false
 	}
@@ -163,15 +206,35 @@ func (w *writer) response(m cwmp.Message) bool {
 	case *cwmp.DeleteObjectResponse:
 		w.int("Status", m.Status)
 	case *cwmp.DownloadResponse:
-		w.int("Status", m.Status)
-		w.time("StartTime", m.StartTime)
-		w.time("CompleteTime", m.CompleteTime)
-	case *cwmp.TransferCompleteResponse, *cwmp.SetParameterAttributesResponse,
-		*cwmp.RebootResponse, *cwmp.FactoryResetResponse:
+		w.transferStatus(m.Status, m.StartTime, m.CompleteTime)
+	case *cwmp.UploadResponse:
+		w.transferStatus(m.Status, m.StartTime, m.CompleteTime)
+	case *cwmp.GetQueuedTransfersResponse:
+		w.getQueuedTransfersResponse(m)
+	case *cwmp.GetAllQueuedTransfersResponse:
+		w.getAllQueuedTransfersResponse(m)
+	case *cwmp.GetOptionsResponse:
+		w.getOptionsResponse(m)
+	case *cwmp.KickedResponse:
+		w.text("NextURL", m.NextURL)
+	default:
+		return isEmptyResponse(m)
+	}
+	return true
+}
+
+// isEmptyResponse reports whether m is a response without arguments.
+func isEmptyResponse(m cwmp.Message) bool {
+	switch m.(type) {
+	case *cwmp.SetParameterAttributesResponse, *cwmp.RebootResponse, *cwmp.FactoryResetResponse,
+		*cwmp.ScheduleInformResponse, *cwmp.SetVouchersResponse, *cwmp.ScheduleDownloadResponse,
+		*cwmp.CancelTransferResponse, *cwmp.ChangeDUStateResponse, *cwmp.TransferCompleteResponse,
+		*cwmp.AutonomousTransferCompleteResponse, *cwmp.RequestDownloadResponse,
+		*cwmp.DUStateChangeCompleteResponse, *cwmp.AutonomousDUStateChangeCompleteResponse:
+		return true
 	default:
 		return false
 	}
-	return true
 }
 
 // isName reports whether s can follow "cwmp:" in a tag.

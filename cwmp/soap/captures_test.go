@@ -23,6 +23,7 @@ type capture struct {
 	namespace string
 	entries   int // parameters, names, methods or parameter faults
 	err       error
+	arrays    bool // writes an array where the types of the oracle have none
 	check     func(t *testing.T, env *cwmp.Envelope)
 }
 
@@ -31,12 +32,30 @@ func captures() []capture {
 	const longID = "1613234170798113"
 	return []capture{
 		{file: "cwmpex-autonomoustransfercomplete.xml", method: "AutonomousTransferComplete", id: "1", namespace: v0},
-		{file: "cwmpex-changedustate.xml", method: "ChangeDUState", id: "50", namespace: v0},
+		{
+			file: "cwmpex-changedustate.xml", method: "ChangeDUState", id: "50", namespace: v0, arrays: true,
+			check: func(t *testing.T, env *cwmp.Envelope) {
+				t.Helper()
+				ops := env.Body.(*cwmp.ChangeDUState).Operations
+				if len(ops) != 1 || ops[0].Kind != cwmp.DUInstall || ops[0].UUID != "some-uuid" {
+					t.Errorf("got %+v, want the installation of some-uuid", ops)
+				}
+			},
+		},
 		{
 			file: "cwmpex-downloadresponse.xml", method: "DownloadResponse", namespace: v0,
 			id: "API_aa0642e34b23820801e7642ad7cb536c",
 		},
-		{file: "cwmpex-dustatechangecomplete.xml", method: "DUStateChangeComplete", id: "50", namespace: v0},
+		{
+			file: "cwmpex-dustatechangecomplete.xml", method: "DUStateChangeComplete", id: "50", namespace: v0,
+			arrays: true, check: func(t *testing.T, env *cwmp.Envelope) {
+				t.Helper()
+				results := env.Body.(*cwmp.DUStateChangeComplete).Results
+				if len(results) != 1 || results[0].UUID != "some-uuid" || !results[0].Resolved {
+					t.Errorf("got %+v, want some-uuid resolved", results)
+				}
+			},
+		},
 		{file: "cwmpex-fault.xml", method: "Fault", id: "50", namespace: v0, check: isFault(9005)},
 		{
 			file: "cwmpex-getallqueuedtransfersresponse.xml", method: "GetAllQueuedTransfersResponse", namespace: v0,
@@ -272,7 +291,9 @@ func TestCaptures(t *testing.T) {
 			if c.check != nil {
 				c.check(t, env)
 			}
-			oracleAgrees(t, body, env, true)
+			if !c.arrays {
+				oracleAgrees(t, body, env, true)
+			}
 			stable(t, env)
 		})
 	}

@@ -193,11 +193,45 @@ var readers = map[string]func(*decoder) (cwmp.Message, error){
 	"FactoryResetResponse":           none(func() cwmp.Message { return &cwmp.FactoryResetResponse{} }),
 	"Download":                       (*decoder).download,
 	"DownloadResponse":               (*decoder).downloadResponse,
+	"GetQueuedTransfers":             none(func() cwmp.Message { return &cwmp.GetQueuedTransfers{} }),
+	"GetQueuedTransfersResponse":     (*decoder).getQueuedTransfersResponse,
+	"ScheduleInform":                 (*decoder).scheduleInform,
+	"ScheduleInformResponse":         none(func() cwmp.Message { return &cwmp.ScheduleInformResponse{} }),
+	"SetVouchers":                    (*decoder).setVouchers,
+	"SetVouchersResponse":            none(func() cwmp.Message { return &cwmp.SetVouchersResponse{} }),
+	"GetOptions":                     (*decoder).getOptions,
+	"GetOptionsResponse":             (*decoder).getOptionsResponse,
+	"Upload":                         (*decoder).upload,
+	"UploadResponse":                 (*decoder).uploadResponse,
+	"GetAllQueuedTransfers":          none(func() cwmp.Message { return &cwmp.GetAllQueuedTransfers{} }),
+	"GetAllQueuedTransfersResponse":  (*decoder).getAllQueuedTransfersResponse,
+	"ScheduleDownload":               (*decoder).scheduleDownload,
+	"ScheduleDownloadResponse":       none(func() cwmp.Message { return &cwmp.ScheduleDownloadResponse{} }),
+	"CancelTransfer":                 (*decoder).cancelTransfer,
+	"CancelTransferResponse":         none(func() cwmp.Message { return &cwmp.CancelTransferResponse{} }),
+	"ChangeDUState":                  (*decoder).changeDUState,
+	"ChangeDUStateResponse":          none(func() cwmp.Message { return &cwmp.ChangeDUStateResponse{} }),
 	"Inform":                         (*decoder).inform,
 	"InformResponse":                 (*decoder).informResponse,
 	"TransferComplete":               (*decoder).transferComplete,
 	"TransferCompleteResponse":       none(func() cwmp.Message { return &cwmp.TransferCompleteResponse{} }),
-	"Fault":                          (*decoder).fault,
+	"AutonomousTransferComplete":     (*decoder).autonomousTransferComplete,
+	"AutonomousTransferCompleteResponse": none(func() cwmp.Message {
+		return &cwmp.AutonomousTransferCompleteResponse{}
+	}),
+	"Kicked":                  (*decoder).kicked,
+	"KickedResponse":          (*decoder).kickedResponse,
+	"RequestDownload":         (*decoder).requestDownload,
+	"RequestDownloadResponse": none(func() cwmp.Message { return &cwmp.RequestDownloadResponse{} }),
+	"DUStateChangeComplete":   (*decoder).duStateChangeComplete,
+	"DUStateChangeCompleteResponse": none(func() cwmp.Message {
+		return &cwmp.DUStateChangeCompleteResponse{}
+	}),
+	"AutonomousDUStateChangeComplete": (*decoder).autonomousDUStateChangeComplete,
+	"AutonomousDUStateChangeCompleteResponse": none(func() cwmp.Message {
+		return &cwmp.AutonomousDUStateChangeCompleteResponse{}
+	}),
+	"Fault": (*decoder).fault,
 }
 
 // none reads a message without arguments.

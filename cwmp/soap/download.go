@@ -37,14 +37,19 @@ func (d *decoder) download() (cwmp.Message, error) {
 
 func (d *decoder) downloadResponse() (cwmp.Message, error) {
 	m := &cwmp.DownloadResponse{}
-	return m, d.each(func(name string) error {
+	return m, d.transferStatus(&m.Status, &m.StartTime, &m.CompleteTime)
+}
+
+// transferStatus reads the answer to a Download or an Upload.
+func (d *decoder) transferStatus(status *int, start, complete *string) error {
+	return d.each(func(name string) error {
 		switch name {
 		case "Status":
-			return d.code(&m.Status)
+			return d.code(status)
 		case "StartTime":
-			return d.word(&m.StartTime)
+			return d.word(start)
 		case "CompleteTime":
-			return d.word(&m.CompleteTime)
+			return d.word(complete)
 		default:
 			return nil
 		}
@@ -62,4 +67,10 @@ func (w *writer) download(m *cwmp.Download) {
 	w.uint32("DelaySeconds", m.DelaySeconds)
 	w.text("SuccessURL", m.SuccessURL)
 	w.text("FailureURL", m.FailureURL)
+}
+
+func (w *writer) transferStatus(status int, start, complete string) {
+	w.int("Status", status)
+	w.time("StartTime", start)
+	w.time("CompleteTime", complete)
 }

@@ -61,33 +61,29 @@ func (d *decoder) entry() error {
 	return nil
 }
 
-// names reads the children of the innermost open element, whatever they are
-// called, as names of parameters.
-func (d *decoder) names(dst *[]string) error {
+// entries calls f for every child of the innermost open element, whatever it
+// is called, and counts it as an entry of a list.
+func (d *decoder) entries(f func() error) error {
 	return d.each(func(string) error {
-		var s string
 		if err := d.entry(); err != nil {
 			return err
 		}
-		if err := d.name(&s); err != nil {
-			return err
-		}
-		*dst = append(*dst, s)
-		return nil
+		return f()
+	})
+}
+
+// names reads the entries of a list as names of parameters.
+func (d *decoder) names(dst *[]string) error {
+	return d.entries(func() error {
+		*dst = append(*dst, "")
+		return d.name(&(*dst)[len(*dst)-1])
 	})
 }
 
 // words is names for words that are not names of parameters.
 func (d *decoder) words(dst *[]string) error {
-	return d.each(func(string) error {
-		var s string
-		if err := d.entry(); err != nil {
-			return err
-		}
-		if err := d.word(&s); err != nil {
-			return err
-		}
-		*dst = append(*dst, s)
-		return nil
+	return d.entries(func() error {
+		*dst = append(*dst, "")
+		return d.word(&(*dst)[len(*dst)-1])
 	})
 }

@@ -54,10 +54,7 @@ func (d *decoder) deviceID(id *cwmp.DeviceID) error {
 }
 
 func (d *decoder) events(list *[]cwmp.Event) error {
-	return d.each(func(string) error {
-		if err := d.entry(); err != nil {
-			return err
-		}
+	return d.entries(func() error {
 		var e cwmp.Event
 		err := d.each(func(name string) error {
 			switch name {

@@ -46,3 +46,13 @@ func (d *decoder) deleteObjectResponse() (cwmp.Message, error) {
 	m := &cwmp.DeleteObjectResponse{}
 	return m, d.status(&m.Status)
 }
+
+// object writes the arguments of AddObject and DeleteObject. A dot at the end
+// that the caller has left out is added [quirk 67].
+func (w *writer) object(name, key string) {
+	if name != "" && !cwmp.IsPartialPath(name) {
+		name += "."
+	}
+	w.text("ObjectName", name)
+	w.text("ParameterKey", key)
+}

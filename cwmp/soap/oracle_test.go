@@ -25,33 +25,61 @@ type oracleEnvelope struct {
 }
 
 type oracleBody struct {
-	GetRPCMethods                  *wsdl.GetRPCMethods                  `xml:"GetRPCMethods"`
-	GetRPCMethodsResponse          *wsdl.GetRPCMethodsResponse          `xml:"GetRPCMethodsResponse"`
-	SetParameterValues             *wsdl.SetParameterValues             `xml:"SetParameterValues"`
-	SetParameterValuesResponse     *wsdl.SetParameterValuesResponse     `xml:"SetParameterValuesResponse"`
-	GetParameterValues             *wsdl.GetParameterValues             `xml:"GetParameterValues"`
-	GetParameterValuesResponse     *wsdl.GetParameterValuesResponse     `xml:"GetParameterValuesResponse"`
-	GetParameterNames              *wsdl.GetParameterNames              `xml:"GetParameterNames"`
-	GetParameterNamesResponse      *wsdl.GetParameterNamesResponse      `xml:"GetParameterNamesResponse"`
-	SetParameterAttributes         *wsdl.SetParameterAttributes         `xml:"SetParameterAttributes"`
-	SetParameterAttributesResponse *wsdl.SetParameterAttributesResponse `xml:"SetParameterAttributesResponse"`
-	GetParameterAttributes         *wsdl.GetParameterAttributes         `xml:"GetParameterAttributes"`
-	GetParameterAttributesResponse *wsdl.GetParameterAttributesResponse `xml:"GetParameterAttributesResponse"`
-	AddObject                      *wsdl.AddObject                      `xml:"AddObject"`
-	AddObjectResponse              *wsdl.AddObjectResponse              `xml:"AddObjectResponse"`
-	DeleteObject                   *wsdl.DeleteObject                   `xml:"DeleteObject"`
-	DeleteObjectResponse           *wsdl.DeleteObjectResponse           `xml:"DeleteObjectResponse"`
-	Download                       *wsdl.Download                       `xml:"Download"`
-	DownloadResponse               *wsdl.DownloadResponse               `xml:"DownloadResponse"`
-	Reboot                         *wsdl.Reboot                         `xml:"Reboot"`
-	RebootResponse                 *wsdl.RebootResponse                 `xml:"RebootResponse"`
-	FactoryReset                   *wsdl.FactoryReset                   `xml:"FactoryReset"`
-	FactoryResetResponse           *wsdl.FactoryResetResponse           `xml:"FactoryResetResponse"`
-	Inform                         *wsdl.Inform                         `xml:"Inform"`
-	InformResponse                 *wsdl.InformResponse                 `xml:"InformResponse"`
-	TransferComplete               *wsdl.TransferComplete               `xml:"TransferComplete"`
-	TransferCompleteResponse       *wsdl.TransferCompleteResponse       `xml:"TransferCompleteResponse"`
-	Fault                          *struct {
+	GetRPCMethods                           *wsdl.GetRPCMethods
+	GetRPCMethodsResponse                   *wsdl.GetRPCMethodsResponse
+	SetParameterValues                      *wsdl.SetParameterValues
+	SetParameterValuesResponse              *wsdl.SetParameterValuesResponse
+	GetParameterValues                      *wsdl.GetParameterValues
+	GetParameterValuesResponse              *wsdl.GetParameterValuesResponse
+	GetParameterNames                       *wsdl.GetParameterNames
+	GetParameterNamesResponse               *wsdl.GetParameterNamesResponse
+	SetParameterAttributes                  *wsdl.SetParameterAttributes
+	SetParameterAttributesResponse          *wsdl.SetParameterAttributesResponse
+	GetParameterAttributes                  *wsdl.GetParameterAttributes
+	GetParameterAttributesResponse          *wsdl.GetParameterAttributesResponse
+	AddObject                               *wsdl.AddObject
+	AddObjectResponse                       *wsdl.AddObjectResponse
+	DeleteObject                            *wsdl.DeleteObject
+	DeleteObjectResponse                    *wsdl.DeleteObjectResponse
+	Download                                *wsdl.Download
+	DownloadResponse                        *wsdl.DownloadResponse
+	Reboot                                  *wsdl.Reboot
+	RebootResponse                          *wsdl.RebootResponse
+	FactoryReset                            *wsdl.FactoryReset
+	FactoryResetResponse                    *wsdl.FactoryResetResponse
+	Inform                                  *wsdl.Inform
+	InformResponse                          *wsdl.InformResponse
+	TransferComplete                        *wsdl.TransferComplete
+	TransferCompleteResponse                *wsdl.TransferCompleteResponse
+	GetQueuedTransfers                      *wsdl.GetQueuedTransfers
+	GetQueuedTransfersResponse              *wsdl.GetQueuedTransfersResponse
+	ScheduleInform                          *wsdl.ScheduleInform
+	ScheduleInformResponse                  *wsdl.ScheduleInformResponse
+	SetVouchers                             *wsdl.SetVouchers
+	SetVouchersResponse                     *wsdl.SetVouchersResponse
+	GetOptions                              *wsdl.GetOptions
+	GetOptionsResponse                      *wsdl.GetOptionsResponse
+	Upload                                  *wsdl.Upload
+	UploadResponse                          *wsdl.UploadResponse
+	GetAllQueuedTransfers                   *wsdl.GetAllQueuedTransfers
+	GetAllQueuedTransfersResponse           *wsdl.GetAllQueuedTransfersResponse
+	ScheduleDownload                        *wsdl.ScheduleDownload
+	ScheduleDownloadResponse                *wsdl.ScheduleDownloadResponse
+	CancelTransfer                          *wsdl.CancelTransfer
+	CancelTransferResponse                  *wsdl.CancelTransferResponse
+	ChangeDUState                           *wsdl.ChangeDUState
+	ChangeDUStateResponse                   *wsdl.ChangeDUStateResponse
+	AutonomousTransferComplete              *wsdl.AutonomousTransferComplete
+	AutonomousTransferCompleteResponse      *wsdl.AutonomousTransferCompleteResponse
+	Kicked                                  *wsdl.Kicked
+	KickedResponse                          *wsdl.KickedResponse
+	RequestDownload                         *wsdl.RequestDownload
+	RequestDownloadResponse                 *wsdl.RequestDownloadResponse
+	DUStateChangeComplete                   *wsdl.DUStateChangeComplete
+	DUStateChangeCompleteResponse           *wsdl.DUStateChangeCompleteResponse
+	AutonomousDUStateChangeComplete         *wsdl.AutonomousDUStateChangeComplete
+	AutonomousDUStateChangeCompleteResponse *wsdl.AutonomousDUStateChangeCompleteResponse
+	Fault                                   *struct {
 		Detail struct {
 			Fault wsdl.Fault `xml:"Fault"`
 		} `xml:"detail"`
@@ -68,6 +96,12 @@ type oracleBody struct {
 // how the two sets of types correspond.
 func (b *oracleBody) message() cwmp.Message {
 	if m := b.parameterMessage(); m != nil {
+		return m
+	}
+	if m := b.optionalMessage(); m != nil {
+		return m
+	}
+	if m := b.softwareMessage(); m != nil {
 		return m
 	}
 	switch {
@@ -99,11 +133,9 @@ func (b *oracleBody) message() cwmp.Message {
 		return &cwmp.InformResponse{MaxEnvelopes: b.InformResponse.MaxEnvelopes}
 	case b.TransferComplete != nil:
 		m := b.TransferComplete
-		tc := &cwmp.TransferComplete{CommandKey: m.CommandKey, StartTime: m.StartTime, CompleteTime: m.CompleteTime}
-		if f := m.FaultStruct; f != nil {
-			tc.Fault = cwmp.Fault{Code: int(f.FaultCode), Text: f.FaultString}
+		return &cwmp.TransferComplete{
+			CommandKey: m.CommandKey, Fault: outcome(m.FaultStruct), StartTime: m.StartTime, CompleteTime: m.CompleteTime,
 		}
-		return tc
 	case b.TransferCompleteResponse != nil:
 		return &cwmp.TransferCompleteResponse{}
 	case b.Fault != nil:
@@ -130,7 +162,7 @@ func (b *oracleBody) parameterMessage() cwmp.Message {
 		return &cwmp.GetParameterNames{Path: b.GetParameterNames.ParameterPath, NextLevel: b.GetParameterNames.NextLevel}
 	case b.GetParameterNamesResponse != nil:
 		m := &cwmp.GetParameterNamesResponse{}
-		for _, p := range b.GetParameterNamesResponse.ParameterList.ParameterInfoStruct {
+		for _, p := range deref(b.GetParameterNamesResponse.ParameterList).ParameterInfoStruct {
 			writable := strings.TrimSpace(p.Writable)
 			m.Params = append(m.Params, cwmp.ParameterInfo{
 				Name: strings.TrimSpace(p.Name), Writable: writable == "1" || writable == "true",
@@ -139,7 +171,7 @@ func (b *oracleBody) parameterMessage() cwmp.Message {
 		return m
 	case b.SetParameterAttributes != nil:
 		m := &cwmp.SetParameterAttributes{}
-		for _, p := range b.SetParameterAttributes.ParameterList.SetParameterAttributesStruct {
+		for _, p := range deref(b.SetParameterAttributes.ParameterList).SetParameterAttributesStruct {
 			m.Params = append(m.Params, cwmp.SetAttribute{
 				Name: p.Name, NotificationChange: p.NotificationChange, Notification: int(p.Notification),
 				AccessListChange: p.AccessListChange, AccessList: words(p.AccessList),
@@ -152,7 +184,7 @@ func (b *oracleBody) parameterMessage() cwmp.Message {
 		return &cwmp.GetParameterAttributes{Names: words(b.GetParameterAttributes.ParameterNames)}
 	case b.GetParameterAttributesResponse != nil:
 		m := &cwmp.GetParameterAttributesResponse{}
-		for _, p := range b.GetParameterAttributesResponse.ParameterList.ParameterAttributeStruct {
+		for _, p := range deref(b.GetParameterAttributesResponse.ParameterList).ParameterAttributeStruct {
 			m.Params = append(m.Params, cwmp.ParameterAttribute{
 				Name: p.Name, Notification: int(p.Notification), AccessList: words(p.AccessList),
 			})
@@ -173,15 +205,15 @@ func (b *oracleBody) parameterMessage() cwmp.Message {
 }
 
 func (b *oracleBody) informMessage(m *wsdl.Inform) *cwmp.Inform {
+	id := deref(m.DeviceId)
 	in := &cwmp.Inform{
 		DeviceID: cwmp.DeviceID{
-			Manufacturer: m.DeviceId.Manufacturer, OUI: m.DeviceId.OUI,
-			ProductClass: m.DeviceId.ProductClass, SerialNumber: m.DeviceId.SerialNumber,
+			Manufacturer: id.Manufacturer, OUI: id.OUI, ProductClass: id.ProductClass, SerialNumber: id.SerialNumber,
 		},
 		MaxEnvelopes: m.MaxEnvelopes, CurrentTime: m.CurrentTime, RetryCount: m.RetryCount,
 		Params: b.values(m.ParameterList),
 	}
-	for _, e := range m.Event.EventStruct {
+	for _, e := range deref(m.Event).EventStruct {
 		in.Events = append(in.Events, cwmp.Event{Code: e.EventCode, CommandKey: e.CommandKey})
 	}
 	return in
@@ -200,8 +232,9 @@ func (b *oracleBody) values(list *wsdl.ParameterValueList) (out []cwmp.Parameter
 		return nil
 	}
 	for _, p := range list.ParameterValueStruct {
-		_, local, _ := strings.Cut(p.Value.Type, ":")
-		v := cwmp.ParameterValue{Name: strings.TrimSpace(p.Name), Value: p.Value.Value, Type: cwmp.ParseType(local)}
+		value := p.Value
+		_, local, _ := strings.Cut(value.Type, ":")
+		v := cwmp.ParameterValue{Name: strings.TrimSpace(p.Name), Value: value.Value, Type: cwmp.ParseType(local)}
 		if b.pretty && strings.HasPrefix(v.Value, "\n") || v.Type > cwmp.TypeString {
 			v.Value = strings.TrimSpace(v.Value) // [quirk 15]
 		}
@@ -209,6 +242,14 @@ func (b *oracleBody) values(list *wsdl.ParameterValueList) (out []cwmp.Parameter
 		out = append(out, v)
 	}
 	return out
+}
+
+// deref returns what p points to, and nothing for what is absent.
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }
 
 func words(list *wsdl.StringList) []string {

@@ -36,10 +36,7 @@ func (d *decoder) attributes(add func(*cwmp.SetAttribute)) error {
 		if name != "ParameterList" {
 			return nil
 		}
-		return d.each(func(string) error {
-			if err := d.entry(); err != nil {
-				return err
-			}
+		return d.entries(func() error {
 			var a cwmp.SetAttribute
 			if err := d.attribute(&a); err != nil {
 				return err

@@ -122,6 +122,15 @@ func (s *schema) typeOf(e schemaElement) *schemaType {
 	return nil
 }
 
+// substitute returns e with the type that the xsi:type of n names, if it is
+// one of the schema.
+func (s *schema) substitute(e schemaElement, n *node) schemaElement {
+	if typ, ok := n.attr(nsXSI, "type"); ok && strings.HasPrefix(typ, "cwmp:") {
+		e.Type = "tns:" + strings.TrimPrefix(typ, "cwmp:")
+	}
+	return e
+}
+
 func (s *schema) element(name string) (schemaElement, bool) {
 	for _, e := range s.Elements {
 		if e.Name == name {
@@ -209,7 +218,7 @@ func strictRPC(t *testing.T, s *schema, rpc *node, namespace string) {
 	strictType(t, s, rpc, s.typeOf(e), rpc.name.Local)
 }
 
-var arrayType = regexp.MustCompile(`^(xsd|cwmp):(\w+)\[(0|[1-9][0-9]*)\]$`)
+var arrayType = regexp.MustCompile(`^(xsd|soap-enc|cwmp):(\w+)\[(0|[1-9][0-9]*)\]$`)
 
 // strictType checks that the children of n are those of the type, all of them,
 // in order and in no namespace, and that arrays are counted.
@@ -221,7 +230,7 @@ func strictType(t *testing.T, s *schema, n *node, typ *schemaType, path string) 
 		for len(rest) > 0 && rest[0].name == (xml.Name{Local: want.Name}) {
 			c := rest[0]
 			rest, count = rest[1:], count+1
-			if sub := s.typeOf(want); sub != nil {
+			if sub := s.typeOf(s.substitute(want, c)); sub != nil {
 				strictType(t, s, c, sub, path+"/"+want.Name)
 			}
 			if want.MaxOccurs == "" {
@@ -251,7 +260,7 @@ func strictType(t *testing.T, s *schema, n *node, typ *schemaType, path string) 
 	if count, _ := strconv.Atoi(m[3]); count != len(n.children) {
 		t.Errorf("%s: got arrayType of %d, has %d", path, count, len(n.children))
 	}
-	if item := typ.Sequence[0]; m[2] != item.Name || (m[1] == "xsd") != (item.Type == "xs:string") {
+	if item := typ.Sequence[0]; m[2] != item.Name || (m[1] == "cwmp") != strings.HasPrefix(item.Type, "tns:") {
 		t.Errorf("%s: got arrayType of %s:%s, want %s", path, m[1], m[2], item.Name)
 	}
 }

@@ -22,6 +22,13 @@ func (w *writer) text(n, s string) {
 	w.close(n)
 }
 
+// textIf is text for an element that is left out where it is empty.
+func (w *writer) textIf(n, s string) {
+	if s != "" {
+		w.text(n, s)
+	}
+}
+
 func (w *writer) int(n string, v int) {
 	w.open(n)
 	w.b = strconv.AppendInt(w.b, int64(v), 10)

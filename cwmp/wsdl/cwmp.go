@@ -175,6 +175,132 @@ type FactoryResetResponse struct {
 	XMLName xml.Name `xml:"FactoryResetResponse"`
 }
 
+type GetQueuedTransfers struct {
+	XMLName xml.Name `xml:"GetQueuedTransfers"`
+}
+
+type GetQueuedTransfersResponse struct {
+	XMLName xml.Name `xml:"GetQueuedTransfersResponse"`
+
+	TransferList *QueuedTransferList `xml:"TransferList,omitempty" json:"TransferList,omitempty"`
+}
+
+type ScheduleInform struct {
+	XMLName xml.Name `xml:"ScheduleInform"`
+
+	DelaySeconds uint32 `xml:"DelaySeconds,omitempty" json:"DelaySeconds,omitempty"`
+
+	CommandKey string `xml:"CommandKey,omitempty" json:"CommandKey,omitempty"`
+}
+
+type ScheduleInformResponse struct {
+	XMLName xml.Name `xml:"ScheduleInformResponse"`
+}
+
+type SetVouchers struct {
+	XMLName xml.Name `xml:"SetVouchers"`
+
+	VoucherList *VoucherList `xml:"VoucherList,omitempty" json:"VoucherList,omitempty"`
+}
+
+type SetVouchersResponse struct {
+	XMLName xml.Name `xml:"SetVouchersResponse"`
+}
+
+type GetOptions struct {
+	XMLName xml.Name `xml:"GetOptions"`
+
+	OptionName string `xml:"OptionName,omitempty" json:"OptionName,omitempty"`
+}
+
+type GetOptionsResponse struct {
+	XMLName xml.Name `xml:"GetOptionsResponse"`
+
+	OptionList *OptionList `xml:"OptionList,omitempty" json:"OptionList,omitempty"`
+}
+
+type Upload struct {
+	XMLName xml.Name `xml:"Upload"`
+
+	CommandKey string `xml:"CommandKey,omitempty" json:"CommandKey,omitempty"`
+
+	FileType string `xml:"FileType,omitempty" json:"FileType,omitempty"`
+
+	URL string `xml:"URL,omitempty" json:"URL,omitempty"`
+
+	Username string `xml:"Username,omitempty" json:"Username,omitempty"`
+
+	Password string `xml:"Password,omitempty" json:"Password,omitempty"`
+
+	DelaySeconds uint32 `xml:"DelaySeconds,omitempty" json:"DelaySeconds,omitempty"`
+}
+
+type UploadResponse struct {
+	XMLName xml.Name `xml:"UploadResponse"`
+
+	Status int32 `xml:"Status,omitempty" json:"Status,omitempty"`
+
+	StartTime string `xml:"StartTime,omitempty" json:"StartTime,omitempty"`
+
+	CompleteTime string `xml:"CompleteTime,omitempty" json:"CompleteTime,omitempty"`
+}
+
+type GetAllQueuedTransfers struct {
+	XMLName xml.Name `xml:"GetAllQueuedTransfers"`
+}
+
+type GetAllQueuedTransfersResponse struct {
+	XMLName xml.Name `xml:"GetAllQueuedTransfersResponse"`
+
+	TransferList *AllQueuedTransferList `xml:"TransferList,omitempty" json:"TransferList,omitempty"`
+}
+
+type ScheduleDownload struct {
+	XMLName xml.Name `xml:"ScheduleDownload"`
+
+	CommandKey string `xml:"CommandKey,omitempty" json:"CommandKey,omitempty"`
+
+	FileType string `xml:"FileType,omitempty" json:"FileType,omitempty"`
+
+	URL string `xml:"URL,omitempty" json:"URL,omitempty"`
+
+	Username string `xml:"Username,omitempty" json:"Username,omitempty"`
+
+	Password string `xml:"Password,omitempty" json:"Password,omitempty"`
+
+	FileSize uint32 `xml:"FileSize,omitempty" json:"FileSize,omitempty"`
+
+	TargetFileName string `xml:"TargetFileName,omitempty" json:"TargetFileName,omitempty"`
+
+	TimeWindowList *TimeWindowList `xml:"TimeWindowList,omitempty" json:"TimeWindowList,omitempty"`
+}
+
+type ScheduleDownloadResponse struct {
+	XMLName xml.Name `xml:"ScheduleDownloadResponse"`
+}
+
+type CancelTransfer struct {
+	XMLName xml.Name `xml:"CancelTransfer"`
+
+	CommandKey string `xml:"CommandKey,omitempty" json:"CommandKey,omitempty"`
+}
+
+type CancelTransferResponse struct {
+	XMLName xml.Name `xml:"CancelTransferResponse"`
+}
+
+type ChangeDUState struct {
+	XMLName xml.Name `xml:"ChangeDUState"`
+
+	Operations []*OperationStruct `xml:"Operations,omitempty" json:"Operations,omitempty"`
+
+	CommandKey string `xml:"CommandKey,omitempty" json:"CommandKey,omitempty"`
+}
+
+type ChangeDUStateResponse struct {
+	XMLName xml.Name `xml:"ChangeDUStateResponse"`
+}
+
 type Inform struct {
 	XMLName xml.Name `xml:"Inform"`
 
@@ -211,6 +337,84 @@ type TransferComplete struct {
 
 type TransferCompleteResponse struct {
 	XMLName xml.Name `xml:"TransferCompleteResponse"`
+}
+
+type AutonomousTransferComplete struct {
+	XMLName xml.Name `xml:"AutonomousTransferComplete"`
+
+	AnnounceURL string `xml:"AnnounceURL,omitempty" json:"AnnounceURL,omitempty"`
+
+	TransferURL string `xml:"TransferURL,omitempty" json:"TransferURL,omitempty"`
+
+	IsDownload bool `xml:"IsDownload,omitempty" json:"IsDownload,omitempty"`
+
+	FileType string `xml:"FileType,omitempty" json:"FileType,omitempty"`
+
+	FileSize uint32 `xml:"FileSize,omitempty" json:"FileSize,omitempty"`
+
+	TargetFileName string `xml:"TargetFileName,omitempty" json:"TargetFileName,omitempty"`
+
+	FaultStruct *TransferFaultStruct `xml:"FaultStruct,omitempty" json:"FaultStruct,omitempty"`
+
+	StartTime string `xml:"StartTime,omitempty" json:"StartTime,omitempty"`
+
+	CompleteTime string `xml:"CompleteTime,omitempty" json:"CompleteTime,omitempty"`
+}
+
+type AutonomousTransferCompleteResponse struct {
+	XMLName xml.Name `xml:"AutonomousTransferCompleteResponse"`
+}
+
+type Kicked struct {
+	XMLName xml.Name `xml:"Kicked"`
+
+	Command string `xml:"Command,omitempty" json:"Command,omitempty"`
+
+	Referer string `xml:"Referer,omitempty" json:"Referer,omitempty"`
+
+	Arg string `xml:"Arg,omitempty" json:"Arg,omitempty"`
+
+	Next string `xml:"Next,omitempty" json:"Next,omitempty"`
+}
+
+type KickedResponse struct {
+	XMLName xml.Name `xml:"KickedResponse"`
+
+	NextURL string `xml:"NextURL,omitempty" json:"NextURL,omitempty"`
+}
+
+type RequestDownload struct {
+	XMLName xml.Name `xml:"RequestDownload"`
+
+	FileType string `xml:"FileType,omitempty" json:"FileType,omitempty"`
+
+	FileTypeArg *ArgList `xml:"FileTypeArg,omitempty" json:"FileTypeArg,omitempty"`
+}
+
+type RequestDownloadResponse struct {
+	XMLName xml.Name `xml:"RequestDownloadResponse"`
+}
+
+type DUStateChangeComplete struct {
+	XMLName xml.Name `xml:"DUStateChangeComplete"`
+
+	Results []*OpResultStruct `xml:"Results,omitempty" json:"Results,omitempty"`
+
+	CommandKey string `xml:"CommandKey,omitempty" json:"CommandKey,omitempty"`
+}
+
+type DUStateChangeCompleteResponse struct {
+	XMLName xml.Name `xml:"DUStateChangeCompleteResponse"`
+}
+
+type AutonomousDUStateChangeComplete struct {
+	XMLName xml.Name `xml:"AutonomousDUStateChangeComplete"`
+
+	Results []*AutonOpResultStruct `xml:"Results,omitempty" json:"Results,omitempty"`
+}
+
+type AutonomousDUStateChangeCompleteResponse struct {
+	XMLName xml.Name `xml:"AutonomousDUStateChangeCompleteResponse"`
 }
 
 type Fault struct {
@@ -325,6 +529,186 @@ type SetParameterValuesFaultStruct struct {
 	FaultString string `xml:"FaultString,omitempty" json:"FaultString,omitempty"`
 }
 
+type TimeWindowStruct struct {
+	WindowStart uint32 `xml:"WindowStart,omitempty" json:"WindowStart,omitempty"`
+
+	WindowEnd uint32 `xml:"WindowEnd,omitempty" json:"WindowEnd,omitempty"`
+
+	WindowMode string `xml:"WindowMode,omitempty" json:"WindowMode,omitempty"`
+
+	UserMessage string `xml:"UserMessage,omitempty" json:"UserMessage,omitempty"`
+
+	MaxRetries int32 `xml:"MaxRetries,omitempty" json:"MaxRetries,omitempty"`
+}
+
+type TimeWindowList struct {
+	TimeWindowStruct []*TimeWindowStruct `xml:"TimeWindowStruct,omitempty" json:"TimeWindowStruct,omitempty"`
+
+	ArrayType string `xml:"arrayType,attr,omitempty" json:"arrayType,omitempty"`
+}
+
+type QueuedTransferStruct struct {
+	CommandKey string `xml:"CommandKey,omitempty" json:"CommandKey,omitempty"`
+
+	State int32 `xml:"State,omitempty" json:"State,omitempty"`
+}
+
+type QueuedTransferList struct {
+	QueuedTransferStruct []*QueuedTransferStruct `xml:"QueuedTransferStruct,omitempty" json:"QueuedTransferStruct,omitempty"`
+
+	ArrayType string `xml:"arrayType,attr,omitempty" json:"arrayType,omitempty"`
+}
+
+type AllQueuedTransferStruct struct {
+	CommandKey string `xml:"CommandKey,omitempty" json:"CommandKey,omitempty"`
+
+	State int32 `xml:"State,omitempty" json:"State,omitempty"`
+
+	IsDownload bool `xml:"IsDownload,omitempty" json:"IsDownload,omitempty"`
+
+	FileType string `xml:"FileType,omitempty" json:"FileType,omitempty"`
+
+	FileSize uint32 `xml:"FileSize,omitempty" json:"FileSize,omitempty"`
+
+	TargetFileName string `xml:"TargetFileName,omitempty" json:"TargetFileName,omitempty"`
+}
+
+type AllQueuedTransferList struct {
+	AllQueuedTransferStruct []*AllQueuedTransferStruct `xml:"AllQueuedTransferStruct,omitempty" json:"AllQueuedTransferStruct,omitempty"`
+
+	ArrayType string `xml:"arrayType,attr,omitempty" json:"arrayType,omitempty"`
+}
+
+type VoucherList struct {
+	Base64 []string `xml:"base64,omitempty" json:"base64,omitempty"`
+
+	ArrayType string `xml:"arrayType,attr,omitempty" json:"arrayType,omitempty"`
+}
+
+type OptionStruct struct {
+	OptionName string `xml:"OptionName,omitempty" json:"OptionName,omitempty"`
+
+	VoucherSN uint32 `xml:"VoucherSN,omitempty" json:"VoucherSN,omitempty"`
+
+	State int32 `xml:"State,omitempty" json:"State,omitempty"`
+
+	Mode int32 `xml:"Mode,omitempty" json:"Mode,omitempty"`
+
+	StartDate string `xml:"StartDate,omitempty" json:"StartDate,omitempty"`
+
+	ExpirationDate string `xml:"ExpirationDate,omitempty" json:"ExpirationDate,omitempty"`
+
+	IsTransferable bool `xml:"IsTransferable,omitempty" json:"IsTransferable,omitempty"`
+}
+
+type OptionList struct {
+	OptionStruct []*OptionStruct `xml:"OptionStruct,omitempty" json:"OptionStruct,omitempty"`
+
+	ArrayType string `xml:"arrayType,attr,omitempty" json:"arrayType,omitempty"`
+}
+
+type ArgStruct struct {
+	Name string `xml:"Name,omitempty" json:"Name,omitempty"`
+
+	Value string `xml:"Value,omitempty" json:"Value,omitempty"`
+}
+
+type ArgList struct {
+	ArgStruct []*ArgStruct `xml:"ArgStruct,omitempty" json:"ArgStruct,omitempty"`
+
+	ArrayType string `xml:"arrayType,attr,omitempty" json:"arrayType,omitempty"`
+}
+
+type InstallOpStruct struct {
+	URL string `xml:"URL,omitempty" json:"URL,omitempty"`
+
+	UUID string `xml:"UUID,omitempty" json:"UUID,omitempty"`
+
+	Username string `xml:"Username,omitempty" json:"Username,omitempty"`
+
+	Password string `xml:"Password,omitempty" json:"Password,omitempty"`
+
+	ExecutionEnvRef string `xml:"ExecutionEnvRef,omitempty" json:"ExecutionEnvRef,omitempty"`
+}
+
+type UpdateOpStruct struct {
+	UUID string `xml:"UUID,omitempty" json:"UUID,omitempty"`
+
+	Version string `xml:"Version,omitempty" json:"Version,omitempty"`
+
+	URL string `xml:"URL,omitempty" json:"URL,omitempty"`
+
+	Username string `xml:"Username,omitempty" json:"Username,omitempty"`
+
+	Password string `xml:"Password,omitempty" json:"Password,omitempty"`
+}
+
+type UninstallOpStruct struct {
+	UUID string `xml:"UUID,omitempty" json:"UUID,omitempty"`
+
+	Version string `xml:"Version,omitempty" json:"Version,omitempty"`
+
+	ExecutionEnvRef string `xml:"ExecutionEnvRef,omitempty" json:"ExecutionEnvRef,omitempty"`
+}
+
+type OperationStruct struct {
+	UUID string `xml:"UUID,omitempty" json:"UUID,omitempty"`
+
+	Version string `xml:"Version,omitempty" json:"Version,omitempty"`
+
+	URL string `xml:"URL,omitempty" json:"URL,omitempty"`
+
+	Username string `xml:"Username,omitempty" json:"Username,omitempty"`
+
+	Password string `xml:"Password,omitempty" json:"Password,omitempty"`
+
+	ExecutionEnvRef string `xml:"ExecutionEnvRef,omitempty" json:"ExecutionEnvRef,omitempty"`
+
+	Type string `xml:"type,attr,omitempty" json:"type,omitempty"`
+}
+
+type OpResultStruct struct {
+	UUID string `xml:"UUID,omitempty" json:"UUID,omitempty"`
+
+	DeploymentUnitRef string `xml:"DeploymentUnitRef,omitempty" json:"DeploymentUnitRef,omitempty"`
+
+	Version string `xml:"Version,omitempty" json:"Version,omitempty"`
+
+	CurrentState string `xml:"CurrentState,omitempty" json:"CurrentState,omitempty"`
+
+	Resolved bool `xml:"Resolved,omitempty" json:"Resolved,omitempty"`
+
+	ExecutionUnitRefList string `xml:"ExecutionUnitRefList,omitempty" json:"ExecutionUnitRefList,omitempty"`
+
+	StartTime string `xml:"StartTime,omitempty" json:"StartTime,omitempty"`
+
+	CompleteTime string `xml:"CompleteTime,omitempty" json:"CompleteTime,omitempty"`
+
+	Fault *TransferFaultStruct `xml:"Fault,omitempty" json:"Fault,omitempty"`
+}
+
+type AutonOpResultStruct struct {
+	UUID string `xml:"UUID,omitempty" json:"UUID,omitempty"`
+
+	DeploymentUnitRef string `xml:"DeploymentUnitRef,omitempty" json:"DeploymentUnitRef,omitempty"`
+
+	Version string `xml:"Version,omitempty" json:"Version,omitempty"`
+
+	CurrentState string `xml:"CurrentState,omitempty" json:"CurrentState,omitempty"`
+
+	Resolved bool `xml:"Resolved,omitempty" json:"Resolved,omitempty"`
+
+	ExecutionUnitRefList string `xml:"ExecutionUnitRefList,omitempty" json:"ExecutionUnitRefList,omitempty"`
+
+	StartTime string `xml:"StartTime,omitempty" json:"StartTime,omitempty"`
+
+	CompleteTime string `xml:"CompleteTime,omitempty" json:"CompleteTime,omitempty"`
+
+	Fault *TransferFaultStruct `xml:"Fault,omitempty" json:"Fault,omitempty"`
+
+	OperationPerformed string `xml:"OperationPerformed,omitempty" json:"OperationPerformed,omitempty"`
+}
+
 type CPE interface {
 
 	// Error can be either of the following types:
@@ -414,6 +798,78 @@ type CPE interface {
 	FactoryReset(request *FactoryReset) (*FactoryResetResponse, error)
 
 	FactoryResetContext(ctx context.Context, request *FactoryReset) (*FactoryResetResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	GetQueuedTransfers(request *GetQueuedTransfers) (*GetQueuedTransfersResponse, error)
+
+	GetQueuedTransfersContext(ctx context.Context, request *GetQueuedTransfers) (*GetQueuedTransfersResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	ScheduleInform(request *ScheduleInform) (*ScheduleInformResponse, error)
+
+	ScheduleInformContext(ctx context.Context, request *ScheduleInform) (*ScheduleInformResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	SetVouchers(request *SetVouchers) (*SetVouchersResponse, error)
+
+	SetVouchersContext(ctx context.Context, request *SetVouchers) (*SetVouchersResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	GetOptions(request *GetOptions) (*GetOptionsResponse, error)
+
+	GetOptionsContext(ctx context.Context, request *GetOptions) (*GetOptionsResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	Upload(request *Upload) (*UploadResponse, error)
+
+	UploadContext(ctx context.Context, request *Upload) (*UploadResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	GetAllQueuedTransfers(request *GetAllQueuedTransfers) (*GetAllQueuedTransfersResponse, error)
+
+	GetAllQueuedTransfersContext(ctx context.Context, request *GetAllQueuedTransfers) (*GetAllQueuedTransfersResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	ScheduleDownload(request *ScheduleDownload) (*ScheduleDownloadResponse, error)
+
+	ScheduleDownloadContext(ctx context.Context, request *ScheduleDownload) (*ScheduleDownloadResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	CancelTransfer(request *CancelTransfer) (*CancelTransferResponse, error)
+
+	CancelTransferContext(ctx context.Context, request *CancelTransfer) (*CancelTransferResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	ChangeDUState(request *ChangeDUState) (*ChangeDUStateResponse, error)
+
+	ChangeDUStateContext(ctx context.Context, request *ChangeDUState) (*ChangeDUStateResponse, error)
 }
 
 type cPE struct {
@@ -613,6 +1069,159 @@ func (service *cPE) FactoryReset(request *FactoryReset) (*FactoryResetResponse, 
 	)
 }
 
+func (service *cPE) GetQueuedTransfersContext(ctx context.Context, request *GetQueuedTransfers) (*GetQueuedTransfersResponse, error) {
+	response := new(GetQueuedTransfersResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *cPE) GetQueuedTransfers(request *GetQueuedTransfers) (*GetQueuedTransfersResponse, error) {
+	return service.GetQueuedTransfersContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *cPE) ScheduleInformContext(ctx context.Context, request *ScheduleInform) (*ScheduleInformResponse, error) {
+	response := new(ScheduleInformResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *cPE) ScheduleInform(request *ScheduleInform) (*ScheduleInformResponse, error) {
+	return service.ScheduleInformContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *cPE) SetVouchersContext(ctx context.Context, request *SetVouchers) (*SetVouchersResponse, error) {
+	response := new(SetVouchersResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *cPE) SetVouchers(request *SetVouchers) (*SetVouchersResponse, error) {
+	return service.SetVouchersContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *cPE) GetOptionsContext(ctx context.Context, request *GetOptions) (*GetOptionsResponse, error) {
+	response := new(GetOptionsResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *cPE) GetOptions(request *GetOptions) (*GetOptionsResponse, error) {
+	return service.GetOptionsContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *cPE) UploadContext(ctx context.Context, request *Upload) (*UploadResponse, error) {
+	response := new(UploadResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *cPE) Upload(request *Upload) (*UploadResponse, error) {
+	return service.UploadContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *cPE) GetAllQueuedTransfersContext(ctx context.Context, request *GetAllQueuedTransfers) (*GetAllQueuedTransfersResponse, error) {
+	response := new(GetAllQueuedTransfersResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *cPE) GetAllQueuedTransfers(request *GetAllQueuedTransfers) (*GetAllQueuedTransfersResponse, error) {
+	return service.GetAllQueuedTransfersContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *cPE) ScheduleDownloadContext(ctx context.Context, request *ScheduleDownload) (*ScheduleDownloadResponse, error) {
+	response := new(ScheduleDownloadResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *cPE) ScheduleDownload(request *ScheduleDownload) (*ScheduleDownloadResponse, error) {
+	return service.ScheduleDownloadContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *cPE) CancelTransferContext(ctx context.Context, request *CancelTransfer) (*CancelTransferResponse, error) {
+	response := new(CancelTransferResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *cPE) CancelTransfer(request *CancelTransfer) (*CancelTransferResponse, error) {
+	return service.CancelTransferContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *cPE) ChangeDUStateContext(ctx context.Context, request *ChangeDUState) (*ChangeDUStateResponse, error) {
+	response := new(ChangeDUStateResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *cPE) ChangeDUState(request *ChangeDUState) (*ChangeDUStateResponse, error) {
+	return service.ChangeDUStateContext(
+		context.Background(),
+		request,
+	)
+}
+
 type ACS interface {
 
 	// Error can be either of the following types:
@@ -638,6 +1247,46 @@ type ACS interface {
 	GetRPCMethods(request *GetRPCMethods) (*GetRPCMethodsResponse, error)
 
 	GetRPCMethodsContext(ctx context.Context, request *GetRPCMethods) (*GetRPCMethodsResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	AutonomousTransferComplete(request *AutonomousTransferComplete) (*AutonomousTransferCompleteResponse, error)
+
+	AutonomousTransferCompleteContext(ctx context.Context, request *AutonomousTransferComplete) (*AutonomousTransferCompleteResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	Kicked(request *Kicked) (*KickedResponse, error)
+
+	KickedContext(ctx context.Context, request *Kicked) (*KickedResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	RequestDownload(request *RequestDownload) (*RequestDownloadResponse, error)
+
+	RequestDownloadContext(ctx context.Context, request *RequestDownload) (*RequestDownloadResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	DUStateChangeComplete(request *DUStateChangeComplete) (*DUStateChangeCompleteResponse, error)
+
+	DUStateChangeCompleteContext(ctx context.Context, request *DUStateChangeComplete) (*DUStateChangeCompleteResponse, error)
+
+	// Error can be either of the following types:
+	//
+	//   - Fault
+
+	AutonomousDUStateChangeComplete(request *AutonomousDUStateChangeComplete) (*AutonomousDUStateChangeCompleteResponse, error)
+
+	AutonomousDUStateChangeCompleteContext(ctx context.Context, request *AutonomousDUStateChangeComplete) (*AutonomousDUStateChangeCompleteResponse, error)
 }
 
 type aCS struct {
@@ -696,6 +1345,91 @@ func (service *aCS) GetRPCMethodsContext(ctx context.Context, request *GetRPCMet
 
 func (service *aCS) GetRPCMethods(request *GetRPCMethods) (*GetRPCMethodsResponse, error) {
 	return service.GetRPCMethodsContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *aCS) AutonomousTransferCompleteContext(ctx context.Context, request *AutonomousTransferComplete) (*AutonomousTransferCompleteResponse, error) {
+	response := new(AutonomousTransferCompleteResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *aCS) AutonomousTransferComplete(request *AutonomousTransferComplete) (*AutonomousTransferCompleteResponse, error) {
+	return service.AutonomousTransferCompleteContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *aCS) KickedContext(ctx context.Context, request *Kicked) (*KickedResponse, error) {
+	response := new(KickedResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *aCS) Kicked(request *Kicked) (*KickedResponse, error) {
+	return service.KickedContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *aCS) RequestDownloadContext(ctx context.Context, request *RequestDownload) (*RequestDownloadResponse, error) {
+	response := new(RequestDownloadResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *aCS) RequestDownload(request *RequestDownload) (*RequestDownloadResponse, error) {
+	return service.RequestDownloadContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *aCS) DUStateChangeCompleteContext(ctx context.Context, request *DUStateChangeComplete) (*DUStateChangeCompleteResponse, error) {
+	response := new(DUStateChangeCompleteResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *aCS) DUStateChangeComplete(request *DUStateChangeComplete) (*DUStateChangeCompleteResponse, error) {
+	return service.DUStateChangeCompleteContext(
+		context.Background(),
+		request,
+	)
+}
+
+func (service *aCS) AutonomousDUStateChangeCompleteContext(ctx context.Context, request *AutonomousDUStateChangeComplete) (*AutonomousDUStateChangeCompleteResponse, error) {
+	response := new(AutonomousDUStateChangeCompleteResponse)
+	err := service.client.CallContext(ctx, "''", request, response)
+	if err != nil {
+		return nil, err
+	}
+
+	return response, nil
+}
+
+func (service *aCS) AutonomousDUStateChangeComplete(request *AutonomousDUStateChangeComplete) (*AutonomousDUStateChangeCompleteResponse, error) {
+	return service.AutonomousDUStateChangeCompleteContext(
 		context.Background(),
 		request,
 	)
