@@ -22,7 +22,10 @@ import (
 // children without, exact array counts, mandatory elements also where they are
 // zero. Characters that XML 1.0 cannot hold are written as U+FFFD.
 func Append(dst []byte, env *cwmp.Envelope) ([]byte, error) {
-	w := writer{b: dst}
+	return Style{}.Append(dst, env)
+}
+
+func (w *writer) envelope(env *cwmp.Envelope) error {
 	w.raw(`<soap-env:Envelope xmlns:soap-env="http://schemas.xmlsoap.org/soap/envelope/"` +
 		` xmlns:soap-enc="http://schemas.xmlsoap.org/soap/encoding/"` +
 		` xmlns:xsd="http://www.w3.org/2001/XMLSchema"` +
@@ -36,11 +39,11 @@ func Append(dst []byte, env *cwmp.Envelope) ([]byte, error) {
 	w.header(env)
 	w.open("soap-env:Body")
 	if err := w.body(env.Body); err != nil {
-		return dst, err
+		return err
 	}
 	w.close("soap-env:Body")
 	w.close("soap-env:Envelope")
-	return w.b, nil
+	return nil
 }
 
 // header writes the header elements that go with the Body, and no Header if
@@ -53,7 +56,7 @@ func (w *writer) header(env *cwmp.Envelope) {
 		w.headerElement("cwmp:ID", true, env.ID)
 	}
 	if env.HoldRequests {
-		w.headerElement("cwmp:HoldRequests", true, "1")
+		w.headerElement("cwmp:HoldRequests", true, w.style.bool(true))
 	}
 	switch env.Body.(type) {
 	case *cwmp.Inform:

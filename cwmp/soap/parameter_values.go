@@ -117,7 +117,7 @@ func (w *writer) parameterValues(list []cwmp.ParameterValue, fromCPE bool) {
 			w.raw(`<Value xsi:type="xsd:`)
 			w.raw(p.Type.String())
 			w.raw(`">`)
-			w.b = appendEscaped(w.b, p.Value)
+			w.b = appendEscaped(w.b, w.style.value(p))
 			w.raw("</Value>")
 		}
 		w.raw("</ParameterValueStruct>")

@@ -90,6 +90,9 @@ func TestQuirk01Prefixes(t *testing.T) {
 func TestQuirk02Namespaces(t *testing.T) {
 	t.Parallel()
 	for ns, want := range map[string]string{
+		cwmp.Namespace10:            cwmp.Namespace10,
+		cwmp.Namespace11:            cwmp.Namespace11,
+		cwmp.Namespace12:            cwmp.Namespace12,
 		"urn:dslforum-org:cwmp-1-3": "urn:dslforum-org:cwmp-1-3",
 		"urn:dslforum-org:cwmp-1-4": "urn:dslforum-org:cwmp-1-4",
 		"urn:example:other":         "",

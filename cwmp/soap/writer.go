@@ -10,7 +10,10 @@ import (
 
 // writer appends elements. Names of elements are constants and are not
 // escaped.
-type writer struct{ b []byte }
+type writer struct {
+	b     []byte
+	style Style
+}
 
 func (w *writer) raw(s string)   { w.b = append(w.b, s...) }
 func (w *writer) open(n string)  { w.b = append(append(append(w.b, '<'), n...), '>') }
@@ -43,11 +46,7 @@ func (w *writer) uint32(n string, v uint32) {
 
 func (w *writer) bool(n string, v bool) {
 	w.open(n)
-	if v {
-		w.b = append(w.b, '1')
-	} else {
-		w.b = append(w.b, '0')
-	}
+	w.raw(w.style.bool(v))
 	w.close(n)
 }
 
