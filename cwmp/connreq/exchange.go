@@ -92,7 +92,7 @@ func (x *exchange) dial() error {
 			if err != nil {
 				return fmt.Errorf("%w: %w", ErrForbidden, err)
 			}
-			return x.client.opts.Guard.check(ap.Addr(), x.target.Source)
+			return x.client.opts.Guard.Check(ap.Addr(), x.target.Source)
 		},
 	}
 	port := x.url.Port()

@@ -20,9 +20,9 @@ func metadata(a netip.Addr) bool {
 	}
 }
 
-// check returns ErrForbidden unless a may be called for a CPE whose last
-// session came from source.
-func (g *Guard) check(a, source netip.Addr) error {
+// Check returns ErrForbidden unless a may be called for a CPE whose last session
+// came from source.
+func (g *Guard) Check(a, source netip.Addr) error {
 	a, source = a.Unmap().WithZone(""), source.Unmap().WithZone("")
 	switch {
 	case !a.IsValid(), a.IsUnspecified(), a.IsMulticast(), a.IsInterfaceLocalMulticast(), a.IsLinkLocalUnicast(),
