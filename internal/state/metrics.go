@@ -10,19 +10,19 @@ import (
 )
 
 type metrics struct {
-	refused *prometheus.CounterVec // bound
+	full *prometheus.CounterVec // bound
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
-	m := &metrics{refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+	m := &metrics{full: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "uspgate_models_full_total",
 		Help: "Trees of CPE of which not all that is common to their model could be kept with it.",
 	}, []string{"bound"})}
 	for _, bound := range []string{"names", "bytes"} {
-		m.refused.WithLabelValues(bound)
+		m.full.WithLabelValues(bound)
 	}
 	if r != nil {
-		if err := r.Register(m.refused); err != nil {
+		if err := r.Register(m.full); err != nil {
 			return nil, fmt.Errorf("state: %w", err)
 		}
 	}

@@ -136,14 +136,19 @@ func (ms *models) slot(id modelID) *slot {
 	return s
 }
 
-// emptyBytes is about what a slot has beside the Outline.
-const emptyBytes = 1 << 10
+// Rough bytes of a slot, and of one object or parameter of a Sample.
+const (
+	emptyBytes = 1 << 10
+	nodeBytes  = 128
+)
 
 // weigh takes note of how large a slot is by now, and makes room: who holds a model
 // that is not in memory any more goes on with it.
 func (ms *models) weigh(s *slot) {
-	// An Outline, a Sample of much the same size, and what is supported.
-	bytes := emptyBytes + 4*int64(s.model.Outline.Bytes())
+	bytes := emptyBytes + 2*int64(s.model.Outline.Bytes()) // and what is supported
+	if s.model.Sample != nil {
+		bytes += nodeBytes * int64(len(s.model.Sample.Nodes))
+	}
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	if ms.slots[s.id] != s {
@@ -166,6 +171,7 @@ func (ms *models) get(ctx context.Context, key agent.ModelKey) (*agent.Model, er
 	if err := ms.look(ctx, s, false); err != nil {
 		return nil, err
 	}
+	ms.renew(ctx, s)
 	return s.model, nil
 }
 
@@ -257,6 +263,9 @@ func (ms *models) change(
 	return s.model, fmt.Errorf("state: model %s: %w", s.id, store.ErrConflict)
 }
 
+// renewed is how many bytes a record may have more when it is written only to stay.
+const renewed = 32
+
 // errTooLarge: a model, or all of them, are as large as they may be.
 var errTooLarge = errors.New("no room for what is known of a model")
 
@@ -268,7 +277,7 @@ func (ms *models) put(ctx context.Context, s *slot, m *agent.Model) error {
 		return fmt.Errorf("state: model %s: %w", s.id, err)
 	}
 	more := int64(len(value)) - s.length
-	if len(value) > maxModel || more > 0 && ms.stored.Load()+more > ms.o.MaxBytes {
+	if len(value) > maxModel || more > renewed && ms.stored.Load()+more > ms.o.MaxBytes {
 		return fmt.Errorf("state: model %s: %w", s.id, errTooLarge)
 	}
 	var revision uint64
@@ -292,22 +301,25 @@ func (ms *models) learn(ctx context.Context, key agent.ModelKey, t *agent.Tree, 
 ) (*agent.Model, error) {
 	bounds := model.OutlineBounds{Entries: ms.o.MaxNames, Bytes: ms.o.MaxNames * meanName}
 	full := false
-	m, err := ms.change(ctx, key, func(m *agent.Model) *agent.Model {
+	from := func(m *agent.Model) *agent.Model {
 		next := &agent.Model{Sample: m.Sample, Habits: m.Habits.Merge(refused)}
 		next.Outline, full = m.Outline.Grow(t.Shown, bounds)
 		grown := next.Outline != m.Outline
-		if m.Sample == nil || grown && kinds(t.Shown) > kinds(m.Sample) {
+		sampled := len(t.Shown.Nodes) <= 2*ms.o.MaxNames && (m.Sample == nil || grown && kinds(t.Shown) > kinds(m.Sample))
+		if sampled {
 			next.Sample = t.Shown.Sample()
-		} else if !grown && next.Habits.Equal(m.Habits) {
+		}
+		if !sampled && !grown && next.Habits.Equal(m.Habits) {
 			return nil
 		}
 		return next
-	})
+	}
+	m, err := ms.change(ctx, key, from)
 	if full {
-		ms.met.refused.WithLabelValues("names").Inc()
+		ms.met.full.WithLabelValues("names").Inc()
 	}
 	if errors.Is(err, errTooLarge) || errors.Is(err, store.ErrFull) {
-		ms.met.refused.WithLabelValues("bytes").Inc()
+		ms.met.full.WithLabelValues("bytes").Inc()
 	}
 	return m, err
 }

@@ -254,24 +254,31 @@ func TestModelsInMemory(t *testing.T) {
 	}
 }
 
-// A model that CPE have stays, one that none has any more goes.
+// A model that CPE have stays, whether their trees are loaded or saved; one that none
+// has any more goes.
 func TestModelsGoWithTheirCPE(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const day = 24 * time.Hour
-		s := &store.Memory{}
-		o := state.Options{Models: state.ModelOptions{MaxAge: 100 * day}}
-		used, unused := treeOf("1", "1.0", "A"), treeOf("2", "2.0", "A")
-		save(t, openState(t, s, o), used, unused)
-		for range 12 {
-			<-time.After(20 * day)
-			loads(t, openState(t, s, o), used)
-		}
-		if got, err := openState(t, s, o).Agents().LoadTree(agent.EndpointIDFor(unused.Identity)); got != nil || err != nil {
-			t.Errorf("got %+v, %v of a model that is gone, want none", got, err)
-		}
-		if n := len(entries(t, s, "MODEL")); n != 1 {
-			t.Errorf("got %d models, want 1", n)
-		}
-	})
+	for name, use := range map[string]func(tb, *state.State, ...*agent.Tree){"loaded": loads, "saved": save} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const day = 24 * time.Hour
+				s := &store.Memory{}
+				st := openState(t, s, state.Options{Models: state.ModelOptions{MaxAge: 100 * day}})
+				used, unused := treeOf("1", "1.0", "A"), treeOf("2", "2.0", "A")
+				save(t, st, used, unused)
+				for range 12 {
+					<-time.After(20 * day)
+					use(t, st, used)
+				}
+				loads(t, st, used)
+				if got, err := st.Agents().LoadTree(agent.EndpointIDFor(unused.Identity)); got != nil || err != nil {
+					t.Errorf("got %+v, %v of a model that is gone, want none", got, err)
+				}
+				if n := len(entries(t, s, "MODEL")); n != 1 {
+					t.Errorf("got %d models, want 1", n)
+				}
+			})
+		})
+	}
 }

@@ -142,16 +142,15 @@ func (a *Agent) supportedElement(r *request, p path.Path, generic string, s *sup
 // a discovery that is under way is waited for, and what is known by then is returned.
 func (a *Agent) shown(ctx context.Context, r *request) *model.Supported {
 	a.lock()
-	known := a.disc.known
+	known, v := a.disc.known, a.view
 	if !known {
 		r.release()
 	}
 	a.unlock()
 	if !known {
-		if m := a.model(); m != nil {
-			if s := m.Supported(a.host.opts.Rules); s != nil {
-				return s
-			}
+		m := a.model()
+		if m != nil && m.Sample != nil && (v == nil || v.Root() == m.Sample.Root) {
+			return m.Supported(a.host.opts.Rules)
 		}
 		a.awaitDiscovery(ctx, r, false)
 	}

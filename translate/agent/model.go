@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/model"
@@ -25,15 +26,20 @@ type ModelKey struct {
 // maxModelWord bounds each word of a ModelKey in bytes; TR-069 has 64 at most.
 const maxModelWord = 256
 
-// ModelKeyOf returns the model of a CPE; ok is false if it can not be told.
+// ModelKeyOf returns the model of a CPE; ok is false if it can not be told, or its words
+// are none of a CPE: too long, or not UTF-8.
 func ModelKeyOf(id cwmp.DeviceID, firmware string) (k ModelKey, ok bool) {
 	d := id.Key()
 	k = ModelKey{
 		Manufacturer: strings.TrimSpace(id.Manufacturer), OUI: d.OUI, ProductClass: d.ProductClass,
 		SoftwareVersion: strings.TrimSpace(firmware),
 	}
-	longest := max(len(k.Manufacturer), len(k.OUI), len(k.ProductClass), len(k.SoftwareVersion))
-	return k, k.OUI != "" && k.SoftwareVersion != "" && longest <= maxModelWord
+	for _, word := range []string{k.Manufacturer, k.OUI, k.ProductClass, k.SoftwareVersion} {
+		if len(word) > maxModelWord || !utf8.ValidString(word) {
+			return k, false
+		}
+	}
+	return k, k.OUI != "" && k.SoftwareVersion != ""
 }
 
 // Model is what is known of all CPE of one model. It is shared by their Agents and

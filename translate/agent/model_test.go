@@ -303,3 +303,48 @@ func TestAnotherFirmwareIsReadAnew(t *testing.T) {
 		}
 	})
 }
+
+func TestModelKey(t *testing.T) {
+	t.Parallel()
+	id := cwmp.DeviceID{Manufacturer: " Acme", OUI: "00d09e", ProductClass: "Box ", SerialNumber: "1"}
+	want := agent.ModelKey{Manufacturer: "Acme", OUI: "00D09E", ProductClass: "Box", SoftwareVersion: "1.0"}
+	if k, ok := agent.ModelKeyOf(id, "1.0 "); !ok || k != want {
+		t.Errorf("got %+v, %t, want %+v", k, ok, want)
+	}
+	for name, change := range map[string]func(id *cwmp.DeviceID) (firmware string){
+		"no firmware": func(*cwmp.DeviceID) string { return " " },
+		"no OUI":      func(id *cwmp.DeviceID) string { id.OUI = ""; return "1.0" },
+		"too long":    func(*cwmp.DeviceID) string { return strings.Repeat("1", 257) },
+		"not UTF-8":   func(id *cwmp.DeviceID) string { id.ProductClass = "\xff"; return "1.0" },
+	} {
+		other := id
+		firmware := change(&other)
+		if k, ok := agent.ModelKeyOf(other, firmware); ok {
+			t.Errorf("%s: got %+v, want no model", name, k)
+		}
+	}
+}
+
+// Of two Habits the way to read names is that of the later, the batch the smaller, and
+// the names are those of both, as far as there is room.
+func TestHabitsMerge(t *testing.T) {
+	t.Parallel()
+	many := make([]string, agent.MaxRefused+10)
+	for i := range many {
+		many[i] = "Device.N" + strings.Repeat("x", i)
+	}
+	old := agent.Habits{Names: agent.NamesByRoot, Batch: 8, Refused: []string{"Device.A", "Device.C"}}
+	got := old.Merge(agent.Habits{Batch: 16, Refused: []string{"Device.C", "Device.B"}})
+	want := agent.Habits{Names: agent.NamesByRoot, Batch: 8, Refused: []string{"Device.A", "Device.B", "Device.C"}}
+	if !got.Equal(want) || !old.Merge(agent.Habits{}).Equal(old) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	got = old.Merge(agent.Habits{Names: agent.NamesByWalk, Batch: 4, Refused: many, Unwatchable: many})
+	if got.Names != agent.NamesByWalk || got.Batch != 4 || len(got.Refused) != agent.MaxRefused ||
+		len(got.Unwatchable) != agent.MaxRefused || !slices.IsSorted(got.Refused) || got.Refused[0] != "Device.A" {
+		t.Errorf("got %+v, want the later way, the smaller batch, and as many names as there is room for", got)
+	}
+	if len(old.Refused) != 2 {
+		t.Errorf("got %q in what was merged, want it as it was", old.Refused)
+	}
+}
