@@ -269,13 +269,8 @@ func (q *Queue) settle(b *batch) {
 			p.err, p.absent = t.err, t.absent
 			q.cancelPut(p)
 		}
-		for _, p := range t.puts {
-			if t.err == nil && p.err == nil {
-				p.at.msg = t.msg
-				q.commitPut(t, p)
-			} else if t.err == nil {
-				q.cancelPut(p)
-			}
+		if t.err == nil {
+			q.commitPart(t)
 		}
 	}
 	q.mu.Unlock()
@@ -292,6 +287,17 @@ func (q *Queue) settle(b *batch) {
 	}
 }
 
+// commitPart makes the items of t visible. An item may leave at once, but not the
+// message before its last item has come.
+func (q *Queue) commitPart(t *part) {
+	q.kept.pin(t.msg, len(t.payload))
+	defer q.kept.unpin(t.msg)
+	for _, p := range t.puts {
+		p.at.msg = t.msg
+		q.commitPut(t, p)
+	}
+}
+
 // commitPut makes p visible, or if it was moved has it read from there.
 func (q *Queue) commitPut(t *part, p *put) {
 	q.kept.hold(p.at, len(t.payload))
@@ -304,6 +310,7 @@ func (q *Queue) commitPut(t *part, p *put) {
 			entries[i].Ref = p.at
 		} else {
 			q.kept.release(p.at) // removed meanwhile
+			q.soil(l)            // which its mark has to say of this place, too
 		}
 		return
 	}
@@ -328,7 +335,7 @@ func (q *Queue) cancelPut(p *put) {
 		l.Next = p.seq
 	} else if !p.absent {
 		l.High = max(l.High, p.seq)
-		q.soil(l)
 	}
+	q.soil(p.line) // the Line may end with this
 	q.g.Cancel(p.line, p.size)
 }

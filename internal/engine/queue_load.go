@@ -51,7 +51,8 @@ func (q *Queue) load(ctx context.Context) error {
 	}
 	damaged := 0
 	err := q.e.messages(ctx, logStream, 1, 0, func(seq uint64, b []byte) {
-		q.kept.note(seq, len(b))
+		q.kept.pin(seq, len(b))
+		defer q.kept.unpin(seq)
 		q.last = seq
 		n, err := eachItem(b, func(off, size int, s *stored) {
 			ld.item(place{seq, uint32(off), uint32(size)}, s)
@@ -68,7 +69,6 @@ func (q *Queue) load(ctx context.Context) error {
 		missing += ld.settle(l)
 		delete(ld.lines, key)
 	}
-	q.kept.advance()
 	q.kept.cleared = q.kept.head
 	log := q.log.Info
 	if damaged+missing > 0 {
