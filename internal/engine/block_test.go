@@ -67,7 +67,7 @@ func growBlock(t *testing.T, dir string, n uint32, b []byte) {
 func TestBlocks(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	x := newBlocks(dir)
+	x := newBlocks(dir, "")
 	t.Cleanup(x.close)
 	want := func(seq uint64, text string) {
 		t.Helper()
@@ -114,7 +114,7 @@ func TestBlocks(t *testing.T) {
 func TestBlocksOpen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	x := newBlocks(dir)
+	x := newBlocks(dir, "")
 	t.Cleanup(x.close)
 	const n = openBlocks + 10
 	for i := uint32(1); i <= n; i++ {

@@ -4,9 +4,12 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,9 +27,10 @@ import (
 // senders is how many put at a time, each waiting for its outcome.
 const senders = 64
 
-func benchQueue(b *testing.B) *engine.Queue {
+func benchQueue(b *testing.B, o engine.Options) *engine.Queue {
 	b.Helper()
-	e, err := engine.Open(b.Context(), engine.Options{Dir: b.TempDir()})
+	o.Dir = b.TempDir()
+	e, err := engine.Open(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -71,7 +75,7 @@ func spread(b *testing.B, f func(sender int) error) {
 
 // BenchmarkBufferPut: durable puts of 64 senders into lanes of their own.
 func BenchmarkBufferPut(b *testing.B) {
-	q := benchQueue(b)
+	q := benchQueue(b, engine.Options{})
 	spread(b, func(i int) error {
 		done := make(chan error, 1)
 		q.Put(benchItem(i), func(_ uint64, err error) { done <- err })
@@ -121,8 +125,20 @@ func shuffled(size int) []int { return rand.New(rand.NewPCG(1, 2)).Perm(size) }
 
 // BenchmarkBufferDrain: Endpoints for each of which five Records wait, taken out
 // by eight workers in an order that is not that of their coming.
-func BenchmarkBufferDrain(b *testing.B) {
-	q := benchQueue(b)
+func BenchmarkBufferDrain(b *testing.B) { benchDrain(b, engine.Options{}) }
+
+// BenchmarkBufferDrainEncrypted: the same, from an encrypted store.
+func BenchmarkBufferDrainEncrypted(b *testing.B) {
+	key := filepath.Join(b.TempDir(), "key")
+	if err := os.WriteFile(key, bytes.Repeat([]byte("k"), 32), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	benchDrain(b, engine.Options{KeyFile: key})
+}
+
+func benchDrain(b *testing.B, o engine.Options) {
+	b.Helper()
+	q := benchQueue(b, o)
 	var wg sync.WaitGroup
 	for range 5 {
 		for n := range b.N {

@@ -31,6 +31,7 @@ const (
 	damageLanes  = 200
 	damageDepth  = 100
 	damageRecord = 1000 // bytes
+	damageByte   = 0xA5 // that they are made of
 	perMessage   = 1024 // items at most
 )
 
@@ -44,27 +45,48 @@ type damageCase struct {
 
 func TestDamage(t *testing.T) {
 	t.Parallel()
-	const all = damageLanes * damageDepth
-	full := t.TempDir()
-	fillDamage(t, full)
-	for name, c := range map[string]damageCase{
+	t.Run("plain", func(t *testing.T) {
+		t.Parallel()
+		cases := damageCases(1)
+		cases["length flipped"] = damageCase{file: "BUF/msgs/*.blk", change: flipLength, least: 1, most: perMessage}
+		runDamage(t, "", cases)
+	})
+	t.Run("encrypted", func(t *testing.T) {
+		t.Parallel()
+		cases := damageCases(perMessage) // it may be a length that is flipped
+		cases["key flipped"] = damageCase{file: "BUF/msgs/*.key", change: flipFirst, least: 1000, most: 9000}
+		cases["key missing"] = damageCase{file: "BUF/msgs/*.key", change: remove, least: 1000, most: 9000}
+		runDamage(t, keyFile(t, strings.Repeat("a secret", 4), 0o600), cases)
+	})
+}
+
+// damageCases are the cases; what is flipped costs as many Records as flip at most.
+func damageCases(flip int) map[string]damageCase {
+	return map[string]damageCase{
 		"none":                  {},
-		"first block flipped":   {file: "BUF/msgs/*.blk", change: flipAt(4, 9), least: 1, most: 1},
-		"last block flipped":    {file: "BUF/msgs/+.blk", change: flipAt(1, 2), least: 1, most: 1},
-		"two places flipped":    {file: "BUF/msgs/*.blk", change: both(flipAt(1, 9), flipAt(8, 9)), least: 2, most: 2},
-		"length flipped":        {file: "BUF/msgs/*.blk", change: flipLength, least: 1, most: perMessage},
+		"first block flipped":   {file: "BUF/msgs/*.blk", change: flipAt(4, 9), least: 1, most: flip},
+		"last block flipped":    {file: "BUF/msgs/+.blk", change: flipAt(1, 2), least: 1, most: flip},
+		"two places flipped":    {file: "BUF/msgs/*.blk", change: both(flipAt(1, 9), flipAt(8, 9)), least: 2, most: 2 * flip},
 		"page of zeros":         {file: "BUF/msgs/*.blk", change: zeros(4096), least: 3, most: perMessage + 6},
-		"first block cut":       {file: "BUF/msgs/*.blk", change: cutTo(2, 3), least: 1000, most: 4000},
+		"first block cut":       {file: "BUF/msgs/*.blk", change: cutTo(2, 3), least: 500, most: 4000},
 		"last block cut":        {file: "BUF/msgs/+.blk", change: cutTo(2, 3), least: 1, most: 4000},
-		"first block empty":     {file: "BUF/msgs/*.blk", change: cutTo(0, 1), least: 5000, most: 9000},
-		"first block missing":   {file: "BUF/msgs/*.blk", change: remove, least: 5000, most: 9000},
+		"first block empty":     {file: "BUF/msgs/*.blk", change: cutTo(0, 1), least: 1000, most: 9000},
+		"first block missing":   {file: "BUF/msgs/*.blk", change: remove, least: 1000, most: 9000},
 		"last block missing":    {file: "BUF/msgs/+.blk", change: remove, least: 1, most: 9000},
 		"marks, first flipped":  {file: "MARK/msgs/*.blk", change: flipAt(0, 9)},
 		"marks, last flipped":   {file: "MARK/msgs/+.blk", change: flipAt(8, 9)},
 		"index flipped":         {file: "BUF/msgs/index.db", change: flipFirst},
 		"index missing":         {file: "BUF/msgs/index.db", change: remove},
 		"index of marks broken": {file: "MARK/msgs/index.db", change: cutTo(1, 2)},
-	} {
+	}
+}
+
+func runDamage(t *testing.T, key string, cases map[string]damageCase) {
+	t.Helper()
+	const all = damageLanes * damageDepth
+	full := t.TempDir()
+	fillDamage(t, engine.Options{Dir: full, KeyFile: key})
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -75,7 +97,7 @@ func TestDamage(t *testing.T) {
 				c.apply(t, dir)
 			}
 			core, logs := observer.New(zap.ErrorLevel)
-			got, dropped := drainDamaged(t, dir, zap.New(core))
+			got, dropped := drainDamaged(t, engine.Options{Dir: dir, KeyFile: key, Log: zap.New(core)})
 			lost := all - got
 			if lost < c.least || lost > c.most {
 				t.Errorf("got %d of %d Records lost, want %d to %d", lost, all, c.least, c.most)
@@ -115,9 +137,15 @@ func (c *damageCase) apply(t *testing.T, dir string) {
 	}
 }
 
+// flipAt changes a byte near a part of the file, within a Record if it can be seen
+// where one is.
 func flipAt(part, of int) func([]byte) []byte {
 	return func(b []byte) []byte {
-		b[len(b)*part/of+200] ^= 0x10 // within a Record; there are no frames near a whole part
+		at := len(b) * part / of
+		if record := bytes.Index(b[at:], bytes.Repeat([]byte{damageByte}, 100)); record >= 0 {
+			at += record
+		}
+		b[at+50] ^= 0x10
 		return b
 	}
 }
@@ -155,16 +183,14 @@ func damageLane(n int) buffer.Lane {
 	return buffer.Lane{To: usp.Address{ID: usp.EndpointID(fmt.Sprintf("os::00D09E-%06d", n)), Role: usp.RoleAgent}}
 }
 
-func damageOptions() engine.QueueOptions { return engine.QueueOptions{} }
-
-func fillDamage(t *testing.T, dir string) {
+func fillDamage(t *testing.T, o engine.Options) {
 	t.Helper()
-	e, err := engine.Open(context.Background(), engine.Options{Dir: dir})
+	e, err := engine.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	q, err := e.Queue(context.Background(), damageOptions())
+	q, err := e.Queue(context.Background(), engine.QueueOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +199,7 @@ func fillDamage(t *testing.T, dir string) {
 	for range damageDepth {
 		for n := range damageLanes {
 			lane := damageLane(n)
-			rec := usp.NewNoSession("self::controller", lane.To.ID, "1.3", bytes.Repeat([]byte{0xA5}, damageRecord))
+			rec := usp.NewNoSession("self::controller", lane.To.ID, "1.3", bytes.Repeat([]byte{damageByte}, damageRecord))
 			wg.Add(1)
 			q.Put(buffer.Item{Lane: lane, Record: rec, At: time.Now()}, func(_ uint64, err error) {
 				if err != nil {
@@ -186,16 +212,16 @@ func fillDamage(t *testing.T, dir string) {
 	wg.Wait()
 }
 
-// drainDamaged opens a store, reads all there is, in order, and returns how many that were and
-// how many are listed as damaged.
-func drainDamaged(t *testing.T, dir string, log *zap.Logger) (got, dropped int) {
+// drainDamaged opens a store, reads all there is, in order, and returns how many
+// that were and how many are listed as damaged.
+func drainDamaged(t *testing.T, o engine.Options) (got, dropped int) {
 	t.Helper()
-	e, err := engine.Open(context.Background(), engine.Options{Dir: dir, Log: log})
+	e, err := engine.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	q, err := e.Queue(context.Background(), damageOptions())
+	q, err := e.Queue(context.Background(), engine.QueueOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ type Engine struct {
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	health health
+	secret string // that the embedded engine's files are encrypted with; empty: they are not
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -79,8 +80,7 @@ func (e *Engine) start() error {
 
 // embed starts the server of the process.
 func (e *Engine) embed() error {
-	key, err := e.prepare()
-	if err != nil {
+	if err := e.prepare(); err != nil {
 		return err
 	}
 	s, err := server.NewServer(&server.Options{
@@ -88,7 +88,7 @@ func (e *Engine) embed() error {
 		JetStream: true, StoreDir: e.o.Dir, SyncInterval: e.syncInterval(),
 		JetStreamMaxMemory: e.o.MaxMemory, JetStreamMaxStore: e.o.MaxStore,
 		MaxPayload: int32(e.o.MaxPayload), DisableJetStreamBanner: true,
-		JetStreamKey: key, JetStreamCipher: server.AES,
+		JetStreamKey: e.secret, JetStreamCipher: server.AES,
 	})
 	if err != nil {
 		return err

@@ -26,26 +26,26 @@ const (
 // leaves out what it can not decrypt, and would begin anew in its place.
 const keyCheck = "key.check"
 
-// prepare makes the directory of the store, repairs what is in it, and returns its
-// key, empty if it is not encrypted.
-func (e *Engine) prepare() (key string, err error) {
+// prepare makes the directory of the store, learns its secret, and repairs what is
+// in it.
+func (e *Engine) prepare() (err error) {
 	if err := os.MkdirAll(e.o.Dir, 0o700); err != nil {
-		return "", fmt.Errorf(
+		return fmt.Errorf(
 			"the directory of the store can not be made; it needs a parent that uspgate may write to: %w", err)
 	}
 	if err := probe(e.o.Dir); err != nil {
-		return "", fmt.Errorf("%s can not be written; "+
+		return fmt.Errorf("%s can not be written; "+
 			"it needs space and has to belong to the user that uspgate runs as: %w", e.o.Dir, err)
 	}
 	if e.o.KeyFile != "" {
-		if key, err = readKey(e.o.KeyFile); err != nil {
-			return "", err
+		if e.secret, err = readKey(e.o.KeyFile); err != nil {
+			return err
 		}
 	}
-	if err := e.checkKey(key); err != nil || key != "" {
-		return key, err
+	if err := e.checkKey(e.secret); err != nil {
+		return err
 	}
-	return key, e.repair()
+	return e.repair()
 }
 
 func readKey(name string) (string, error) {

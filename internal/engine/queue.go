@@ -60,8 +60,8 @@ type Queue struct {
 	o       QueueOptions
 	log     *zap.Logger
 	m       *buffer.Metrics
-	maxItem int     // bytes of an encoded item
-	blocks  *blocks // nil: they are encrypted
+	maxItem int // bytes of an encoded item
+	blocks  *blocks
 	batches *batches
 	last    uint64 // the last message of the log acknowledged; only the goroutine of await has it
 
@@ -126,10 +126,7 @@ func (e *Engine) Queue(ctx context.Context, o QueueOptions) (*Queue, error) {
 	q := &Queue{
 		e: e, o: o, m: m, log: e.log.Named("queue"), wake: make(chan struct{}, 1), stir: make(chan struct{}, 1),
 		ended: make(chan struct{}), dirty: make(map[buffer.Lane]uint64), maxItem: int(e.conn.MaxPayload()) - 1024,
-		batches: newBatches(o.CacheBytes, e.logged),
-	}
-	if e.o.KeyFile == "" {
-		q.blocks = newBlocks(e.streamDir(logStream))
+		blocks: newBlocks(e.streamDir(logStream), e.secret), batches: newBatches(o.CacheBytes, e.logged),
 	}
 	if q.g, err = buffer.NewLedger(o.Limits, m, q.gone); err != nil {
 		return nil, err
@@ -160,9 +157,7 @@ func (q *Queue) Close() {
 	q.wg.Wait()
 	late.Stop()
 	q.cancel()
-	if q.blocks != nil {
-		q.blocks.close()
-	}
+	q.blocks.close()
 }
 
 func poke(c chan struct{}) {

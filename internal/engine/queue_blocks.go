@@ -17,7 +17,8 @@ import (
 // JetStream may move: what is read has to be checked, and forgotten if it is
 // something else. Safe for concurrent use.
 type blocks struct {
-	dir string
+	dir    string
+	secret string // of the store; empty: the blocks are not encrypted
 
 	mu    sync.Mutex
 	known []*block // ascending
@@ -30,6 +31,7 @@ type block struct {
 	first   uint64   // the sequence of offsets[0]
 	offsets []uint32 // of messages; 0: there is none
 	end     int64    // it is known up to there
+	key     *blockKey
 	file    *os.File // nil: not open
 }
 
@@ -40,37 +42,41 @@ const (
 	maxGap = 1 << 20
 )
 
-func newBlocks(dir string) *blocks { return &blocks{dir: dir, open: make(map[*block]struct{})} }
+func newBlocks(dir, secret string) *blocks {
+	return &blocks{dir: dir, secret: secret, open: make(map[*block]struct{})}
+}
 
 // item returns the bytes at a place of the log, as far as is known; nil if it is
 // not known.
 func (x *blocks) item(at place) ([]byte, error) {
-	f, off, err := x.find(at.msg)
+	f, key, off, err := x.find(at.msg)
 	if f == nil || err != nil {
 		return nil, err
 	}
 	b := make([]byte, at.size)
-	_, err = f.ReadAt(b, int64(off)+int64(at.off)) // fs.ErrClosed if another one needed its place
+	from := int64(off) + int64(at.off)
+	_, err = f.ReadAt(b, from) // fs.ErrClosed if another one needed its place
+	key.xor(b, from)
 	return b, err
 }
 
-// find returns where a message begins: in which file, nil if that is not known, and
-// its offset.
-func (x *blocks) find(seq uint64) (*os.File, uint32, error) {
+// find returns where a message begins: in which file, nil if that is not known, with
+// its key, and the offset.
+func (x *blocks) find(seq uint64) (f *os.File, key *blockKey, off uint32, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	b := x.of(seq)
 	if b == nil {
 		if err := x.extend(); err != nil {
-			return nil, 0, err
+			return nil, nil, 0, err
 		}
 		b = x.of(seq)
 	}
 	if b == nil || b.offsets[seq-b.first] == 0 {
-		return nil, 0, nil
+		return nil, nil, 0, nil
 	}
-	err := x.openFile(b)
-	return b.file, b.offsets[seq-b.first], err
+	err = x.openFile(b)
+	return b.file, b.key, b.offsets[seq-b.first], err
 }
 
 func (x *blocks) openFile(b *block) (err error) {
@@ -143,7 +149,7 @@ func (x *blocks) extend() error {
 			grows = len(was) == 0 || i == len(numbers)-1
 		}
 		if grows {
-			if err := b.extend(x.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := b.extend(x.dir, x.secret); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
@@ -160,7 +166,12 @@ func (x *blocks) extend() error {
 	return nil
 }
 
-func (b *block) extend(dir string) error {
+func (b *block) extend(dir, secret string) (err error) {
+	if b.key == nil {
+		if b.key, err = readBlockKey(secret, dir, logStream, b.n); err != nil {
+			return err
+		}
+	}
 	f, err := os.Open(blockName(dir, b.n))
 	if err != nil {
 		return err
@@ -170,7 +181,7 @@ func (b *block) extend(dir string) error {
 	if err != nil {
 		return err
 	}
-	b.end, err = scanHeads(f, b.end, info.Size(), b.add)
+	b.end, err = scanHeads(opened{f, b.key}, b.end, info.Size(), b.add)
 	return err
 }
 
@@ -198,6 +209,6 @@ func (x *blocks) forget(seq uint64) {
 	if b := x.of(seq); b != nil {
 		x.closeFile(b)
 		b.offsets, b.end = nil, 0
-		_ = b.extend(x.dir) // what is not known is asked of JetStream
+		_ = b.extend(x.dir, x.secret) // what is not known is asked of JetStream
 	}
 }

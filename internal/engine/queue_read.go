@@ -61,9 +61,6 @@ func (q *Queue) fetch(ctx context.Context, lane buffer.Lane, entries []buffer.En
 // asked of JetStream before it counts as lost.
 func (q *Queue) item(ctx context.Context, lane buffer.Lane, e *buffer.Entry[place]) (it buffer.Item, err error) {
 	for range tries {
-		if q.blocks == nil {
-			break
-		}
 		b, err := q.blocks.item(e.Ref)
 		if err == nil && b != nil {
 			it, err = decodeItem(b, lane, e.Seq)

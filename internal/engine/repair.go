@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,7 +25,8 @@ const keepDamaged = 16
 // logged, and the block as it was found is kept in <store>/damaged.
 //
 // A block that ends within a record is what a crash leaves, and is left to
-// JetStream. So are blocks that are encrypted.
+// JetStream. One whose key cannot be read is taken away as a whole: JetStream would
+// leave out the stream.
 func (e *Engine) repair() error {
 	top := filepath.Dir(filepath.Dir(e.streamDir("x")))
 	streams, err := os.ReadDir(top)
@@ -50,25 +50,11 @@ func (e *Engine) repairStream(stream string) error {
 	var buf []byte
 	repaired := false
 	for _, n := range numbers {
-		if buf, err = readInto(buf, blockName(dir, n)); err != nil {
+		changed := false
+		if buf, changed, err = e.repairBlock(buf, stream, n); err != nil {
 			return err
 		}
-		h, err := newRecordHasher(stream, n)
-		if err != nil {
-			return err
-		}
-		whole, damage := h.mend(buf, stream == logStream)
-		if len(damage) == 0 {
-			continue
-		}
-		e.health.damaged.Add(float64(len(damage)))
-		e.log.Error("a block of the store is damaged; what is intact in it is kept",
-			zap.String("stream", stream), zap.Uint32("block", n), zap.Int("places", len(damage)),
-			zap.Int("first_offset", damage[0].off), zap.Int("bytes_lost", len(buf)-len(whole)))
-		if err := e.replace(stream, n, whole); err != nil {
-			return err
-		}
-		repaired = true
+		repaired = repaired || changed
 	}
 	if !repaired {
 		return nil
@@ -78,6 +64,37 @@ func (e *Engine) repairStream(stream string) error {
 		err = nil
 	}
 	return errors.Join(err, e.o.sync(dir))
+}
+
+// repairBlock reports whether the block had to be written anew. It may use buf, and
+// returns what is to be used for the next.
+func (e *Engine) repairBlock(buf []byte, stream string, n uint32) ([]byte, bool, error) {
+	dir := e.streamDir(stream)
+	key, err := readBlockKey(e.secret, dir, stream, n)
+	if err != nil {
+		e.health.damaged.Inc()
+		e.log.Error("a block of the store is lost, as its key is missing or damaged",
+			zap.String("stream", stream), zap.Uint32("block", n), zap.Error(err))
+		return buf, true, e.takeAway(stream, n)
+	}
+	if buf, err = readInto(buf, blockName(dir, n)); err != nil {
+		return buf, false, err
+	}
+	key.xor(buf, 0)
+	h, err := newRecordHasher(stream, n)
+	if err != nil {
+		return buf, false, err
+	}
+	whole, damage := h.mend(buf, stream == logStream)
+	if len(damage) == 0 {
+		return buf, false, nil
+	}
+	e.health.damaged.Add(float64(len(damage)))
+	e.log.Error("a block of the store is damaged; what is intact in it is kept",
+		zap.String("stream", stream), zap.Uint32("block", n), zap.Int("places", len(damage)),
+		zap.Int("first_offset", damage[0].off), zap.Int("bytes_lost", len(buf)-len(whole)))
+	key.xor(whole, 0)
+	return buf, true, e.replace(stream, n, whole)
 }
 
 // mend returns a block without what is damaged, and what that is; nothing if all
@@ -135,12 +152,21 @@ func intactAfter(records []rawRecord, last uint64) uint64 {
 	return 0
 }
 
+// takeAway removes a block, and keeps it as it was.
+func (e *Engine) takeAway(stream string, n uint32) error {
+	e.keepBlock(stream, n)
+	dir := e.streamDir(stream)
+	err := os.Remove(keyName(dir, n))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, os.Remove(blockName(dir, n)))
+}
+
 // replace writes a block anew, and keeps it as it was.
 func (e *Engine) replace(stream string, n uint32, b []byte) error {
+	e.keepBlock(stream, n)
 	name := blockName(e.streamDir(stream), n)
-	if err := e.keepBlock(stream, n); err != nil {
-		e.log.Warn("a damaged block is not kept as it was found", zap.Error(err))
-	}
 	f, err := os.OpenFile(name+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -152,20 +178,24 @@ func (e *Engine) replace(stream string, n uint32, b []byte) error {
 	return os.Rename(name+".tmp", name)
 }
 
-func (e *Engine) keepBlock(stream string, n uint32) error {
+// keepBlock keeps a block as it was found, if there is room for it.
+func (e *Engine) keepBlock(stream string, n uint32) {
 	dir := filepath.Join(e.o.Dir, "damaged")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+	err := os.MkdirAll(dir, 0o700)
+	var entries []os.DirEntry
+	if err == nil {
+		entries, err = os.ReadDir(dir)
 	}
-	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) >= keepDamaged {
+		err = fmt.Errorf("%s has %d files already", dir, len(entries))
+	}
+	if err == nil {
+		as := fmt.Sprintf("%s-%d-%s%s", stream, n, time.Now().UTC().Format("20060102T150405.000"), blockSuffix)
+		err = os.Link(blockName(e.streamDir(stream), n), filepath.Join(dir, as))
+	}
 	if err != nil {
-		return err
+		e.log.Warn("a damaged block is not kept as it was found", zap.Error(err))
 	}
-	if len(entries) >= keepDamaged {
-		return fmt.Errorf("%s has %d files already", dir, len(entries))
-	}
-	as := stream + "-" + strconv.FormatUint(uint64(n), 10) + time.Now().UTC().Format("-20060102T150405.000") + blockSuffix
-	return os.Link(blockName(e.streamDir(stream), n), filepath.Join(dir, as))
 }
 
 // readInto reads a file into buf, if it is large enough.
