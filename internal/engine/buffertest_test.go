@@ -181,7 +181,7 @@ func TestSharedQueueOnACluster(t *testing.T) {
 			t.Helper()
 			o := options(l)
 			return openNode(t, enginetest.New(t, 1), engine.SharedOptions{
-				Limits: o.Limits, Metrics: o.Metrics, CloseWait: time.Second,
+				Limits: o.Limits, Metrics: o.Metrics, CloseWait: 5 * time.Second,
 			})
 		},
 		Reopen: func(t *testing.T, q buffer.Queue) buffer.Queue {

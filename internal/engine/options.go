@@ -59,7 +59,8 @@ type Options struct {
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none
 
-	sync func(name string) error // for tests; nil: fsync
+	sync    func(name string) error // for tests; nil: fsync
+	tending tending                 // for tests; zero: its defaults
 }
 
 func (o Options) withDefaults() Options {
@@ -69,6 +70,7 @@ func (o Options) withDefaults() Options {
 	def(&o.MaxPayload, DefaultMaxPayload)
 	def(&o.Start, DefaultStart)
 	def(&o.Replicas, 1)
+	o.tending = o.tending.withDefaults()
 	if o.sync == nil {
 		o.sync = syncFile
 	}

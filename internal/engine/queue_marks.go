@@ -18,14 +18,12 @@ type marker struct {
 	ordinal uint64
 	size    int64 // bytes of the stream, and of its last complete set of marks
 	full    int64
+	recalls bool // what had ended at the start is known
 	failing bool
 }
 
-// Bounds of the MARK stream.
-const (
-	markBytes    = 512 << 10 // of one message
-	markLogBytes = 16 << 20  // beyond four times what all marks take, they are written anew
-)
+// markBytes bounds one message of the MARK stream.
+const markBytes = 512 << 10
 
 // laneMark is the mark of a Lane at one moment.
 type laneMark struct {
@@ -38,7 +36,8 @@ type laneMark struct {
 // behind is caught up at the next start.
 func (q *Queue) writeMarks(group []*batch) {
 	q.mu.Lock()
-	marks := q.takeMarks(group)
+	added := storedIn(group)
+	marks := q.takeMarks(added)
 	floor := q.maxSeq
 	head := q.kept.head
 	q.mu.Unlock()
@@ -55,7 +54,7 @@ func (q *Queue) writeMarks(group []*batch) {
 	}
 	if err == nil {
 		q.clear(head)
-		err = q.renewMarks()
+		err = q.renewMarks(added)
 	} else {
 		q.e.unanswered(err)
 		q.mu.Lock()
@@ -78,22 +77,30 @@ func (q *Queue) clear(head uint64) {
 	q.mu.Unlock()
 }
 
-// renewMarks writes the marks of every Lane that has something and rids the
+// renewMarks writes the marks of every Lane of which the log has something and rids the
 // stream of what is older, if it has become long. Of the others only the floor is
-// remembered: their seqs go on above it.
-func (q *Queue) renewMarks() error {
-	if q.marks.size < 4*q.marks.full+markLogBytes {
+// remembered: their seqs go on above it. added is what is stored, and not visible yet.
+func (q *Queue) renewMarks(added map[buffer.Lane][]uint64) error {
+	if q.marks.size < 4*q.marks.full+q.e.o.tending.markBytes {
 		return nil
+	}
+	if err := q.recallEnded(); err != nil {
+		return err
 	}
 	q.mu.Lock()
 	var marks []laneMark
 	q.g.Each(func(l *buffer.Line[place]) bool {
-		marks = append(marks, laneMark{l.Lane, q.markOf(l.Lane, 0, nil)})
+		marks = append(marks, laneMark{l.Lane, q.markOf(l.Lane, 0, added[l.Lane])})
 		return true
 	})
 	for lane, high := range q.dirty {
 		if q.g.Line(lane) == nil {
-			marks = append(marks, laneMark{lane, q.markOf(lane, high, nil)})
+			q.kept.end(lane, high)
+		}
+	}
+	for lane, e := range q.kept.ended {
+		if q.g.Line(lane) == nil {
+			marks = append(marks, laneMark{lane, q.markOf(lane, e.high, nil)})
 		}
 	}
 	floor := q.maxSeq
@@ -118,8 +125,28 @@ func (q *Queue) renewMarks() error {
 	return nil
 }
 
-// takeMarks makes the marks that are due.
-func (q *Queue) takeMarks(group []*batch) []laneMark {
+// recallEnded notes, once, the Lanes that had ended before the start: the marks have
+// them.
+func (q *Queue) recallEnded() error {
+	if q.marks.recalls {
+		return nil
+	}
+	err := q.e.messages(q.ctx, logMarks, 1, 0, func(_ uint64, b []byte) {
+		_, _, _ = eachMark(b, func(encoded []byte, k *mark) { // damage was logged at the start
+			lane, ok := decodeLane(encoded)
+			q.mu.Lock()
+			if ok && q.g.Line(lane) == nil {
+				q.kept.end(lane, k.high)
+			}
+			q.mu.Unlock()
+		})
+	})
+	q.marks.recalls = err == nil
+	return err
+}
+
+// storedIn are the seqs of the items that a group has stored.
+func storedIn(group []*batch) map[buffer.Lane][]uint64 {
 	added := make(map[buffer.Lane][]uint64)
 	for _, b := range group {
 		for _, t := range b.parts {
@@ -130,12 +157,20 @@ func (q *Queue) takeMarks(group []*batch) []laneMark {
 			}
 		}
 	}
+	return added
+}
+
+// takeMarks makes the marks that are due, with those of added.
+func (q *Queue) takeMarks(added map[buffer.Lane][]uint64) []laneMark {
 	marks := make([]laneMark, 0, len(added)+len(q.dirty))
 	for lane, seqs := range added {
 		marks = append(marks, laneMark{lane, q.markOf(lane, q.dirty[lane], seqs)})
 	}
 	for lane, high := range q.dirty {
 		if _, ok := added[lane]; !ok {
+			if q.g.Line(lane) == nil {
+				high = q.kept.end(lane, high)
+			}
 			marks = append(marks, laneMark{lane, q.markOf(lane, high, nil)})
 		}
 	}

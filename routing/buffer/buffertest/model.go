@@ -329,7 +329,7 @@ func (w *world) restart(rt *rapid.T) {
 		for _, m := range w.past[l] {
 			at := slices.IndexFunc(items, func(it buffer.Item) bool { return it.Seq == m.it.Seq })
 			waits := slices.ContainsFunc(w.lists[l], func(o modelled) bool { return o.it.Seq == m.it.Seq })
-			if waits && at < 0 && !(crash && w.begunOld(&m)) {
+			if waits && at < 0 && (!crash || !w.begunOld(&m)) {
 				rt.Fatalf("%d is lost", m.it.Seq)
 			}
 			if at >= 0 && (waits || crash || w.s.Forgetful && w.given[m.it.Seq]) {
