@@ -17,18 +17,6 @@ func (o Options) WithSync(f func(name string) error) Options {
 	return o
 }
 
-// WithAnswerWait has an answer of the store waited for so long.
-func (o Options) WithAnswerWait(d time.Duration) Options {
-	o.answerWait = d
-	return o
-}
-
-// Disconnect ends the connection with the store, which is made anew.
-func (e *Engine) Disconnect() error { return e.conn.ForceReconnect() }
-
-// SyncFile is the real fsync.
-func SyncFile(name string) error { return syncFile(name) }
-
 // WithTending has the log and the marks of a Queue kept small sooner: looked at so often, purged
 // from so many bytes on, with so many dead ones borne, and with so many of marks.
 func (o Options) WithTending(every time.Duration, purge, dead, marks int64) Options {
