@@ -6,46 +6,45 @@ package acs
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
-	"net/http"
+	"encoding/base64"
 	"strings"
 )
 
 // DefaultRealm is the realm of a challenge where none is configured.
 const DefaultRealm = "uspgate"
 
-// Basic is HTTP Basic authentication. The password crosses the network in
-// clear: only for TLS [TR-069 3.4.4].
-type Basic struct {
-	realm  string
-	lookup Credentials
-}
+// basicProof is an Authorization header of HTTP Basic.
+type basicProof struct{ user, pass string }
 
-// NewBasic returns a Basic; an empty realm is DefaultRealm.
-func NewBasic(realm string, lookup Credentials) (*Basic, error) {
-	if lookup == nil {
-		return nil, errors.New("acs: basic: no credentials")
+// parseBasic reads the header; ok is false for any other, and for the empty login
+// that some send unasked [quirk 45].
+func parseBasic(h string) (p *basicProof, ok bool) {
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(h), " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return nil, false
 	}
-	return &Basic{realm: cleanRealm(realm), lookup: lookup}, nil
-}
-
-// Authenticate implements Authenticator.
-func (b *Basic) Authenticate(r *http.Request) (string, error) {
-	user, pass, ok := r.BasicAuth()
+	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(rest))
+	if err != nil {
+		return nil, false
+	}
+	user, pass, ok := strings.Cut(string(b), ":")
 	if !ok || user == "" {
-		return "", ErrNoCredentials // also the empty login that some send unasked
+		return nil, false
 	}
-	want, known := b.lookup(user)
-	// Hashes, so that neither length nor content shows in the time it takes.
-	w, g := sha256.Sum256([]byte(want)), sha256.Sum256([]byte(pass))
-	if subtle.ConstantTimeCompare(w[:], g[:]) != 1 || !known {
-		return "", ErrBadCredentials
-	}
-	return user, nil
+	return &basicProof{user: user, pass: pass}, true
 }
 
-// Challenge implements Authenticator.
-func (b *Basic) Challenge(error) string { return `Basic realm="` + b.realm + `"` }
+func (p *basicProof) username() string { return p.user }
+func (*basicProof) method() string     { return "basic" }
+
+// proves compares hashes, so that neither length nor content shows in the time
+// it takes.
+func (p *basicProof) proves(password, _, _ string) bool {
+	w, g := sha256.Sum256([]byte(password)), sha256.Sum256([]byte(p.pass))
+	return subtle.ConstantTimeCompare(w[:], g[:]) == 1
+}
+
+func basicChallenge(realm string) string { return `Basic realm="` + realm + `"` }
 
 // cleanRealm leaves out what would need escapes, which CPE cannot read.
 func cleanRealm(realm string) string {

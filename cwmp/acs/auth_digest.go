@@ -12,37 +12,20 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
-	"net/http"
+	"hash"
+	"net/netip"
 	"strings"
 	"time"
 )
 
-// DigestOptions configures a Digest. The zero value of a field means its
-// default.
-type DigestOptions struct {
-	// Realm is shown to the CPE and part of the hash; default DefaultRealm.
-	Realm string
-	// Lookup finds passwords; required.
-	Lookup Credentials
-	// NonceTime is how long a nonce may be used, on any connection and any
-	// number of times; default 5 min.
-	NonceTime time.Duration
-	// Key signs the nonces, so that they need no memory and are valid at every
-	// node that has the same; default random.
-	Key []byte
-}
-
-// Digest is HTTP Digest authentication with MD5, of RFC 2617 with qop "auth"
-// and of RFC 2069, as CPE choose [TR-069 3.4.4]. It takes the deviations of the
-// field [quirk 44]: the uri is hashed as sent and not compared, an algorithm
-// that resembles MD5 is MD5, and the nonce count is not checked, as what is
-// authenticated is one Inform of a session.
-type Digest struct {
-	realm  string
-	lookup Credentials
-	ttl    time.Duration
-	key    []byte
+// nonces makes the nonces of Digest, and knows them again without having kept
+// them: at every node that has the same key, on any connection and any number of
+// times [quirks 43, 44].
+type nonces struct {
+	realm string
+	key   []byte
+	ttl   time.Duration
+	bind  bool
 }
 
 const (
@@ -50,118 +33,105 @@ const (
 	nonceMAC  = 16 // bytes
 )
 
-// NewDigest returns a Digest.
-func NewDigest(o DigestOptions) (*Digest, error) {
-	if o.Lookup == nil {
-		return nil, errors.New("acs: digest: no credentials")
-	}
-	d := &Digest{realm: cleanRealm(o.Realm), lookup: o.Lookup, ttl: o.NonceTime, key: o.Key}
-	orDefault(&d.ttl, 5*time.Minute)
-	if len(d.key) == 0 {
-		d.key = make([]byte, 32)
-		_, _ = rand.Read(d.key) // never fails
-	}
-	return d, nil
+func (n *nonces) make(from netip.Addr, now time.Time) string {
+	var b [nonceSeed + nonceMAC]byte
+	binary.BigEndian.PutUint64(b[:], uint64(now.UnixNano()))
+	_, _ = rand.Read(b[8:nonceSeed]) // never fails
+	copy(b[nonceSeed:], n.mac(b[:nonceSeed], from))
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Challenge implements Authenticator. Only qop="auth" is offered: auth-int
-// breaks many CPE.
-func (d *Digest) Challenge(err error) string {
-	c := `Digest realm="` + d.realm + `", nonce="` + d.nonce(time.Now()) + `", qop="auth", algorithm=MD5`
-	if errors.Is(err, ErrStaleNonce) {
+func (n *nonces) mac(seed []byte, from netip.Addr) []byte {
+	m := hmac.New(sha256.New, n.key)
+	m.Write(seed)
+	m.Write([]byte(n.realm))
+	if n.bind {
+		m.Write(from.AsSlice())
+	}
+	return m.Sum(nil)[:nonceMAC]
+}
+
+// good reports whether nonce is one of ours, and not expired.
+func (n *nonces) good(nonce string, from netip.Addr, now time.Time) bool {
+	b, err := base64.RawURLEncoding.DecodeString(nonce)
+	if err != nil || len(b) != nonceSeed+nonceMAC || !hmac.Equal(b[nonceSeed:], n.mac(b[:nonceSeed], from)) {
+		return false
+	}
+	return now.Sub(time.Unix(0, int64(binary.BigEndian.Uint64(b)))) < n.ttl
+}
+
+// digestChallenge offers what s says, and of qop "auth" only: auth-int breaks
+// many CPE.
+func (n *nonces) digestChallenge(s Scheme, from netip.Addr, stale bool) string {
+	c := `Digest realm="` + n.realm + `", nonce="` + n.make(from, time.Now()) + `"`
+	switch s {
+	case SchemeDigestSHA256:
+		c += `, qop="auth", algorithm=SHA-256`
+	case SchemeDigestNoQop: // RFC 2069
+	case SchemeDigest, SchemeBasic:
+		c += `, qop="auth", algorithm=MD5`
+	}
+	if stale {
 		c += ", stale=true"
 	}
 	return c
 }
 
-// Authenticate implements Authenticator.
-func (d *Digest) Authenticate(r *http.Request) (string, error) {
-	a, ok := parseDigest(r.Header.Get("Authorization"))
-	if !ok {
-		return "", ErrNoCredentials
-	}
-	known, fresh := d.checkNonce(a.nonce, time.Now())
-	if !known {
-		return "", ErrStaleNonce // of another node, or of before a restart
-	}
-	pass, exists := d.lookup(a.username)
-	if !a.matches(pass, d.realm, r.Method) || !exists {
-		return "", ErrBadCredentials
-	}
-	if !fresh {
-		return "", ErrStaleNonce
-	}
-	return a.username, nil
+// digestProof is an Authorization header of HTTP Digest, as CPE send it
+// [TR-069 3.4.4], with the deviations of the field [quirk 44]: the uri is hashed as
+// sent and not compared, an algorithm that resembles MD5 is MD5, and the nonce
+// count is not checked, as what is authenticated is one Inform of a session.
+type digestProof struct {
+	user, realm, nonce, uri, response string
+	qop, nc, cnonce, algorithm        string
 }
 
-func (d *Digest) nonce(now time.Time) string {
-	var b [nonceSeed + nonceMAC]byte
-	binary.BigEndian.PutUint64(b[:], uint64(now.UnixNano()))
-	_, _ = rand.Read(b[8:nonceSeed]) // never fails
-	copy(b[nonceSeed:], d.mac(b[:nonceSeed]))
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
+func (p *digestProof) username() string { return p.user }
+func (*digestProof) method() string     { return "digest" }
 
-func (d *Digest) mac(seed []byte) []byte {
-	m := hmac.New(sha256.New, d.key)
-	m.Write(seed)
-	m.Write([]byte(d.realm))
-	return m.Sum(nil)[:nonceMAC]
-}
-
-// checkNonce reports whether nonce is one of ours, and not expired.
-func (d *Digest) checkNonce(nonce string, now time.Time) (known, fresh bool) {
-	b, err := base64.RawURLEncoding.DecodeString(nonce)
-	if err != nil || len(b) != nonceSeed+nonceMAC || !hmac.Equal(b[nonceSeed:], d.mac(b[:nonceSeed])) {
-		return false, false
-	}
-	at := time.Unix(0, int64(binary.BigEndian.Uint64(b)))
-	return true, now.Sub(at) < d.ttl
-}
-
-// authorization is a Digest Authorization header.
-type authorization struct {
-	username, realm, nonce, uri, response string
-	qop, nc, cnonce, algorithm            string
+// scheme is the weakest one that the proof fits.
+func (p *digestProof) sha256() bool {
+	return len(p.algorithm) >= 3 && strings.EqualFold(p.algorithm[:3], "SHA")
 }
 
 // parseDigest reads the header as tolerantly as it can be understood: scheme in
 // any case, values quoted or not, unknown fields skipped.
-func parseDigest(h string) (a authorization, ok bool) {
+func parseDigest(h string) (p *digestProof, ok bool) {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(h), " ")
 	if !strings.EqualFold(scheme, "Digest") {
-		return a, false
+		return nil, false
 	}
+	p = new(digestProof)
 	for rest != "" {
 		var name, value string
 		if name, value, rest, ok = nextParam(rest); !ok {
 			break
 		}
-		a.set(name, value)
+		p.set(name, value)
 	}
-	return a, a.nonce != "" && a.response != ""
+	return p, p.nonce != "" && p.response != "" && p.user != ""
 }
 
-func (a *authorization) set(name, value string) {
+func (p *digestProof) set(name, value string) {
 	switch strings.ToLower(name) {
 	case "username":
-		a.username = value
+		p.user = value
 	case "realm":
-		a.realm = value
+		p.realm = value
 	case "nonce":
-		a.nonce = value
+		p.nonce = value
 	case "uri":
-		a.uri = value
+		p.uri = value
 	case "response":
-		a.response = value
+		p.response = value
 	case "qop":
-		a.qop = value
+		p.qop = value
 	case "nc":
-		a.nc = value
+		p.nc = value
 	case "cnonce":
-		a.cnonce = value
+		p.cnonce = value
 	case "algorithm":
-		a.algorithm = value
+		p.algorithm = value
 	}
 }
 
@@ -180,6 +150,9 @@ func nextParam(s string) (name, value, rest string, ok bool) {
 		}
 		return name, strings.TrimSpace(s[:end]), s[end:], true
 	}
+	if end := strings.IndexAny(s[1:], `"\`); end >= 0 && s[1+end] == '"' {
+		return name, s[1 : 1+end], s[2+end:], true
+	}
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
 		switch c := s[i]; {
@@ -195,28 +168,36 @@ func nextParam(s string) (name, value, rest string, ok bool) {
 	return name, b.String(), "", true
 }
 
-// matches reports whether the response is the right one for the password, by
+// proves reports whether the response is the right one for the password, by
 // any of the formulas in use.
-func (a *authorization) matches(pass, realm, method string) bool {
-	if a.realm != "" && a.realm != realm {
+func (p *digestProof) proves(password, realm, httpMethod string) bool {
+	if p.realm != "" && p.realm != realm {
 		return false
 	}
-	ha1 := hexMD5(a.username, realm, pass)
-	if strings.EqualFold(a.algorithm, "MD5-sess") {
-		ha1 = hexMD5(ha1, a.nonce, a.cnonce)
+	h := hasher{md5.New()}
+	if p.sha256() {
+		h = hasher{sha256.New()}
 	}
-	ha2 := hexMD5(method, a.uri)
-	got := strings.ToLower(strings.TrimSpace(a.response))
-	plain := hexMD5(ha1, a.nonce, ha2) // RFC 2069, and qop=undefined
-	withQop := hexMD5(ha1, a.nonce, a.nc, a.cnonce, a.qop, ha2)
-	return equalText(got, withQop) && a.qop != "" || equalText(got, plain) && !strings.EqualFold(a.qop, "auth")
+	ha1 := h.hex(p.user, realm, password)
+	if len(p.algorithm) > 5 && strings.EqualFold(p.algorithm[len(p.algorithm)-5:], "-sess") {
+		ha1 = h.hex(ha1, p.nonce, p.cnonce)
+	}
+	ha2 := h.hex(httpMethod, p.uri)
+	got := strings.ToLower(strings.TrimSpace(p.response))
+	if p.qop != "" && equalText(got, h.hex(ha1, p.nonce, p.nc, p.cnonce, p.qop, ha2)) {
+		return true
+	}
+	// RFC 2069, and qop=undefined.
+	return !strings.EqualFold(p.qop, "auth") && equalText(got, h.hex(ha1, p.nonce, ha2))
 }
 
 func equalText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// hexMD5 is the hash of parts joined by colons.
-func hexMD5(parts ...string) string {
-	h := md5.New()
+type hasher struct{ hash.Hash }
+
+// hex is the hash of parts joined by colons.
+func (h hasher) hex(parts ...string) string {
+	h.Reset()
 	for i, p := range parts {
 		if i > 0 {
 			h.Write([]byte{':'})

@@ -4,6 +4,7 @@
 package acs_test
 
 import (
+	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
@@ -23,7 +24,7 @@ func users(name string) (string, bool) {
 		name == "cpe" || name == "Mufasa" || name == "nopass"
 }
 
-func newDigest(tb testing.TB, o acs.DigestOptions) *acs.Digest {
+func newDigest(tb testing.TB, o acs.DigestOptions) *acs.Access {
 	tb.Helper()
 	o.Lookup = users
 	d, err := acs.NewDigest(o)
@@ -31,6 +32,32 @@ func newDigest(tb testing.TB, o acs.DigestOptions) *acs.Digest {
 		tb.Fatal(err)
 	}
 	return d
+}
+
+// try has a claim with that header screened and authenticated.
+func try(ctx context.Context, a *acs.Access, header string) (string, error) {
+	c := &acs.Claim{Method: http.MethodPost, Authorization: []string{header}}
+	return attempt(ctx, a, c, cwmp.DeviceID{})
+}
+
+// attempt does so with any claim, which turns out to be of that device.
+func attempt(ctx context.Context, a *acs.Access, c *acs.Claim, id cwmp.DeviceID) (string, error) {
+	if err := a.Screen(c); err != nil {
+		return "", err
+	}
+	c.Device = id
+	l, err := a.Authenticate(ctx, c)
+	return l.Username, err
+}
+
+// challenge is the only one that is offered for http.
+func challenge(tb testing.TB, a *acs.Access, err error) string {
+	tb.Helper()
+	list := a.Challenge(&acs.Claim{}, err)
+	if len(list) != 1 {
+		tb.Fatalf("got challenges %q, want one", list)
+	}
+	return list[0]
 }
 
 func md5hex(parts ...string) string {
@@ -59,7 +86,7 @@ func rfc2617(user, pass, nonce string) string {
 func TestDigestForms(t *testing.T) {
 	t.Parallel()
 	d := newDigest(t, acs.DigestOptions{})
-	n := nonce(t, d.Challenge(acs.ErrNoCredentials))
+	n := nonce(t, challenge(t, d, acs.ErrNoCredentials))
 	ha1 := md5hex("cpe", "uspgate", "secret")
 	ha2 := md5hex("POST", "/acs")
 	plain := md5hex(ha1, n, ha2)
@@ -97,8 +124,7 @@ func TestDigestForms(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			r := &http.Request{Method: http.MethodPost, Header: http.Header{"Authorization": {tc.header}}}
-			user, err := d.Authenticate(r)
+			user, err := try(t.Context(), d, tc.header)
 			if !errors.Is(err, tc.want) || (err == nil) == (user == "") {
 				t.Fatalf("got %q, %v, want %v", user, err, tc.want)
 			}
@@ -112,20 +138,19 @@ func TestDigestNonceExpires(t *testing.T) {
 		key := []byte("shared by two nodes")
 		d := newDigest(t, acs.DigestOptions{NonceTime: time.Minute, Key: key})
 		other := newDigest(t, acs.DigestOptions{NonceTime: time.Minute, Key: key})
-		h := rfc2617("cpe", "secret", nonce(t, d.Challenge(nil)))
-		r := &http.Request{Method: http.MethodPost, Header: http.Header{"Authorization": {h}}}
+		h := rfc2617("cpe", "secret", nonce(t, challenge(t, d, nil)))
 		<-time.After(59 * time.Second)
-		for _, at := range []*acs.Digest{d, d, other} {
-			if _, err := at.Authenticate(r); err != nil {
+		for _, at := range []*acs.Access{d, d, other} {
+			if _, err := try(t.Context(), at, h); err != nil {
 				t.Fatalf("got %v, want the nonce to be good, and more than once", err)
 			}
 		}
 		<-time.After(time.Second)
-		_, err := d.Authenticate(r)
+		_, err := try(t.Context(), d, h)
 		if !errors.Is(err, acs.ErrStaleNonce) {
 			t.Fatalf("got %v, want ErrStaleNonce", err)
 		}
-		if c := d.Challenge(err); !strings.Contains(c, "stale=true") {
+		if c := challenge(t, d, err); !strings.Contains(c, "stale=true") {
 			t.Fatalf("got %q, want stale=true", c)
 		}
 	})
@@ -137,7 +162,7 @@ func TestBasic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := b.Challenge(nil); c != `Basic realm="a quoted realm"` {
+	if c := challenge(t, b, nil); c != `Basic realm="a quoted realm"` {
 		t.Fatalf("got %q, want a realm without quotes", c)
 	}
 	for header, want := range map[string]error{
@@ -149,8 +174,7 @@ func TestBasic(t *testing.T) {
 		"Digest x":               acs.ErrNoCredentials,
 		"":                       acs.ErrNoCredentials,
 	} {
-		r := &http.Request{Method: http.MethodPost, Header: http.Header{"Authorization": {header}}}
-		if _, err := b.Authenticate(r); !errors.Is(err, want) {
+		if _, err := try(t.Context(), b, header); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", header, err, want)
 		}
 	}
@@ -163,13 +187,13 @@ func TestSessionWithDigest(t *testing.T) {
 	h := &script{next: []cwmp.Request{getDevice}}
 	p := newCPE(t, serve(t, h, acs.Options{Auth: newDigest(t, acs.DigestOptions{})}))
 	a := p.post(inform("1")).want(http.StatusUnauthorized)
-	challenge := a.head.Get("WWW-Authenticate")
-	if p.c == nil || a.head.Get("Set-Cookie") != "" || !strings.Contains(challenge, `qop="auth",`) {
+	offer := a.head.Get("WWW-Authenticate")
+	if p.c == nil || a.head.Get("Set-Cookie") != "" || !strings.Contains(offer, `qop="auth",`) {
 		t.Fatalf("got %v, want a challenge with qop=auth alone, on a connection that stays", a.head)
 	}
-	p.header = "Authorization: " + rfc2617("cpe", "guess", nonce(t, challenge)) + "\r\n"
+	p.header = "Authorization: " + rfc2617("cpe", "guess", nonce(t, offer)) + "\r\n"
 	p.post(inform("1")).want(http.StatusUnauthorized)
-	p.header = "Authorization: " + rfc2617("cpe", "secret", nonce(t, challenge)) + "\r\n"
+	p.header = "Authorization: " + rfc2617("cpe", "secret", nonce(t, offer)) + "\r\n"
 	p.post(inform("1")).envelope("InformResponse")
 	p.header = ""
 	p.hangUp()
@@ -197,7 +221,7 @@ func TestNewSessionAuthenticatesAnew(t *testing.T) {
 	h := &script{}
 	d := newDigest(t, acs.DigestOptions{})
 	p := newCPE(t, serve(t, h, acs.Options{Auth: d}))
-	p.header = "Authorization: " + rfc2617("cpe", "secret", nonce(t, d.Challenge(nil))) + "\r\n"
+	p.header = "Authorization: " + rfc2617("cpe", "secret", nonce(t, challenge(t, d, nil))) + "\r\n"
 	p.post(inform("1")).envelope("InformResponse")
 	p.header = ""
 	p.post(inform("1")).envelope("InformResponse") // the same again: no need
@@ -217,19 +241,24 @@ func TestAuthenticatorsNeedALookup(t *testing.T) {
 }
 
 func FuzzDigestAuthorization(f *testing.F) {
-	d := newDigest(f, acs.DigestOptions{})
-	f.Add(rfc2617("cpe", "secret", nonce(f, d.Challenge(nil))))
+	accounts := func(context.Context, *acs.Claim) ([]string, error) { return []string{"secret"}, nil }
+	d, err := acs.NewAccess(acs.AccessOptions{
+		Accounts: accounts, Lockout: acs.LockoutOptions{UserFailures: -1, AddressFailures: -1},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	good := nonce(f, challenge(f, d, nil))
+	f.Add(rfc2617("cpe", "secret", good))
 	f.Add(`Digest username="a\"b", nonce=,response="`)
 	f.Add("digest ,;=\"\\")
-	good := nonce(f, d.Challenge(nil))
 	f.Fuzz(func(t *testing.T, header string) {
-		r := &http.Request{Method: http.MethodPost, Header: http.Header{"Authorization": {header}}}
-		if user, err := d.Authenticate(r); err == nil && !strings.Contains(header, "nonce") {
+		if user, err := try(t.Context(), d, header); err == nil && !strings.Contains(header, "nonce") {
 			t.Fatalf("%q: got user %q, want nobody in without a nonce", header, user)
 		}
 		// Whatever surrounds it, a right answer is found, or nothing is.
-		r.Header.Set("Authorization", rfc2617("cpe", "secret", good)+", "+header)
-		if _, err := d.Authenticate(r); err != nil && !strings.Contains(header, "=") {
+		_, err := try(t.Context(), d, rfc2617("cpe", "secret", good)+", "+header)
+		if err != nil && !strings.Contains(header, "=") {
 			t.Fatalf("%q after a right answer: got %v, want it accepted", header, err)
 		}
 	})

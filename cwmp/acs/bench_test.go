@@ -50,7 +50,7 @@ func inform8() string {
 // BenchmarkInformSession is one whole session: a new TCP connection, an Inform
 // with 8 parameters, InformResponse, an empty POST, 204.
 func BenchmarkInformSession(b *testing.B) {
-	s, err := acs.New(acs.Options{Handler: nothing{}, Addr: "127.0.0.1:0"})
+	s, err := acs.New(acs.Options{Handler: nothing{}, Addr: "127.0.0.1:0", SessionRate: -1})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -55,24 +55,35 @@ func (p *pacer) Read(b []byte) (int, error) {
 	return p.r.Read(b)
 }
 
-// readBody appends the body of r to dst, inflated. limit bounds it as sent;
-// blank bodies count as empty. It always reads the body before anything is
-// answered, so a client that waits for 100 Continue gets it [quirk 33].
-func (s *Server) readBody(dst []byte, r *http.Request, c *conn, limit int64) ([]byte, error) {
+// readBody appends the body of the POST to dst, inflated; blank bodies count as
+// empty. It always reads the body before anything is answered, so a client that
+// waits for 100 Continue gets it [quirk 33].
+func (x *exchange) readBody(dst []byte) ([]byte, error) {
+	r, o := x.r, &x.srv.opts
 	if r.Body == http.NoBody || r.ContentLength == 0 {
 		return dst, nil
 	}
+	limit, within := x.limits()
 	if r.ContentLength > limit {
 		return dst, errBodyTooLarge
 	}
-	p := &pacer{r: r.Body, c: c, pause: s.opts.BodyTimeout, until: time.Now().Add(s.opts.MaxBodyTime)}
-	defer c.readWithin(0)
-	body, err := inflate(p, r.Header.Get("Content-Encoding"), limit, s.opts.MaxInflatedBytes)
+	until := time.Now().Add(within)
+	x.room.session, x.room.until = x.live, until
+	p := &pacer{r: r.Body, c: x.c, pause: o.BodyTimeout, until: until}
+	defer x.c.readWithin(0)
+	encoding := r.Header.Get("Content-Encoding")
+	need := int64(cap(dst))
+	if encoding != "" {
+		need += inflateBytes
+	}
+	if err := x.room.grow(need); err != nil {
+		return dst, err
+	}
+	body, err := inflate(p, encoding, limit, min(o.MaxInflatedBytes, limit))
 	if err != nil {
 		return dst, err
 	}
-	hint := min(r.ContentLength, 64*kib)
-	dst, err = readAll(dst, body, int(hint))
+	dst, err = x.readAll(dst, body)
 	if err != nil {
 		return dst, err
 	}
@@ -81,6 +92,9 @@ func (s *Server) readBody(dst []byte, r *http.Request, c *conn, limit int64) ([]
 	}
 	return dst, nil
 }
+
+// inflateBytes is what a decompressor takes.
+const inflateBytes = 48 * kib
 
 // inflate returns r decoded, bounded to limit bytes of r and, where it is
 // compressed, to inflated bytes of output.
@@ -140,13 +154,19 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // a Reader passes io.EOF on
 }
 
-func readAll(dst []byte, r io.Reader, hint int) ([]byte, error) {
-	if free := cap(dst) - len(dst); free < hint+512 {
-		dst = append(make([]byte, 0, len(dst)+hint+512), dst...)
-	}
+// readAll reads r into dst. What it takes of the memory grows with what has come,
+// not with what was announced.
+func (x *exchange) readAll(dst []byte, r io.Reader) ([]byte, error) {
 	for {
 		if len(dst) == cap(dst) {
-			dst = append(dst, 0)[:len(dst)]
+			more := int64(max(512, cap(dst)))
+			if hint := x.r.ContentLength - int64(len(dst)); hint > 0 && hint < more {
+				more = hint + 1 // for the io.EOF
+			}
+			if err := x.room.grow(more); err != nil {
+				return dst, err
+			}
+			dst = append(make([]byte, 0, int64(cap(dst))+more), dst...)
 		}
 		n, err := r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]

@@ -6,8 +6,10 @@ package acs
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,9 +20,40 @@ import (
 type conn struct {
 	net.Conn
 	srv    *Server
+	known  sync.Once // remote
 	remote netip.AddrPort
+	spare  bool // above MaxConns: only for who has a session
+	judged bool // spare has been looked at
 	sess   atomic.Pointer[session]
 	closed atomic.Bool
+
+	// Of one that ends at another node.
+	secure bool
+	cert   *x509.Certificate
+}
+
+// addr is the address of the other end. It may wait for what a proxy has to say
+// of it, so it is for the connection's own goroutine.
+func (c *conn) addr() netip.AddrPort {
+	c.known.Do(func() {
+		if c.Conn != nil {
+			c.remote = addrPort(c.RemoteAddr())
+		}
+	})
+	return c.remote
+}
+
+// Read closes a connection above MaxConns unless it comes from where a session is
+// open: its CPE may use one for each POST [quirk 39].
+func (c *conn) Read(b []byte) (int, error) {
+	if c.spare && !c.judged {
+		c.judged = true
+		if a := c.addr().Addr(); !c.srv.table.inSession(a) && !c.srv.trusts(a) {
+			c.srv.met.reject(rejectConns)
+			_ = c.Close()
+		}
+	}
+	return c.Conn.Read(b) //nolint:wrapcheck // net/http looks at the error's type
 }
 
 // Close closes the connection and tells its session.
@@ -34,6 +67,19 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
+// SetReadDeadline implements net.Conn. It shortens the time for which net/http
+// leaves a connection idle that is of no session.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() {
+		if s := c.sess.Load(); s == nil || s.over.Load() {
+			if until := time.Now().Add(c.srv.opts.FreeIdleTimeout); t.After(until) {
+				t = until
+			}
+		}
+	}
+	return c.Conn.SetReadDeadline(t) //nolint:wrapcheck // net/http looks at the error's type
+}
+
 // readWithin sets the read deadline d from now; 0 takes it away. The error of a
 // dead connection shows up in the read that follows.
 func (c *conn) readWithin(d time.Duration) {
@@ -44,7 +90,7 @@ func (c *conn) readWithin(d time.Duration) {
 	if d > 0 {
 		t = time.Now().Add(d)
 	}
-	_ = c.SetReadDeadline(t)
+	_ = c.Conn.SetReadDeadline(t)
 }
 
 func (c *conn) writeWithin(d time.Duration) {
@@ -55,7 +101,7 @@ func (c *conn) writeWithin(d time.Duration) {
 }
 
 // listener wraps every accepted connection in a conn and closes at once what
-// exceeds MaxConns.
+// exceeds MaxConns and the spare ones.
 type listener struct {
 	net.Listener
 	srv *Server
@@ -67,15 +113,20 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err //nolint:wrapcheck // net/http looks at the error's type
 		}
-		if l.srv.conns.Add(1) > int64(l.srv.opts.MaxConns) {
+		limit := int64(l.srv.opts.MaxConns)
+		n := l.srv.conns.Add(1)
+		if n > limit+limit/spareConns {
 			l.srv.conns.Add(-1)
 			l.srv.met.reject(rejectConns)
 			_ = c.Close()
 			continue
 		}
-		return &conn{Conn: c, srv: l.srv, remote: addrPort(c.RemoteAddr())}, nil
+		return &conn{Conn: c, srv: l.srv, spare: n > limit}, nil
 	}
 }
+
+// spareConns is which part of MaxConns may be above it.
+const spareConns = 8
 
 func addrPort(a net.Addr) netip.AddrPort {
 	var ap netip.AddrPort

@@ -11,7 +11,12 @@ const cookieName = "uspgate"
 // setCookie is the Set-Cookie header for a session id. Path is always there as
 // CPE drop the cookie without it; other attributes only confuse them
 // [quirk 29].
-func setCookie(id string) string { return cookieName + "=" + id + "; Path=/" }
+func setCookie(id, path string) string {
+	if path == "" {
+		path = "/"
+	}
+	return cookieName + "=" + id + "; Path=" + path
+}
 
 // cookies calls f with each value of the session cookie in the Cookie headers,
 // until f returns false. It takes RFC 6265 and the old $Version form, with ;

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"io"
 	"maps"
 	"net/http"
@@ -29,9 +30,12 @@ type Elsewhere interface {
 
 // Exchange is a POST that came in at another Server.
 type Exchange struct {
-	Remote netip.AddrPort
-	Header http.Header
-	Body   []byte // as it was sent, but inflated
+	Remote netip.AddrPort // of the CPE, behind whatever proxies are trusted
+	Secure bool           // it speaks TLS
+	// Certificate is the client certificate that was verified, in DER; nil: none.
+	Certificate []byte
+	Header      http.Header
+	Body        []byte // as it was sent, but inflated
 }
 
 // Answer is what the CPE is to get.
@@ -67,21 +71,25 @@ func (x *exchange) elsewhere() bool {
 	if cookie == "" || !s.opts.Elsewhere.Knows(x.r.Context(), node, cookie) {
 		return false
 	}
-	x.buf = s.buffer()
-	defer s.release(x.buf)
-	body, err := s.readBody(*x.buf, x.r, x.c, s.opts.Limits.MaxBytes)
-	*x.buf = body
+	x.live = true // it is there
+	buf := s.buffer()
+	defer s.release(buf)
+	body, err := x.readBody(*buf)
+	x.live = false
+	*buf = body
 	if err != nil {
 		x.badBody(err)
 		return true
 	}
 	header := x.r.Header.Clone()
 	header.Del("Content-Encoding")
-	answer, err := s.opts.Elsewhere.Exchange(x.r.Context(), node, Exchange{
-		Remote: x.c.remote, Header: header, Body: body,
-	})
+	e := Exchange{Remote: x.from.remote, Secure: x.from.secure, Header: header, Body: body}
+	if x.from.cert != nil {
+		e.Certificate = x.from.cert.Raw
+	}
+	answer, err := s.opts.Elsewhere.Exchange(x.r.Context(), node, e)
 	if err != nil {
-		s.log.Info("the node of a session does not answer", zap.Stringer("remote", x.c.remote), zap.Error(err))
+		x.complain(rejectHandler, "the node of a session does not answer", zap.Error(err))
 		x.busy(rejectHandler)
 		return true
 	}
@@ -101,7 +109,10 @@ func (s *Server) Knows(cookie string) bool { return s.table.get(cookie) != nil }
 // Exchange answers a POST that came in at another Server, as if it had come here.
 // ctx ends with the wait for the answer, not with the session.
 func (s *Server) Exchange(ctx context.Context, e Exchange) Answer {
-	c := &conn{srv: s, remote: e.Remote}
+	c := &conn{srv: s, remote: e.Remote, secure: e.Secure}
+	if len(e.Certificate) > 0 {
+		c.cert, _ = x509.ParseCertificate(e.Certificate) // or there is none
+	}
 	r := &http.Request{
 		Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: e.Header,
 		Body: io.NopCloser(bytes.NewReader(e.Body)), ContentLength: int64(len(e.Body)),
@@ -112,12 +123,13 @@ func (s *Server) Exchange(ctx context.Context, e Exchange) Answer {
 	}
 	w := &recorder{answer: Answer{Status: http.StatusOK, Header: make(http.Header)}}
 	r = r.WithContext(context.WithValue(ctx, connKey{}, c))
-	x := &exchange{srv: s, w: w, r: r, c: c}
+	x := &exchange{srv: s, w: w, r: r, c: c, from: s.originOf(r, c), room: share{m: &s.memory}}
 	if !s.table.enter() {
 		x.busy(rejectDraining)
 		return w.answer
 	}
 	defer s.table.leave()
+	defer x.room.free()
 	x.answer() //nolint:contextcheck // the session has a context of its own
 	return w.answer
 }

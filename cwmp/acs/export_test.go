@@ -11,3 +11,10 @@ func Cookies(headers ...string) (values []string) {
 	})
 	return values
 }
+
+// LockoutSizes returns how many entries the tables of a have.
+func LockoutSizes(a *Access) (users, addrs, good int) {
+	a.lock.mu.Lock()
+	defer a.lock.mu.Unlock()
+	return len(a.lock.users), len(a.lock.addrs), len(a.lock.good)
+}

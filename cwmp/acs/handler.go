@@ -36,10 +36,27 @@ type Session interface {
 	Close(cause error)
 }
 
+// Holder is implemented by a Session that wants its turn before that of the CPE
+// [TR-069 3.7.1.4: HoldRequests]. HoldRequests is asked before each envelope that is sent to the
+// CPE, the InformResponse being the first, and while it returns true the CPE sends
+// no requests. When Next has returned io.EOF the CPE gets its turn, whatever
+// HoldRequests would say: its requests come to Request, then the session is over.
+type Holder interface{ HoldRequests() bool }
+
 // Info is what the transport knows of a session.
 type Info struct {
+	// Remote is where the CPE is, behind whatever proxies are trusted; without a
+	// port where one of them does not say it.
 	Remote         netip.AddrPort
 	Username       string // as authenticated; empty without authentication
+	Method         string // as Login.Method
+	Certificate    string // SHA-256 of the client's, in hex; empty: none
 	Namespace      string // cwmp namespace of the Inform
 	SessionTimeout time.Duration
+	// InformLoop: the CPE informs again and again. Next will not be called
+	// [quirk 41].
+	InformLoop bool
+	// Conflict: two boxes have the DeviceID, this one and another. To take them
+	// for one would mix them up: Open should refuse [quirk 27].
+	Conflict *Conflict
 }

@@ -5,6 +5,8 @@ package acs
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,11 +35,14 @@ func (x *exchange) open(env *cwmp.Envelope, in *cwmp.Inform) {
 	defer s.mu.Unlock()
 	prev := x.srv.table.put(s)
 	x.slot = false
+	s.shows(in, prev)
 	if prev != nil {
 		prev.finish(ErrReplaced)
 	}
-	if old := x.c.sess.Swap(s); old != nil && old != prev {
-		old.finish(ErrReplaced)
+	if !x.from.shared {
+		if old := x.c.sess.Swap(s); old != nil && old != prev {
+			old.finish(ErrReplaced)
+		}
 	}
 	h, err := x.srv.opts.Handler.Open(s.ctx, in, s.info)
 	if err != nil {
@@ -46,6 +51,7 @@ func (x *exchange) open(env *cwmp.Envelope, in *cwmp.Inform) {
 		return
 	}
 	s.h = h
+	s.holder, _ = h.(Holder)
 	if err := s.ctx.Err(); err != nil {
 		s.end(context.Cause(s.ctx))
 		x.status(http.StatusServiceUnavailable, true)
@@ -56,14 +62,46 @@ func (x *exchange) open(env *cwmp.Envelope, in *cwmp.Inform) {
 		ce.Write(zap.Stringer("device", s.device), zap.Stringer("remote", s.info.Remote),
 			zap.String("username", s.info.Username), zap.Int("events", len(in.Events)))
 	}
-	out := s.answer(env, &cwmp.InformResponse{MaxEnvelopes: 1})
-	out.UseVersion = use
 	s.useVersion = use
-	if !x.envelope(out, s.id) {
+	if !s.greet(x, env) {
 		s.end(errors.New("acs: InformResponse not encoded"))
 		return
 	}
 	s.arm(s.timeout)
+}
+
+// greet sends the InformResponse and the cookie.
+func (s *session) greet(x *exchange, env *cwmp.Envelope) bool {
+	out := s.answer(env, &cwmp.InformResponse{MaxEnvelopes: 1})
+	out.UseVersion = s.useVersion
+	x.w.Header()["Set-Cookie"] = []string{setCookie(s.id, s.profile.CookiePath)}
+	return s.send(x, out)
+}
+
+// shows has the watch look at the session, which takes the place of prev, and
+// keeps what is found.
+func (s *session) shows(in *cwmp.Inform, prev *session) {
+	n := s.srv.watch.informed(s, in, prev)
+	if s.looping = n.looping; n.looping {
+		s.profile.endless()
+		s.info.InformLoop = true
+	}
+	if n.begins {
+		s.srv.log.Warn("a CPE informs again and again; its sessions are ended at once from now on",
+			zap.Stringer("device", s.device), zap.Stringer("remote", s.info.Remote))
+	}
+	s.info.Conflict = n.conflict
+	if n.found {
+		s.srv.conflict(s.device, n.conflict)
+	}
+}
+
+// conflict tells of two boxes with one DeviceID.
+func (s *Server) conflict(id cwmp.DeviceID, c *Conflict) {
+	s.log.Warn("two boxes have the same DeviceID", zap.Stringer("device", id),
+		zap.Stringer("remote", c.Boxes[0].Remote), zap.String("username", c.Boxes[0].Username),
+		zap.Stringer("other_remote", c.Boxes[1].Remote), zap.String("other_username", c.Boxes[1].Username))
+	s.found(Finding{Kind: FoundConflict, Device: id, Conflict: c})
 }
 
 // notOpened answers an Inform for which the Handler did not open a session.
@@ -73,14 +111,14 @@ func (x *exchange) notOpened(env *cwmp.Envelope, err error) {
 		x.fault(env, f)
 		return
 	}
-	x.srv.log.Warn("session refused", zap.Stringer("remote", x.c.remote), zap.Error(err))
+	x.complain(rejectHandler, "session refused", zap.Stringer("device", x.claim.Device), zap.Error(err))
 	x.busy(rejectHandler)
 }
 
 // fault answers env with f where there is no session.
 func (x *exchange) fault(env *cwmp.Envelope, f *cwmp.Fault) {
 	x.srv.met.fault(f)
-	x.envelope(&cwmp.Envelope{Namespace: env.Namespace, ID: env.ID, NoID: env.NoID, Body: f}, "")
+	x.envelope(&cwmp.Envelope{Namespace: env.Namespace, ID: env.ID, NoID: env.NoID, Body: f})
 }
 
 func (x *exchange) newSession(env *cwmp.Envelope, in *cwmp.Inform, ns string) *session {
@@ -95,16 +133,30 @@ func (x *exchange) newSession(env *cwmp.Envelope, in *cwmp.Inform, ns string) *s
 		retry:     in.RetryCount,
 		fresh:     true,
 	}
-	if f := x.srv.opts.EndWith200; f != nil {
-		s.end200 = f(s.device)
+	if f := x.srv.opts.Profile; f != nil {
+		s.profile = f(in)
 	}
+	s.farewells.Store(int32(max(1, s.profile.FarewellPosts)))
 	s.timeout, s.reply = x.srv.timeouts(env.SessionTimeout)
+	if s.profile.SessionTimeout > 0 {
+		s.timeout = s.profile.SessionTimeout
+	}
 	s.info = Info{
-		Remote:         x.c.remote,
-		Username:       x.user,
+		Remote:         x.from.remote,
+		Username:       x.login.Username,
+		Method:         x.login.Method,
 		Namespace:      ns,
 		SessionTimeout: s.timeout,
 	}
+	if x.from.cert != nil {
+		sum := sha256.Sum256(x.from.cert.Raw)
+		s.info.Certificate = hex.EncodeToString(sum[:])
+	}
+	s.box = Box{
+		Remote: s.info.Remote, Username: s.info.Username, Certificate: s.info.Certificate, MAC: macOf(in),
+	}
+	s.cookieless, s.proved = s.profile.Cookieless, s.info.Username != ""
+	s.begun = x.srv.now()
 	s.ctx, s.cancel = context.WithCancelCause(x.srv.base)
 	s.timer = time.AfterFunc(time.Hour, s.expired)
 	s.arm(s.reply)
@@ -138,9 +190,8 @@ func (s *session) retransmitted(x *exchange, env *cwmp.Envelope, in *cwmp.Inform
 		in.DeviceID.Key() != s.device || !slices.Equal(in.Events, s.events) {
 		return false
 	}
-	out := s.answer(env, &cwmp.InformResponse{MaxEnvelopes: 1})
-	out.UseVersion = s.useVersion
-	x.envelope(out, s.id)
+	s.shows(in, nil)
+	s.greet(x, env)
 	return true
 }
 

@@ -26,6 +26,10 @@ const (
 	rejectMethod    = "method"
 	rejectHandler   = "handler"
 	rejectParallel  = "parallel"
+	rejectRate      = "rate"
+	rejectMemory    = "memory"
+	rejectLocked    = "locked"
+	rejectIdentity  = "identity"
 )
 
 // metrics are the Server's collectors. All of them exist even if they are not
@@ -36,6 +40,7 @@ type metrics struct {
 	rpc      *prometheus.HistogramVec
 	faults   *prometheus.CounterVec
 	rejected *prometheus.CounterVec
+	found    *prometheus.CounterVec
 
 	cpeTurn, acsTurn prometheus.Gauge
 	regular          prometheus.Counter
@@ -64,10 +69,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "uspgate_cwmp_rejected_total",
 			Help: "Connections and POSTs of CPE that were turned away, by reason.",
 		}, []string{"reason"}),
+		found: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "uspgate_cwmp_findings_total",
+			Help: "What sessions have shown about CPE, by kind.",
+		}, []string{"kind"}),
 	}
 	if reg != nil {
 		err := errors.Join(register(reg, &m.sessions), register(reg, &m.ended), register(reg, &m.rpc),
-			register(reg, &m.faults), register(reg, &m.rejected))
+			register(reg, &m.faults), register(reg, &m.rejected),
+			register(reg, &m.found))
 		if err != nil {
 			return nil, err
 		}
@@ -139,6 +149,8 @@ func endReason(cause error) string {
 		return "protocol"
 	case errors.Is(cause, ErrLost):
 		return "lost"
+	case errors.Is(cause, ErrEndless):
+		return "endless"
 	default:
 		return "handler"
 	}
@@ -148,7 +160,8 @@ func (m *metrics) answered(rpc string, d time.Duration) {
 	switch rpc {
 	case "GetParameterValues", "SetParameterValues", "GetParameterNames", "GetParameterAttributes",
 		"SetParameterAttributes", "AddObject", "DeleteObject", "Download", "Upload", "Reboot", "FactoryReset",
-		"ScheduleInform", "GetRPCMethods":
+		"ScheduleInform", "GetRPCMethods", "ScheduleDownload", "CancelTransfer", "GetQueuedTransfers",
+		"GetAllQueuedTransfers", "SetVouchers", "GetOptions", "ChangeDUState":
 	default:
 		rpc = "other"
 	}

@@ -4,9 +4,12 @@
 package acs
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +34,9 @@ var (
 	// ErrProtocol: the CPE sent something that no tolerant reader can go on
 	// with.
 	ErrProtocol = errors.New("acs: protocol error of the CPE")
+	// ErrEndless: the session has lasted for longer than Options.MaxSessionTime, or
+	// the CPE has sent more than Options.MaxCPERequests.
+	ErrEndless = errors.New("acs: endless session")
 	// ErrLost: the CPE left a request of the ACS unanswered twice.
 	ErrLost = errors.New("acs: request left unanswered")
 )
@@ -44,6 +50,19 @@ type Options struct {
 	// Listener, if not nil, is used instead of binding Addr; the Server closes
 	// it.
 	Listener net.Listener
+	// Bind, if not nil and without a Listener, makes the listener in place of
+	// binding Addr: one that reads PROXY headers, say. Its connections may wait
+	// for such a header in RemoteAddr and Read.
+	Bind func(ctx context.Context) (net.Listener, error)
+	// TrustedProxies are the networks of HTTP proxies that say in
+	// ForwardedHeader, and X-Forwarded-Proto, who has sent a POST. From anywhere
+	// else these headers are ignored. Their connections may carry the POSTs of
+	// several CPE.
+	TrustedProxies []netip.Prefix
+	// ForwardedHeader is X-Forwarded-For, the default, or Forwarded. The proxies
+	// must set it or append to it; the other one is ignored, as who does not
+	// know it passes on what a client has made up.
+	ForwardedHeader string
 	// TLS, if not nil, makes the listener speak TLS.
 	TLS *tls.Config
 	// Handler decides what sessions are about; required.
@@ -52,12 +71,30 @@ type Options struct {
 	Auth Authenticator
 
 	// MaxConns is the greatest number of TCP connections; one above it is
-	// closed at once. Default 20,000.
+	// closed at once. Default 20,000. An eighth more is for the addresses from
+	// which a session is open.
 	MaxConns int
 	// MaxSessions is the greatest number of sessions that are open at a time;
 	// above it an Inform gets 503 with Retry-After before it is parsed.
-	// Default 10,000. A CPE has one session: its newest.
+	// Default 10,000. A CPE has one session: its newest. A sixteenth more, but at
+	// least one, is for CPE that are Expected, and for those in a session that
+	// begin a new one.
 	MaxSessions int
+	// SessionRate is how many sessions may begin per second in the long run; what
+	// is above it gets 503 with Retry-After before it is parsed, later the more
+	// have been sent away already. Default 2,000; negative: no bound.
+	SessionRate int
+	// SessionBurst is how many may begin at once after a quiet time; default twice
+	// SessionRate.
+	SessionBurst int
+	// Expected, if not nil, tells CPE for whose session somebody waits: they have
+	// a SessionRate of their own. It is asked for each CPE without a session.
+	// Safe for concurrent use; it must not block.
+	Expected func(Hint) bool
+	// MaxMemory bounds the bodies of all POSTs that are read or answered, together
+	// and inflated; default 128 MiB, and one body of a session beyond. CPE without
+	// a session get half of it, and 503 above that; those with one wait.
+	MaxMemory int64
 	// MaxInformBytes is the greatest body that is read from a CPE without a
 	// session; default 1 MiB.
 	MaxInformBytes int64
@@ -75,6 +112,11 @@ type Options struct {
 	SessionTimeout time.Duration
 	// MaxSessionTimeout caps the SessionTimeout header; default 300 s.
 	MaxSessionTimeout time.Duration
+	// MaxSessionTime is how long a session may last whatever happens; default 1 h.
+	MaxSessionTime time.Duration
+	// MaxCPERequests is how many requests a CPE may send in a session; default
+	// 1,000.
+	MaxCPERequests int
 	// ReplyTimeout is how long a CPE is kept waiting for the answer to a POST,
 	// and so bounds Session.Next; default 25 s, as many CPE give up at 30.
 	ReplyTimeout time.Duration
@@ -97,6 +139,9 @@ type Options struct {
 	// IdleTimeout closes connections without a request; default is
 	// MaxSessionTimeout plus 5 s.
 	IdleTimeout time.Duration
+	// FreeIdleTimeout is the same for a connection that is of no session any
+	// more, or not yet; default 15 s.
+	FreeIdleTimeout time.Duration
 	// DrainTimeout is how long open sessions may go on when Run is told to
 	// end; default 10 s.
 	DrainTimeout time.Duration
@@ -107,10 +152,18 @@ type Options struct {
 	// Methods answers a GetRPCMethods of the CPE; default Inform,
 	// GetRPCMethods, TransferComplete.
 	Methods []string
-	// EndWith200 tells which CPE want their session ended with 200 and an
-	// empty body instead of 204; nil is none [quirk 36]. Safe for concurrent
-	// use.
-	EndWith200 func(cwmp.DeviceID) bool
+	// Profile, if not nil, says how a CPE wants its session [quirks 28, 29, 35, 36,
+	// 37, 41]. Safe for concurrent use; it must not block.
+	Profile func(in *cwmp.Inform) Profile
+	// Found, if not nil, is told what sessions have shown about a CPE. It must not
+	// block, nor retain more of a Finding than it copies.
+	Found func(Finding)
+	// MaxWatched is of how many devices it is remembered how their last Informs
+	// were, to find loops and conflicts; default 50,000. Of more those that were
+	// seen least lately are forgotten.
+	MaxWatched int
+	// ConflictTime is how long evidence of a conflict counts; default 48 h.
+	ConflictTime time.Duration
 
 	// Node, unless empty, tells this Server from others that CPE may reach in its
 	// place: the session cookies begin with it. It has letters and digits only.
@@ -147,6 +200,15 @@ func (o Options) withDefaults() Options {
 	}
 	orDefault(&o.MaxConns, 20_000)
 	orDefault(&o.MaxSessions, 10_000)
+	if o.SessionRate == 0 {
+		o.SessionRate = 2000
+	}
+	orDefault(&o.SessionBurst, 2*o.SessionRate)
+	orDefault(&o.MaxMemory, 128*mib)
+	orDefault(&o.MaxSessionTime, time.Hour)
+	orDefault(&o.MaxCPERequests, 1000)
+	orDefault(&o.MaxWatched, 50_000)
+	orDefault(&o.ConflictTime, 48*time.Hour)
 	orDefault(&o.MaxInformBytes, mib)
 	orDefault(&o.MaxInflatedBytes, 16*mib)
 	orDefault(&o.MaxHeaderBytes, 16*kib)
@@ -161,8 +223,13 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.BodyTimeout, 15*time.Second)
 	orDefault(&o.MaxBodyTime, 120*time.Second)
 	orDefault(&o.IdleTimeout, o.MaxSessionTimeout+5*time.Second)
+	orDefault(&o.FreeIdleTimeout, 15*time.Second)
 	orDefault(&o.DrainTimeout, 10*time.Second)
 	orDefault(&o.RetryAfter, 60*time.Second)
+	if o.ForwardedHeader == "" {
+		o.ForwardedHeader = forwardedHeader
+	}
+	o.ForwardedHeader = http.CanonicalHeaderKey(o.ForwardedHeader)
 	if o.Methods == nil {
 		o.Methods = []string{"Inform", "GetRPCMethods", "TransferComplete"}
 	}

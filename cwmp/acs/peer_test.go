@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/uspgate/uspgate/cwmp"
@@ -156,6 +157,26 @@ func serve(t *testing.T, h *script, o acs.Options) *acs.Server {
 		}
 	})
 	return s
+}
+
+// wantCount checks a counter with one label.
+func wantCount(t *testing.T, reg prometheus.Gatherer, name, label string, want float64) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := 0.0
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name && len(m.GetLabel()) == 1 && m.GetLabel()[0].GetValue() == label {
+				got = m.GetCounter().GetValue()
+			}
+		}
+	}
+	if got != want {
+		t.Fatalf("%s %s: got %v, want %v", name, label, got, want)
+	}
 }
 
 // cpe is a CPE that writes its bytes by hand.

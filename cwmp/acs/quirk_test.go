@@ -117,7 +117,9 @@ func TestOneMoreEmptyPost(t *testing.T) {
 func TestEndWith200(t *testing.T) {
 	t.Parallel()
 	p := newCPE(t, serve(t, &script{}, acs.Options{
-		EndWith200: func(id cwmp.DeviceID) bool { return id.SerialNumber == "odd" },
+		Profile: func(in *cwmp.Inform) acs.Profile {
+			return acs.Profile{EndWith200: in.DeviceID.SerialNumber == "odd"}
+		},
 	}))
 	p.post(inform("odd")).envelope("InformResponse")
 	if a := p.post("").want(http.StatusOK); a.head.Get("Content-Length") != "0" {

@@ -4,9 +4,11 @@
 package acs
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -30,12 +32,56 @@ func (x *exchange) status(code int, closing bool) {
 
 // busy answers 503 with a Retry-After that is spread, so that those who are
 // turned away together do not come back together.
-func (x *exchange) busy(reason string) {
+func (x *exchange) busy(reason string) { x.busyFor(reason, 0) }
+
+// maxRetryAfter bounds Retry-After before it is spread.
+const maxRetryAfter = 15 * time.Minute
+
+// busyFor is busy for somebody who should not come before wait.
+func (x *exchange) busyFor(reason string, wait time.Duration) {
 	x.srv.met.reject(reason)
-	mean := x.srv.opts.RetryAfter
-	wait := mean/2 + rand.N(mean)
-	x.w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait.Round(time.Second)/time.Second))))
+	mean := min(max(x.srv.opts.RetryAfter, wait), maxRetryAfter)
+	after := mean/2 + rand.N(mean)
+	x.w.Header().Set("Retry-After", strconv.Itoa(max(1, int(after.Round(time.Second)/time.Second))))
 	x.status(http.StatusServiceUnavailable, true)
+}
+
+// complain logs what CPE do wrong, one line a second for each reason.
+func (x *exchange) complain(reason, text string, fields ...zap.Field) {
+	more, ok := x.srv.complaints.allow(reason, x.srv.now())
+	if !ok {
+		return
+	}
+	fields = append(fields, zap.Stringer("remote", x.from.remote))
+	if more > 0 {
+		fields = append(fields, zap.Int("not_logged", more))
+	}
+	x.srv.log.Info(text, fields...)
+}
+
+// complaints is how often each was logged.
+type complaints struct {
+	mu     sync.Mutex
+	latest map[string]complaint
+}
+
+type complaint struct {
+	at   int64 // ns
+	more int   // since
+}
+
+// allow reports whether to log now, and how many lines were left out.
+func (c *complaints) allow(reason string, now int64) (more int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, known := c.latest[reason]
+	if known && now-l.at < int64(time.Second) {
+		l.more++
+		c.latest[reason] = l
+		return 0, false
+	}
+	c.latest[reason] = complaint{at: now}
+	return l.more, true
 }
 
 // refuse answers a POST that cannot be part of a session [TR-069 3.4.3].
@@ -46,29 +92,38 @@ func (x *exchange) refuse(reason string, code int) {
 
 // over answers the end of the session [TR-069 3.7.1.4].
 func (x *exchange) over(s *session) {
-	if s.end200 {
+	x.profile(&s.profile)
+	if s.profile.EndWith200 {
 		x.status(http.StatusOK, false) // [quirk 36]
 		return
 	}
 	x.status(http.StatusNoContent, false)
 }
 
+// profile sets the headers that a CPE needs, and leaves out what it cannot bear.
+func (x *exchange) profile(p *Profile) {
+	h := x.w.Header()
+	maps.Copy(h, p.Header) // [quirk 37]
+	if p.MinimalHeader {
+		h["Date"] = nil // not written then [quirk 41]
+	}
+}
+
 // envelope answers with env. The connection stays as the CPE wants it. It
 // reports whether env could be written down at all.
-func (x *exchange) envelope(env *cwmp.Envelope, cookie string) bool {
-	b, err := soap.Append((*x.buf)[:0], env)
+func (x *exchange) envelope(env *cwmp.Envelope) bool {
+	buf := x.srv.buffer()
+	defer x.srv.release(buf)
+	b, err := soap.Append((*buf)[:0], env)
 	if err != nil {
 		x.srv.log.Error("answer cannot be encoded", zap.String("method", env.Body.Method()), zap.Error(err))
 		x.status(http.StatusInternalServerError, true)
 		return false
 	}
-	*x.buf = b
+	*buf = b
 	h := x.w.Header()
 	h["Content-Type"] = x.srv.xml
 	h["Content-Length"] = []string{strconv.Itoa(len(b))} // never chunked [quirk 38]
-	if cookie != "" {
-		h["Set-Cookie"] = []string{setCookie(cookie)}
-	}
 	x.c.writeWithin(x.srv.opts.WriteTimeout)
 	if _, err := x.w.Write(b); err != nil {
 		x.srv.log.Debug("answer not written", zap.Error(err))

@@ -23,13 +23,18 @@ import (
 // Lock order: a session's mu, then the table's mu. Of two sessions a goroutine
 // may hold the newer one's mu while it takes the older one's.
 type Server struct {
-	opts  Options
-	log   *zap.Logger
-	met   *metrics
-	table table
-	conns atomic.Int64
-	bufs  sync.Pool // of *[]byte: bodies and answers
-	epoch time.Time
+	opts       Options
+	log        *zap.Logger
+	met        *metrics
+	table      table
+	conns      atomic.Int64
+	bufs       sync.Pool // of *[]byte: bodies and answers
+	epoch      time.Time
+	memory     memory
+	complaints complaints
+	watch      *watch
+	// open admits sessions, awaited those that somebody waits for.
+	open, awaited *bucket
 	// draining is true from the end of Run's context on.
 	draining atomic.Bool
 
@@ -59,6 +64,11 @@ func New(o Options) (*Server, error) {
 		return &b
 	}
 	s.table.init(o.MaxSessions)
+	s.memory.limit = o.MaxMemory
+	s.complaints.latest = make(map[string]complaint)
+	s.watch = newWatch(o.MaxWatched, o.ConflictTime)
+	s.open = newBucket(float64(o.SessionRate), float64(o.SessionBurst))
+	s.awaited = newBucket(float64(o.SessionRate), float64(o.SessionBurst))
 	return s, nil
 }
 
@@ -66,9 +76,14 @@ func New(o Options) (*Server, error) {
 func (s *Server) Listen(ctx context.Context) error {
 	ln := s.opts.Listener
 	if ln == nil {
-		var cfg net.ListenConfig
+		bind := s.opts.Bind
+		if bind == nil {
+			bind = func(ctx context.Context) (net.Listener, error) {
+				return new(net.ListenConfig).Listen(ctx, "tcp", s.opts.Addr)
+			}
+		}
 		var err error
-		if ln, err = cfg.Listen(ctx, "tcp", s.opts.Addr); err != nil {
+		if ln, err = bind(ctx); err != nil {
 			return fmt.Errorf("acs: listen: %w", err)
 		}
 	}

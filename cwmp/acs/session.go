@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,22 +36,37 @@ type session struct {
 	srv     *Server
 	id      string // value of the cookie
 	device  cwmp.DeviceID
-	end200  bool // see Options.EndWith200
-	info    Info
-	timeout time.Duration   // between our answer and the next POST
-	reply   time.Duration   // between a POST and our answer
-	ctx     context.Context //nolint:containedctx // the session's own: it lives from POST to POST
-	cancel  context.CancelCauseFunc
+	profile Profile
+	box     Box
+	looping bool  // the profile is that of a loop [quirk 41]
+	begun   int64 // on the Server's clock
+	// Of the profile and the login; not changed, so that they need no mu.
+	cookieless, proved bool
+	info               Info
+	timeout            time.Duration   // between our answer and the next POST
+	reply              time.Duration   // between a POST and our answer
+	ctx                context.Context //nolint:containedctx // the session's own: it lives from POST to POST
+	cancel             context.CancelCauseFunc
 
 	over      atomic.Bool // ended; the rest is for lookups without mu
 	regular   atomic.Bool // ended by 204
+	replaced  atomic.Bool // ended by a newer one
 	vanishing atomic.Bool // the deadline is that of a lost connection
 	posts     atomic.Int32
+	farewells atomic.Int32 // empty POSTs that are answered after the end
 	deadline  atomic.Int64 // on the Server's clock
 	timer     *time.Timer
 
+	source     netip.Addr // of the list; these belong to the table's mu
+	next, prev *session
+
 	mu         sync.Mutex
 	h          Session
+	holder     Holder // h, or nil
+	held       bool   // the CPE was told to hold its requests
+	everHeld   bool
+	lingering  bool // the ACS is done, and the CPE may have requests that it held
+	requests   int  // of the CPE
 	phase      phase
 	ns         string
 	useVersion string
@@ -70,6 +86,8 @@ type outstanding struct {
 	id     string
 	since  time.Time
 	resent bool
+	again  int  // how often the CPE has asked to be sent it again
+	let    bool // ours, to tell the CPE that it need not hold its requests any more
 }
 
 // maxPosts is how many POSTs of one session are read at a time: the one that is
@@ -154,6 +172,9 @@ func (s *session) end(cause error) {
 	if s.phase == phaseEnded {
 		return
 	}
+	if s.lingering && (errors.Is(cause, ErrTimeout) || errors.Is(cause, ErrVanished)) {
+		cause = nil // the CPE had nothing more to say
+	}
 	s.setPhase(phaseEnded)
 	s.regular.Store(cause == nil)
 	s.over.Store(true)
@@ -165,17 +186,53 @@ func (s *session) end(cause error) {
 		s.h = nil
 	}
 	s.srv.met.end(cause)
-	s.srv.table.end(s, cause == nil)
+	s.holder = nil
+	replaced := errors.Is(cause, ErrReplaced)
+	s.replaced.Store(replaced)
+	s.srv.table.end(s, cause == nil || replaced)
 	if cause == nil {
 		// These share the memory of the whole Inform, and the session stays in
 		// the table for a while.
-		s.device, s.info, s.ns = cwmp.DeviceID{}, Info{}, ""
+		s.device, s.info, s.ns, s.box = cwmp.DeviceID{}, Info{}, "", Box{}
 		s.arm(s.srv.opts.EndGrace)
 		return
 	}
-	s.timer.Stop()
+	if replaced {
+		s.box = s.box.clone()
+		s.arm(replacedGrace)
+	} else {
+		s.timer.Stop()
+	}
 	s.srv.log.Info("session broken", zap.Stringer("device", s.device), zap.Stringer("remote", s.info.Remote),
 		zap.Error(cause))
+}
+
+// replacedGrace is how long the cookie of a session is known that a newer one has
+// replaced: whoever goes on with it is another box.
+const replacedGrace = 10 * time.Second
+
+// overlapped notes that somebody goes on with a session that was replaced.
+func (s *session) overlapped(x *exchange) {
+	if !s.replaced.Load() {
+		return
+	}
+	s.mu.Lock()
+	box := s.box
+	s.mu.Unlock()
+	box.Remote = x.from.remote
+	if c, found := s.srv.watch.overlapped(s.device, &box); found {
+		s.srv.conflict(s.device, c)
+	}
+}
+
+// lost reports whether a POST without a cookie from the address of the session may
+// well be its CPE's: it has left its connection, and owes a POST.
+func (s *session) lost(x *exchange) (id cwmp.DeviceID, yes bool) {
+	if s.posts.Load() > 0 || !s.mu.TryLock() {
+		return id, false
+	}
+	defer s.mu.Unlock()
+	return s.device, s.phase != phaseEnded && s.conn != x.c && (!s.keepAlive || s.conn.closed.Load())
 }
 
 // drop ends a session that the Handler did not open.
@@ -196,14 +253,27 @@ func (s *session) post(x *exchange, env *cwmp.Envelope) {
 		x.refuse(rejectNoSession, http.StatusBadRequest)
 		return
 	}
+	if s.srv.now()-s.begun > int64(s.srv.opts.MaxSessionTime) {
+		s.end(ErrEndless)
+		x.busy(rejectNoSession)
+		return
+	}
 	s.arm(s.reply)
-	s.fresh = false
+	if s.fresh {
+		s.fresh = false
+		s.srv.watch.went(s.device)
+	}
 	s.manyConns = s.manyConns || s.conn != x.c
 	s.conn = x.c
 	s.keepAlive = x.keepAlive()
-	x.c.sess.Store(s)
+	if !x.from.shared {
+		x.c.sess.Store(s)
+	}
 	if env == nil || env.Body == nil {
 		s.empty(x)
+		return
+	}
+	if _, ok := env.Body.(cwmp.Response); !ok && !s.counted(x) {
 		return
 	}
 	switch m := env.Body.(type) {
@@ -225,10 +295,26 @@ func (s *session) post(x *exchange, env *cwmp.Envelope) {
 	}
 }
 
+// counted counts a request of the CPE, and ends a session with too many.
+func (s *session) counted(x *exchange) bool {
+	if s.requests++; s.requests <= s.srv.opts.MaxCPERequests {
+		return true
+	}
+	s.end(ErrEndless)
+	x.busy(rejectNoSession)
+	return false
+}
+
 // empty is the turn of the ACS, or a sign that the CPE has not seen our request.
 func (s *session) empty(x *exchange) {
-	if s.phase != phaseACS {
+	switch {
+	case s.phase != phaseACS:
 		s.turn(x, nil)
+		return
+	case s.out.let:
+		s.out.req = nil
+		s.setPhase(phaseCPE)
+		s.linger(x)
 		return
 	}
 	if s.out.resent || !repeatable(s.out.req) {
@@ -238,7 +324,7 @@ func (s *session) empty(x *exchange) {
 		return
 	}
 	s.out.resent = true
-	s.send(x)
+	s.ask(x)
 }
 
 // repeatable reports whether executing req twice is the same as once, seen from
@@ -275,7 +361,7 @@ func (s *session) respond(x *exchange, env *cwmp.Envelope, resp cwmp.Response) {
 	if f, ok := resp.(*cwmp.Fault); ok {
 		s.srv.met.fault(f)
 	}
-	if !x.envelope(s.answer(env, resp), "") {
+	if !s.send(x, s.answer(env, resp)) {
 		s.end(errors.New("acs: response not encoded"))
 	}
 }
@@ -302,15 +388,33 @@ func (s *session) response(x *exchange, env *cwmp.Envelope, resp cwmp.Response) 
 		s.srv.log.Debug("response with another ID", zap.Stringer("device", s.device),
 			zap.String("method", resp.Method()))
 	}
+	if f, ok := resp.(*cwmp.Fault); ok && f.Code == cwmp.FaultACSRetryRequest && s.out.again < maxAgain {
+		s.out.again++ // it has not been executed
+		s.ask(x)
+		return
+	}
 	s.srv.met.answered(s.out.req.Method(), time.Since(s.out.since))
+	let := s.out.let
 	s.out.req = nil
 	s.setPhase(phaseCPE)
+	if let {
+		s.linger(x)
+		return
+	}
 	s.turn(x, resp)
 }
 
+// maxAgain is how often a request is sent again to a CPE that asks for it with
+// fault 8005.
+const maxAgain = 3
+
 // turn asks the Handler for the next request.
 func (s *session) turn(x *exchange, last cwmp.Response) {
-	if s.keepAlive {
+	if s.lingering || s.profile.NoRequests {
+		s.done(x)
+		return
+	}
+	if s.keepAlive && !x.from.shared {
 		// Nobody is there to take the request if the CPE closes while we wait.
 		// From HTTP/1.0 it may be half a close that awaits the answer.
 		stop := context.AfterFunc(x.r.Context(), func() { s.cancel(ErrVanished) })
@@ -318,23 +422,62 @@ func (s *session) turn(x *exchange, last cwmp.Response) {
 	}
 	req, err := s.h.Next(s.ctx, last)
 	switch {
+	case errors.Is(err, io.EOF) && s.held:
+		// A request that does nothing, as only an envelope can let the CPE go on.
+		s.out = outstanding{req: &cwmp.GetRPCMethods{}, let: true}
+		s.first(x)
+	case errors.Is(err, io.EOF) && s.everHeld:
+		s.linger(x)
 	case errors.Is(err, io.EOF):
-		s.end(nil)
-		x.over(s)
+		s.done(x)
 	case err != nil:
 		s.end(s.failure("next request", err))
 		x.busy(rejectHandler)
 	default:
-		s.lastID++
-		s.out = outstanding{req: req, id: strconv.FormatUint(s.lastID, 10), since: time.Now()}
-		s.setPhase(phaseACS)
-		s.send(x)
+		s.out = outstanding{req: req}
+		s.first(x)
 	}
 }
 
-// send sends the outstanding request.
-func (s *session) send(x *exchange) {
-	if !x.envelope(&cwmp.Envelope{Namespace: s.ns, ID: s.out.id, Body: s.out.req}, "") {
+// done ends the session in order.
+func (s *session) done(x *exchange) {
+	device, looping := s.device, s.looping
+	s.end(nil)
+	x.over(s)
+	if looping {
+		s.srv.found(Finding{Kind: FoundInformLoop, Device: device})
+	}
+}
+
+// linger ends the part of the ACS in a session in which the CPE was told to hold
+// its requests: it may send them now. It is over with the next empty POST, or when
+// the CPE leaves.
+func (s *session) linger(x *exchange) {
+	s.lingering = true
+	x.over(s)
+}
+
+// first sends the outstanding request for the first time.
+func (s *session) first(x *exchange) {
+	s.lastID++
+	s.out.id = strconv.FormatUint(s.lastID, 10)
+	s.out.since = time.Now()
+	s.setPhase(phaseACS)
+	s.ask(x)
+}
+
+// ask sends the outstanding request.
+func (s *session) ask(x *exchange) {
+	if !s.send(x, &cwmp.Envelope{Namespace: s.ns, ID: s.out.id, Body: s.out.req}) {
 		s.end(errors.New("acs: request not encoded"))
 	}
+}
+
+// send sends an envelope, and with it whether the CPE has to hold its requests.
+func (s *session) send(x *exchange, env *cwmp.Envelope) bool {
+	s.held = s.holder != nil && !s.out.let && !s.lingering && s.holder.HoldRequests()
+	s.everHeld = s.everHeld || s.held
+	env.HoldRequests = s.held
+	x.profile(&s.profile)
+	return x.envelope(env)
 }

@@ -4,6 +4,7 @@
 package acs
 
 import (
+	"net/netip"
 	"sync"
 
 	"github.com/uspgate/uspgate/cwmp"
@@ -14,6 +15,7 @@ type table struct {
 	mu       sync.Mutex
 	byCookie map[string]*session // also ended ones, for Options.EndGrace
 	byDevice map[cwmp.DeviceID]*session
+	bySource map[netip.Addr]*session // the first of a list of open ones, by session.next
 	limit    int
 	taken    int // slots: open sessions, and POSTs that may become one
 	draining bool
@@ -25,6 +27,7 @@ type table struct {
 func (t *table) init(limit int) {
 	t.byCookie = make(map[string]*session)
 	t.byDevice = make(map[cwmp.DeviceID]*session)
+	t.bySource = make(map[netip.Addr]*session)
 	t.drained = make(chan struct{})
 	t.limit = limit
 }
@@ -51,19 +54,26 @@ func (t *table) close() {
 	t.posts.Wait()
 }
 
-// take takes a slot; it returns why not, or "".
-func (t *table) take() (reason string) {
+// take takes a slot; it returns why not, or "". Above the limit there are some for
+// who may have a spare one; of these a CPE has to be expected.
+func (t *table) take(spare bool) (reason string, lobby bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.draining:
-		return rejectDraining
-	case t.taken >= t.limit:
-		return rejectSessions
+		return rejectDraining, false
+	case t.taken < t.limit:
+	case spare && t.taken < t.limit+max(1, t.limit/spareSlots):
+		lobby = true
+	default:
+		return rejectSessions, false
 	}
 	t.taken++
-	return ""
+	return "", lobby
 }
+
+// spareSlots is which part of the limit may be above it.
+const spareSlots = 16
 
 // give returns a slot.
 func (t *table) give() {
@@ -100,7 +110,45 @@ func (t *table) put(s *session) (prev *session) {
 	prev = t.byDevice[s.device]
 	t.byCookie[s.id] = s
 	t.byDevice[s.device] = s
+	s.source = s.info.Remote.Addr()
+	if s.next = t.bySource[s.source]; s.next != nil {
+		s.next.prev = s
+	}
+	t.bySource[s.source] = s
 	return prev
+}
+
+// leaveSource takes s out of the list of its source; t.mu is held.
+func (t *table) leaveSource(s *session) {
+	switch {
+	case s.prev != nil:
+		s.prev.next = s.next
+	case s.next != nil:
+		t.bySource[s.source] = s.next
+	default:
+		delete(t.bySource, s.source)
+	}
+	if s.next != nil {
+		s.next.prev = s.prev
+	}
+	s.next, s.prev = nil, nil
+}
+
+// inSession reports whether a session is open from a.
+func (t *table) inSession(a netip.Addr) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.bySource[a] != nil
+}
+
+// only returns the session of a if that has just one.
+func (t *table) only(a netip.Addr) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.bySource[a]; s != nil && s.next == nil {
+		return s
+	}
+	return nil
 }
 
 func (t *table) get(cookie string) *session {
@@ -116,6 +164,7 @@ func (t *table) end(s *session, keep bool) {
 	if t.byDevice[s.device] == s {
 		delete(t.byDevice, s.device)
 	}
+	t.leaveSource(s)
 	if !keep {
 		delete(t.byCookie, s.id)
 	}
