@@ -17,6 +17,9 @@ func (o Options) WithSync(f func(name string) error) Options {
 	return o
 }
 
+// SyncFile is the real fsync.
+func SyncFile(name string) error { return syncFile(name) }
+
 // WithTending has the log and the marks of a Queue kept small sooner: looked at so often, purged
 // from so many bytes on, with so many dead ones borne, and with so many of marks.
 func (o Options) WithTending(every time.Duration, purge, dead, marks int64) Options {
