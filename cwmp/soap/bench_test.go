@@ -4,6 +4,7 @@
 package soap_test
 
 import (
+	"bytes"
 	"encoding/xml"
 	"fmt"
 	"testing"
@@ -96,6 +97,21 @@ func BenchmarkAppendInform(b *testing.B) {
 	for b.Loop() {
 		var err error
 		if buf, err = soap.Append(buf[:0], env); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkDecodeStream is BenchmarkDecodeGPVResponse1000 from a reader, with
+// the entries handed out.
+func BenchmarkDecodeStream(b *testing.B) {
+	doc := gpvResponse(1000)
+	lists := soap.Lists{Value: func(cwmp.ParameterValue) error { return nil }}
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := soap.DecodeStream(bytes.NewReader(doc), "text/xml; charset=utf-8", soap.Limits{}, lists)
+		if err != nil {
 			b.Fatal(err)
 		}
 	}

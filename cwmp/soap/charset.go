@@ -14,51 +14,58 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// toUTF8 returns the document in UTF-8 without its byte order mark. The
-// encoding is that of a byte order mark, of the Content-Type, of the XML
-// declaration, or UTF-8, in this order; what claims to be UTF-8 and is not is
-// ISO-8859-1 [quirk 17]. A charset that nobody knows is as none.
-func toUTF8(b []byte, contentType string) string {
-	switch {
-	case bytes.HasPrefix(b, []byte("\xEF\xBB\xBF")):
-		b = b[3:]
-	case bytes.HasPrefix(b, []byte("\xFF\xFE")), bytes.HasPrefix(b, []byte("\xFE\xFF")):
-		return transcode(b, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM))
-	default:
-		if s, ok := declared(b, contentType); ok {
-			return s
-		}
-	}
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	return latin1(b)
+// charset is how the bytes of a document are to be read: by enc, as
+// ISO-8859-1, or else as UTF-8 and, where they are not, as ISO-8859-1. The
+// first skip bytes are a byte order mark.
+type charset struct {
+	enc    encoding.Encoding
+	latin1 bool
+	skip   int
 }
 
-// declared converts b as the Content-Type or the XML declaration say, unless
-// that is UTF-8.
-func declared(b []byte, contentType string) (string, bool) {
+// charsetOf returns the encoding of the document that begins with head. It is
+// that of a byte order mark, of the Content-Type, of the XML declaration, or
+// UTF-8, in this order; what claims to be UTF-8 and is not is ISO-8859-1
+// [quirk 17]. A charset that nobody knows is as none.
+func charsetOf(head []byte, contentType string) charset {
+	switch {
+	case bytes.HasPrefix(head, []byte("\xEF\xBB\xBF")):
+		return charset{skip: 3}
+	case bytes.HasPrefix(head, []byte("\xFF\xFE")), bytes.HasPrefix(head, []byte("\xFE\xFF")):
+		return charset{enc: unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)}
+	}
 	label := ""
 	if contentType != "" {
 		label = charsetParam(contentType)
 	}
 	if label == "" {
-		label = xmlEncoding(b)
+		label = xmlEncoding(head)
 	}
 	switch label = strings.ToLower(label); label {
 	case "", "utf-8", "utf8":
-		return "", false
+		return charset{}
 	case "iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii", "ascii":
-		return latin1(b), true
+		return charset{latin1: true}
 	}
 	enc, err := htmlindex.Get(label)
-	if err != nil {
-		return "", false
+	if err != nil || strings.HasPrefix(label, "utf-16") && bytes.IndexByte(head[:min(len(head), 4)], 0) < 0 {
+		return charset{} // UTF-16 cannot be, because the label was readable, or the text is
 	}
-	if strings.HasPrefix(label, "utf-16") && bytes.IndexByte(b[:min(len(b), 4)], 0) < 0 {
-		return "", false // the label was readable, or the text is: not UTF-16
+	return charset{enc: enc}
+}
+
+// toUTF8 returns the whole document in UTF-8 without its byte order mark.
+func toUTF8(b []byte, contentType string) string {
+	cs := charsetOf(b, contentType)
+	b = b[cs.skip:]
+	switch {
+	case cs.enc != nil:
+		return transcode(b, cs.enc)
+	case cs.latin1 || !utf8.Valid(b):
+		return latin1(b)
+	default:
+		return string(b)
 	}
-	return transcode(b, enc), true
 }
 
 // charsetParam returns the charset of a Content-Type, also of one that is not

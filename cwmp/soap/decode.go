@@ -36,9 +36,8 @@ func DecodeBytes(b []byte, contentType string, lim Limits) (*cwmp.Envelope, erro
 	if int64(len(b)) > lim.MaxBytes {
 		return nil, fmt.Errorf("%w: envelope of more than %d bytes", ErrLimit, lim.MaxBytes)
 	}
-	d := decoder{lim: lim}
+	d := newDecoder(lim)
 	d.s = toUTF8(b, contentType)
-	d.maxDepth, d.maxValue = lim.MaxDepth, lim.MaxValue
 	if err := d.envelope(); err != nil {
 		return nil, err
 	}
@@ -52,6 +51,13 @@ type decoder struct {
 	lim    Limits
 	env    cwmp.Envelope
 	params int // entries of lists so far
+	lists  Lists
+}
+
+func newDecoder(lim Limits) decoder {
+	d := decoder{lim: lim}
+	d.maxDepth, d.maxValue = lim.MaxDepth, lim.MaxValue
+	return d
 }
 
 func (d *decoder) envelope() error {
@@ -100,9 +106,11 @@ func (d *decoder) header(envelope string) error {
 			text, err = d.text(trimAll)
 			d.env.SessionTimeout = parseUint32(text)
 		case name == "SupportedCWMPVersions":
-			d.env.SupportedVersions, err = d.text(trimAll)
+			text, err = d.text(trimAll)
+			d.env.SupportedVersions = strings.Clone(text)
 		case name == "UseCWMPVersion":
-			d.env.UseVersion, err = d.text(trimAll)
+			text, err = d.text(trimAll)
+			d.env.UseVersion = strings.Clone(text)
 		}
 		return err
 	})

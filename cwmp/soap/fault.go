@@ -67,11 +67,13 @@ func (d *decoder) faultParts(p *faultParts) error {
 
 // faultstring reads a text that may have a detail inside.
 func (d *decoder) faultstring(p *faultParts) error {
-	inside := *d // the elements in it are read a second time
-	inside.open = append([]string(nil), d.open...)
+	open, empty := append([]string(nil), d.open...), d.empty
 	if err := d.word(&p.faultstring); err != nil {
 		return err
 	}
+	inside := *d // the elements in it are read a second time
+	inside.open, inside.empty, inside.pos = open, empty, d.began
+	inside.src, inside.owned = nil, 0
 	err := inside.faultParts(p)
 	d.params, d.env.Namespace = inside.params, inside.env.Namespace
 	if errors.Is(err, ErrMalformed) {

@@ -22,10 +22,14 @@ func (d *decoder) getParameterNames() (cwmp.Message, error) {
 func (d *decoder) getParameterNamesResponse() (cwmp.Message, error) {
 	m := &cwmp.GetParameterNamesResponse{}
 	return m, d.each(func(name string) error {
-		if name == "ParameterList" {
+		switch {
+		case name != "ParameterList":
+			return nil
+		case d.lists.Info != nil:
+			return d.eachInfo(d.lists.Info)
+		default:
 			return d.parameterInfos(&m.Params)
 		}
-		return nil
 	})
 }
 
@@ -40,6 +44,26 @@ func (d *decoder) parameterInfos(list *[]cwmp.ParameterInfo) error {
 		}
 		*list = append(*list, cwmp.ParameterInfo{})
 		if err := d.parameterInfo(&(*list)[len(*list)-1]); err != nil {
+			return err
+		}
+	}
+}
+
+// eachInfo is parameterInfos for a list that is handed out.
+func (d *decoder) eachInfo(f func(cwmp.ParameterInfo) error) error {
+	for {
+		_, ok, err := d.child()
+		if err != nil || !ok {
+			return err
+		}
+		if err := d.entry(); err != nil {
+			return err
+		}
+		var p cwmp.ParameterInfo
+		if err := d.parameterInfo(&p); err != nil {
+			return err
+		}
+		if err := f(p); err != nil {
 			return err
 		}
 	}

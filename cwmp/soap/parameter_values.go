@@ -24,6 +24,26 @@ func (d *decoder) parameterValues(list *[]cwmp.ParameterValue) error {
 	}
 }
 
+// eachValue is parameterValues for a list that is handed out.
+func (d *decoder) eachValue(f func(cwmp.ParameterValue) error) error {
+	for {
+		_, ok, err := d.child()
+		if err != nil || !ok {
+			return err
+		}
+		if err := d.entry(); err != nil {
+			return err
+		}
+		p := cwmp.ParameterValue{NoValue: true}
+		if err := d.parameterValue(&p); err != nil {
+			return err
+		}
+		if err := f(p); err != nil {
+			return err
+		}
+	}
+}
+
 func (d *decoder) parameterValue(p *cwmp.ParameterValue) error {
 	for {
 		name, ok, err := d.child()
@@ -70,10 +90,14 @@ func (d *decoder) getParameterValues() (cwmp.Message, error) {
 func (d *decoder) getParameterValuesResponse() (cwmp.Message, error) {
 	m := &cwmp.GetParameterValuesResponse{}
 	return m, d.each(func(name string) error {
-		if name == "ParameterList" {
+		switch {
+		case name != "ParameterList":
+			return nil
+		case d.lists.Value != nil:
+			return d.eachValue(d.lists.Value)
+		default:
 			return d.parameterValues(&m.Params)
 		}
-		return nil
 	})
 }
 

@@ -4,6 +4,7 @@
 package soap
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -25,37 +26,57 @@ type scanner struct {
 	// empty is true after the start tag of an empty element until its end has
 	// been reported.
 	empty bool
+	// began is where the text that was read last begins.
+	began int
+	// short is true once something has looked for more than s has.
+	short bool
+	window
 }
 
 // mismatch is an end tag that does not close the innermost element.
 type mismatch struct {
 	name, open string
-	offset     int
+	offset     int   // in s
+	base       int64 // of s
 }
 
 func (m *mismatch) Error() string {
-	return fmt.Sprintf("%v: offset %d: </%.64s> closes <%.64s>", ErrMalformed, m.offset, m.name, m.open)
+	return fmt.Sprintf("%v: offset %d: </%.64s> closes <%.64s>", ErrMalformed, m.base+int64(m.offset), m.name, m.open)
 }
 
 func (m *mismatch) Unwrap() error { return ErrMalformed }
 
 func (sc *scanner) malformed(what string) error {
-	return fmt.Errorf("%w: offset %d: %s", ErrMalformed, sc.pos, what)
+	return fmt.Errorf("%w: offset %d: %s", ErrMalformed, sc.base+int64(sc.pos), what)
 }
 
 func (sc *scanner) limit(what string) error {
-	return fmt.Errorf("%w: offset %d: %s", ErrLimit, sc.pos, what)
+	return fmt.Errorf("%w: offset %d: %s", ErrLimit, sc.base+int64(sc.pos), what)
 }
 
 // root goes to the start tag of the document element and returns its local
 // name. Blanks, NUL bytes, comments and processing instructions may come
 // first [quirk 19].
-func (sc *scanner) root() (string, error) {
+func (sc *scanner) root() (name string, err error) {
+	if sc.src == nil {
+		return sc.readRoot()
+	}
+	for {
+		at := sc.mark()
+		name, err = sc.readRoot()
+		if again, lost := sc.again(at); !again {
+			return name, cmp.Or(lost, err)
+		}
+	}
+}
+
+func (sc *scanner) readRoot() (string, error) {
 	for {
 		for sc.pos < len(sc.s) && (isSpace(sc.s[sc.pos]) || sc.s[sc.pos] == 0) {
 			sc.pos++
 		}
 		if sc.pos >= len(sc.s) {
+			sc.short = true
 			return "", sc.malformed("no element")
 		}
 		if sc.s[sc.pos] != '<' {
@@ -79,6 +100,19 @@ func (sc *scanner) root() (string, error) {
 // child goes to the next child of the innermost open element and enters it. It
 // returns false when there is none left; the element is closed then.
 func (sc *scanner) child() (name string, ok bool, err error) {
+	if sc.src == nil || sc.whole {
+		return sc.readChild()
+	}
+	for {
+		at := sc.mark()
+		name, ok, err = sc.readChild()
+		if again, lost := sc.again(at); !again {
+			return name, ok, cmp.Or(lost, err)
+		}
+	}
+}
+
+func (sc *scanner) readChild() (name string, ok bool, err error) {
 	if sc.empty {
 		sc.empty = false
 		sc.pop()
@@ -142,19 +176,23 @@ func (sc *scanner) after() byte {
 	if sc.pos+1 < len(sc.s) {
 		return sc.s[sc.pos+1]
 	}
+	sc.short = true
 	return 0
 }
 
 // cut goes to the end and says that the document ends too early.
 func (sc *scanner) cut() error {
-	sc.pos = len(sc.s)
+	sc.pos, sc.short = len(sc.s), true
 	if len(sc.open) == 0 {
 		return sc.malformed("unexpected end")
 	}
 	return sc.malformed(fmt.Sprintf("unexpected end in <%.64s>", sc.open[len(sc.open)-1]))
 }
 
-func (sc *scanner) pop() { sc.open = sc.open[:len(sc.open)-1] }
+func (sc *scanner) pop() {
+	sc.open = sc.open[:len(sc.open)-1]
+	sc.owned = min(sc.owned, len(sc.open))
+}
 
 // startTag reads the start tag at pos. It returns false, and leaves pos, if
 // the '<' there does not begin one: no name follows, or another '<' comes
@@ -174,6 +212,7 @@ func (sc *scanner) startTag() (name string, ok bool, err error) {
 	raw, local := s[sc.pos+1:i], s[colon:i]
 	end := tagEnd(s, i)
 	if end < 0 || local == "" {
+		sc.short = sc.short || end < 0 && strings.IndexByte(s[i:], '<') < 0
 		return "", false, nil
 	}
 	if len(sc.open) >= sc.maxDepth {
@@ -223,7 +262,7 @@ func (sc *scanner) endTag() error {
 	}
 	name := trimSpace(rest[:i])
 	if name != top && localName(name) != localName(top) {
-		return &mismatch{name: name, open: top, offset: sc.pos}
+		return &mismatch{name: name, open: top, offset: sc.pos, base: sc.base}
 	}
 	sc.pos += i + 3
 	sc.pop()
@@ -237,6 +276,7 @@ func (sc *scanner) markup() (cdata string, err error) {
 	const comment, section = "<!--", "<![CDATA["
 	begin, end := "<?", "?>"
 	rest := sc.s[sc.pos:]
+	sc.short = sc.short || len(rest) < len(section)
 	switch {
 	case strings.HasPrefix(rest, comment):
 		begin, end = comment, "-->"

@@ -4,6 +4,7 @@
 package soap
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"unicode/utf8"
@@ -22,7 +23,23 @@ const (
 
 // text returns the character data of the innermost open element and closes it.
 // Children are passed over.
-func (sc *scanner) text(t trim) (string, error) {
+func (sc *scanner) text(t trim) (s string, err error) {
+	if sc.src == nil || sc.whole {
+		return sc.readText(t)
+	}
+	sc.whole = true
+	for {
+		at := sc.mark()
+		s, err = sc.readText(t)
+		if again, lost := sc.again(at); !again {
+			sc.whole = false
+			return s, cmp.Or(lost, err)
+		}
+	}
+}
+
+func (sc *scanner) readText(t trim) (string, error) {
+	sc.began = sc.pos
 	if sc.empty {
 		sc.empty = false
 		sc.pop()
