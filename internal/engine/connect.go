@@ -22,7 +22,7 @@ const (
 // connectOptions are those of the connection.
 func (e *Engine) connectOptions() []nats.Option {
 	options := []nats.Option{
-		nats.Name("uspgate"),
+		nats.Name("uspgate"), nats.MaxReconnects(-1), nats.ReconnectWait(connectWait),
 		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
 			subject := ""
 			if s != nil {
@@ -35,7 +35,7 @@ func (e *Engine) connectOptions() []nats.Option {
 		return append(options, nats.InProcessServer(e.server))
 	}
 	options = append(options,
-		nats.MaxReconnects(-1), nats.ReconnectWait(connectWait), nats.ReconnectJitter(connectWait, connectWait),
+		nats.ReconnectJitter(connectWait, connectWait),
 		nats.ReconnectBufSize(-1), // who writes is told, and nothing is written later behind his back
 		nats.Timeout(connectLimit), nats.PingInterval(connectPing), nats.MaxPingsOutstanding(connectPings),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {

@@ -17,6 +17,15 @@ func (o Options) WithSync(f func(name string) error) Options {
 	return o
 }
 
+// WithAnswerWait has an answer of the store waited for so long.
+func (o Options) WithAnswerWait(d time.Duration) Options {
+	o.answerWait = d
+	return o
+}
+
+// Disconnect ends the connection with the store, which is made anew.
+func (e *Engine) Disconnect() error { return e.conn.ForceReconnect() }
+
 // SyncFile is the real fsync.
 func SyncFile(name string) error { return syncFile(name) }
 

@@ -61,6 +61,8 @@ type Options struct {
 
 	sync    func(name string) error // for tests; nil: fsync
 	tending tending                 // for tests; zero: its defaults
+
+	answerWait time.Duration // for tests; 0: answerWait
 }
 
 func (o Options) withDefaults() Options {
@@ -71,6 +73,7 @@ func (o Options) withDefaults() Options {
 	def(&o.Start, DefaultStart)
 	def(&o.Replicas, 1)
 	o.tending = o.tending.withDefaults()
+	def(&o.answerWait, answerWait)
 	if o.sync == nil {
 		o.sync = syncFile
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -45,6 +46,8 @@ func (q *Queue) at(ctx context.Context, at place) ([]byte, error) {
 // logged gets one message of the log. What a direct get does not find the API is
 // asked for before it counts as lost.
 func (e *Engine) logged(ctx context.Context, seq uint64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.o.answerWait)
+	defer cancel()
 	m, err := e.conn.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+logStream,
 		[]byte(`{"seq":`+strconv.FormatUint(seq, 10)+`}`))
 	if err != nil {
@@ -96,59 +99,91 @@ func (e *Engine) messages(ctx context.Context, stream string, from, to uint64, f
 func (e *Engine) eachMessage(
 	ctx context.Context, stream string, from, to uint64, f func(seq uint64, m *nats.Msg) error,
 ) error {
-	inbox := e.conn.NewInbox()
-	sub, err := e.conn.SubscribeSync(inbox)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = sub.Unsubscribe() }() // the connection is closed at worst
-	if err := sub.SetPendingLimits(-1, -1); err != nil {
-		return err
-	}
+	lost := 0
 	for from = max(from, 1); to == 0 || from <= to; {
-		b, err := json.Marshal(map[string]any{"seq": from, "batch": getRecords, "max_bytes": getBytes})
-		if err != nil {
+		next, more, err := e.someMessages(ctx, stream, from, to, f)
+		switch {
+		case errors.Is(err, errNoAnswer) && lost < answerTries: // the rest went with a connection that was lost
+			lost++
+		case err != nil || !more:
 			return err
 		}
-		if err := e.conn.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, b); err != nil {
-			return err
+		if next > from {
+			lost = 0
 		}
-		last, more, err := receive(ctx, sub, to, f)
-		if err != nil || !more {
-			return err
-		}
-		from = last + 1
+		from = next
 	}
 	return nil
 }
 
+const (
+	answerWait  = 10 * time.Second // for the next message of an answer
+	answerTries = 3                // without one
+)
+
+var errNoAnswer = errors.New("engine: the store does not answer")
+
+// someMessages calls f with as many as one request gives, and returns the sequence
+// behind them.
+func (e *Engine) someMessages(
+	ctx context.Context, stream string, from, to uint64, f func(uint64, *nats.Msg) error,
+) (next uint64, more bool, err error) {
+	inbox := e.conn.NewInbox()
+	sub, err := e.conn.SubscribeSync(inbox)
+	if err != nil {
+		return from, false, err
+	}
+	defer func() { _ = sub.Unsubscribe() }() // the connection is closed at worst
+	if err := sub.SetPendingLimits(-1, -1); err != nil {
+		return from, false, err
+	}
+	b, err := json.Marshal(map[string]any{"seq": from, "batch": getRecords, "max_bytes": getBytes})
+	if err != nil {
+		return from, false, err
+	}
+	if err := e.conn.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, b); err != nil {
+		return from, false, err
+	}
+	more, err = e.receive(ctx, sub, func(seq uint64, m *nats.Msg) error {
+		next = seq + 1
+		if to != 0 && seq > to {
+			return nil
+		}
+		return f(seq, m)
+	})
+	return max(next, from), more && next > 0, err
+}
+
 // receive takes the answer to one request, and reports whether there is more.
-func receive(
-	ctx context.Context, sub *nats.Subscription, to uint64, f func(uint64, *nats.Msg) error,
-) (uint64, bool, error) {
-	var last uint64
+func (e *Engine) receive(
+	ctx context.Context, sub *nats.Subscription, f func(seq uint64, m *nats.Msg) error,
+) (more bool, err error) {
+	wait, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(e.o.answerWait, func() { cancel(errNoAnswer) })
+	defer late.Stop()
 	for {
-		m, err := sub.NextMsgWithContext(ctx)
+		late.Reset(e.o.answerWait)
+		m, err := sub.NextMsgWithContext(wait)
 		if err != nil {
-			return 0, false, err
+			return false, errors.Join(err, context.Cause(wait))
 		}
 		switch status := m.Header.Get("Status"); status {
 		case "":
 		case "204":
 			pending, err := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
-			return last, pending > 0 && last > 0, err
+			return pending > 0, err
 		case "404":
-			return 0, false, nil
+			return false, nil
 		default:
-			return 0, false, fmt.Errorf("engine: reading a stream: %s %s", status, m.Header.Get("Description"))
+			return false, fmt.Errorf("engine: reading a stream: %s %s", status, m.Header.Get("Description"))
 		}
-		if last, err = strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64); err != nil {
-			return 0, false, err
+		seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+		if err != nil {
+			return false, err
 		}
-		if to == 0 || last <= to {
-			if err := f(last, m); err != nil {
-				return 0, false, err
-			}
+		if err := f(seq, m); err != nil {
+			return false, err
 		}
 	}
 }
