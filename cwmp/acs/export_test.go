@@ -3,6 +3,13 @@
 
 package acs
 
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"testing"
+)
+
 // Cookies returns the values that cookies finds.
 func Cookies(headers ...string) (values []string) {
 	cookies(headers, func(v string) bool {
@@ -17,4 +24,33 @@ func LockoutSizes(a *Access) (users, addrs, good int) {
 	a.lock.mu.Lock()
 	defer a.lock.mu.Unlock()
 	return len(a.lock.users), len(a.lock.addrs), len(a.lock.good)
+}
+
+// Origin returns who has sent r over a connection from peer.
+func Origin(t *testing.T, o Options, r *http.Request, peer netip.AddrPort) netip.AddrPort {
+	t.Helper()
+	o.Handler = nobody{}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &conn{Conn: at{peer: net.TCPAddrFromAddrPort(peer)}, srv: s}
+	return s.originOf(r, c).remote
+}
+
+type nobody struct{ Handler }
+
+// at is a connection that only has an address.
+type at struct {
+	net.Conn
+	peer net.Addr
+}
+
+func (a at) RemoteAddr() net.Addr { return a.peer }
+
+// Watched returns how many devices s remembers.
+func Watched(s *Server) int {
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	return len(s.watch.traces)
 }

@@ -5,6 +5,7 @@ package acs_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -31,6 +32,7 @@ const patience = 10 * time.Second
 // script is a Handler whose sessions follow a list of requests.
 type script struct {
 	openErr error
+	refuse  func(acs.Info) error // as openErr, if not nil
 	// next is what each session asks of the CPE.
 	next []cwmp.Request
 	// onOpen, onNext and onRequest run inside the calls if not nil.
@@ -60,6 +62,11 @@ func (s *script) Open(ctx context.Context, in *cwmp.Inform, info acs.Info) (acs.
 	s.infos = append(s.infos, info)
 	if s.openErr != nil {
 		return nil, s.openErr
+	}
+	if s.refuse != nil {
+		if err := s.refuse(info); err != nil {
+			return nil, err
+		}
 	}
 	return &scripted{script: s, next: s.next}, nil
 }
@@ -188,6 +195,8 @@ type cpe struct {
 	cookie string
 	// header is added to every POST, each line with its CRLF.
 	header string
+	// patience is what all that comes over one connection may take; 0: the usual.
+	patience time.Duration
 }
 
 func newCPE(t *testing.T, s *acs.Server) *cpe {
@@ -211,7 +220,7 @@ func (p *cpe) connect() {
 	if p.c == nil {
 		p.c = p.dial()
 		p.r = bufio.NewReader(p.c)
-		_ = p.c.SetDeadline(time.Now().Add(patience))
+		_ = p.c.SetDeadline(time.Now().Add(cmp.Or(p.patience, patience)))
 	}
 }
 

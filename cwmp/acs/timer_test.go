@@ -43,17 +43,29 @@ func (l *pipes) Close() error {
 
 func (l *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-func (l *pipes) dial() net.Conn {
+func (l *pipes) dial() net.Conn { return l.dialFrom("192.0.2.1") }
+
+// dialFrom connects from an address.
+func (l *pipes) dialFrom(addr string) net.Conn {
 	here, there := net.Pipe()
-	l.conns <- there
+	l.conns <- &pipe{Conn: there, from: &net.TCPAddr{IP: net.ParseIP(addr), Port: 1234}}
 	return here
 }
+
+// pipe is the Server's end of a connection.
+type pipe struct {
+	net.Conn
+	from net.Addr
+}
+
+func (p *pipe) RemoteAddr() net.Addr { return p.from }
 
 // bed is what a test in a bubble works with.
 type bed struct {
 	*testing.T
 
 	newCPE func() *cpe
+	cpeAt  func(addr string) *cpe
 	stop   func() // tells the Server to end
 }
 
@@ -87,12 +99,17 @@ func bubble(t *testing.T, h *script, o acs.Options, f func(b bed)) {
 				t.Errorf("Run: got %v, want nil", err)
 			}
 		}()
+		cpeAt := func(addr string) *cpe {
+			p := &cpe{t: t, dial: func() net.Conn { return l.dialFrom(addr) }, patience: 1000 * time.Hour}
+			all = append(all, p)
+			return p
+		}
 		newCPE := func() *cpe {
 			p := &cpe{t: t, dial: l.dial}
 			all = append(all, p)
 			return p
 		}
-		f(bed{T: t, newCPE: newCPE, stop: cancel})
+		f(bed{T: t, newCPE: newCPE, cpeAt: cpeAt, stop: cancel})
 	})
 }
 
