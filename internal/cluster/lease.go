@@ -5,10 +5,11 @@ package cluster
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -57,7 +58,8 @@ func (n *Node) Join(ctx context.Context) error { return n.acquire(ctx, true) }
 // acquire takes a lease; wait says whether to wait for that of a process which
 // may be dead.
 func (n *Node) acquire(ctx context.Context, wait bool) error {
-	instance := rand.Text()
+	n.attempts++
+	instance := n.instance + strconv.Itoa(n.attempts)
 	if n.o.Remember != nil {
 		if err := n.o.Remember(instance); err != nil {
 			return fmt.Errorf("cluster: lease: %w", err)
@@ -78,7 +80,7 @@ func (n *Node) acquire(ctx context.Context, wait bool) error {
 			return fmt.Errorf("cluster: lease: %w", err)
 		}
 		held, err := parseLease(e)
-		if err == nil && n.ours(held.Instance, instance) {
+		if err == nil && n.ours(held.Instance) {
 			if err := n.leases.Delete(ctx, e.Key, e.Revision); err != nil {
 				return fmt.Errorf("cluster: lease: %w", err)
 			}
@@ -97,18 +99,14 @@ func (n *Node) acquire(ctx context.Context, wait bool) error {
 	}
 }
 
-// ours reports whether an instance is this process.
-func (n *Node) ours(instance, now string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return instance == now || instance == n.last || n.o.Previous != "" && instance == n.o.Previous
+// ours reports whether a lease is of an earlier life of this process, or of one that it
+// has not heard of, or of the process before.
+func (n *Node) ours(instance string) bool {
+	return strings.HasPrefix(instance, n.instance) || n.o.Previous != "" && instance == n.o.Previous
 }
 
 // create makes the lease, and a life with it.
 func (n *Node) create(ctx context.Context, instance string) error {
-	n.mu.Lock()
-	n.last = instance
-	n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, n.o.fenceAfter())
 	defer cancel()
 	begin, since := n.now(), time.Now()

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,17 +22,16 @@ type links struct {
 
 	mu    sync.Mutex
 	byID  map[uint64]*nodeLink
+	all   []*nodeLink      // that are not down yet, in the order in which they were made
 	peers map[string]*peer // that live
 	life  *life            // nil: there are none
 }
 
-// peer is a node that lives, with the Link to it.
+// peer is a node that lives.
 type peer struct {
 	name  string
 	epoch uint64
 	stop  context.CancelFunc // ends dial
-	turn  chan struct{}      // capacity 1: who makes or ends the Link
-	cur   *nodeLink          // that is up, or was; links.mu
 }
 
 var (
@@ -91,7 +91,7 @@ func (s *links) came(name string, epoch uint64) {
 		p.stop()
 	}
 	ctx, stop := context.WithCancel(s.life.ctx)
-	p := &peer{name: name, epoch: epoch, stop: stop, turn: make(chan struct{}, 1)}
+	p := &peer{name: name, epoch: epoch, stop: stop}
 	s.peers[name] = p
 	if s.n.o.Name < name {
 		s.n.group.Go(func() { s.dial(ctx, p) })
@@ -130,6 +130,35 @@ func (s *links) add(l *nodeLink) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.byID[l.s.id] = l
+	s.all = slices.DeleteFunc(s.all, func(l *nodeLink) bool {
+		select {
+		case <-l.down:
+			return true
+		default:
+			return false
+		}
+	})
+	s.all = append(s.all, l)
+}
+
+// first ends the Links to the same node that were made before l, those of earlier lives
+// of either included, and waits until they are down: the Router has one at a time.
+func (s *links) first(l *nodeLink) {
+	s.mu.Lock()
+	var before []*nodeLink
+	for _, x := range s.all {
+		if x == l {
+			break
+		}
+		if x.peer == l.peer {
+			before = append(before, x)
+		}
+	}
+	s.mu.Unlock()
+	for _, x := range before {
+		x.s.end(errNewer)
+		<-x.down
+	}
 }
 
 // dial makes the Link anew whenever it is down.
@@ -160,6 +189,7 @@ func (s *links) hello(ctx context.Context, p *peer) (*nodeLink, error) {
 	_, _ = rand.Read(id[:])
 	l := newNodeLink(s.n, p.name, p.epoch, binary.BigEndian.Uint64(id[:]))
 	s.add(l)
+	s.first(l)
 	message := append([]byte{msgHello}, id[:]...)
 	message = appendString(message, s.n.o.Name)
 	message = binary.AppendUvarint(message, life.epoch)
@@ -234,31 +264,23 @@ func (s *links) greeted(message []byte, reply func([]byte)) {
 	})
 }
 
-// welcome ends the Link that there is, and brings up the new one.
+// welcome brings up a Link, after it has ended the one that there is.
 func (s *links) welcome(p *peer, id uint64) bool {
-	p.turn <- struct{}{}
-	defer func() { <-p.turn }()
-	s.mu.Lock()
-	old, current := p.cur, s.peers[p.name] == p && s.life != nil
-	s.mu.Unlock()
-	if old != nil {
-		old.s.end(errNewer)
-		<-old.down
-	}
-	if !current {
-		return false
-	}
 	l := newNodeLink(s.n, p.name, p.epoch, id)
 	s.add(l)
-	err := l.up()
-	s.mu.Lock()
-	p.cur = l
-	current = s.peers[p.name] == p && s.life != nil
-	s.mu.Unlock()
-	if err != nil || !current {
-		l.s.end(errPeerGone)
-		<-l.down
-		return false
+	s.first(l)
+	if s.current(p) && l.up() == nil && s.current(p) {
+		return true
 	}
-	return true
+	l.made()
+	l.s.end(errPeerGone)
+	<-l.down
+	return false
+}
+
+// current reports that p lives, and so does this node.
+func (s *links) current(p *peer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peers[p.name] == p && s.life != nil
 }

@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,12 +33,14 @@ type Node struct {
 	life   atomic.Pointer[life] // nil before Join
 	teller teller
 
+	instance string // with which those of all its leases begin
+	attempts int    // to take one; acquire's
+
 	mu       sync.Mutex // a leaf
 	members  map[string]member
 	seen     uint64                // the newest lease that members shows
 	services map[string]BusHandler // by name, served at every life
 	handler  routing.PeerHandler
-	last     string // the instance of the latest lease
 
 	adopter adopter
 
@@ -89,7 +92,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	}
 	n := &Node{
 		o: o, log: o.Log.Named("cluster").With(zap.String("node", o.Name)), met: met, base: time.Now(),
-		members: make(map[string]member), services: make(map[string]BusHandler),
+		members: make(map[string]member), services: make(map[string]BusHandler), instance: rand.Text() + "-",
 	}
 	n.teller.init()
 	n.adopter.bell = make(chan struct{}, 1)
@@ -259,13 +262,19 @@ func (n *Node) serve(l *life) (stop func(), err error) {
 	return stop, nil
 }
 
-// fence ends a life whose lease is gone, or may be.
+// fence ends a life whose lease is gone, or may be. The Router knows when it returns:
+// with the next lease the others see that this life is over, and take what it had.
 func (n *Node) fence(l *life, stop func(), cause error) {
 	n.log.Error("the lease of this node is lost; it owns nothing until it has a new one", zap.Error(cause))
 	n.met.fences.Inc()
 	n.end(l, stop)
 	n.owners.lifeOver(l)
-	n.teller.post(func(h routing.PeerHandler) { h.PeersLost() })
+	told := make(chan struct{})
+	n.teller.post(func(h routing.PeerHandler) {
+		defer close(told)
+		h.PeersLost()
+	})
+	<-told
 }
 
 // end ends what hangs on a life.
