@@ -5,15 +5,14 @@ package connreq
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
-	"github.com/icholy/digest"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
@@ -78,7 +77,7 @@ func (c *Client) wake(ctx context.Context, t Target) error {
 	}
 	wait := c.opts.RetryWait
 	for left := c.opts.Retries; ; left-- {
-		err := c.attempt(ctx, u, t)
+		err := c.attempt(ctx, u, &t)
 		if ctx.Err() != nil && err != nil {
 			return fmt.Errorf("connreq: %w", context.Cause(ctx))
 		}
@@ -96,9 +95,13 @@ func (c *Client) wake(ctx context.Context, t Target) error {
 	}
 }
 
+// zone is that of an IPv6 address in a URL: it means something to the CPE only
+// [quirk 80].
+var zone = regexp.MustCompile(`^([a-zA-Z]+://[^/?#]*\[[^/?#%\]]*)%[^/?#\]]*\]`)
+
 // parseURL takes an absolute http URL. User info in it is not used.
 func parseURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSpace(raw))
+	u, err := url.Parse(zone.ReplaceAllString(strings.TrimSpace(raw), "$1]"))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrForbidden, err)
 	}
@@ -109,23 +112,25 @@ func parseURL(raw string) (*url.URL, error) {
 }
 
 // attempt makes the request, answers the challenge and makes it again.
-func (c *Client) attempt(ctx context.Context, u *url.URL, t Target) error {
+func (c *Client) attempt(ctx context.Context, u *url.URL, t *Target) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	x := &exchange{ctx: ctx, client: c, url: u, target: t}
 	defer x.close()
 	code, header, err := x.get("")
+	for left := 2; err == nil && code == http.StatusUnauthorized && left > 0; left-- {
+		dialled := x.dialled
+		var auth string
+		if auth, err = c.authorize(header, u.RequestURI(), t); err == nil {
+			code, header, err = x.get(auth)
+		}
+		// The nonce may be too old, or one of a connection that is gone.
+		if err == nil && !stale(header) && x.dialled == dialled {
+			break
+		}
+	}
 	if err != nil {
 		return err
-	}
-	if code == http.StatusUnauthorized {
-		auth, err := c.authorize(header, u, t)
-		if err != nil {
-			return err
-		}
-		if code, _, err = x.get(auth); err != nil {
-			return err
-		}
 	}
 	switch code {
 	case http.StatusOK, http.StatusNoContent:
@@ -136,48 +141,5 @@ func (c *Client) attempt(ctx context.Context, u *url.URL, t Target) error {
 		return ErrInSession
 	default:
 		return fmt.Errorf("%w: status %d", ErrAnswer, code) // also a redirect: never followed
-	}
-}
-
-// authorize answers the challenge of a 401. qop, nc and cnonce are sent only if
-// the challenge has qop, opaque only if it has one.
-func (c *Client) authorize(h http.Header, u *url.URL, t Target) (string, error) {
-	if t.Username == "" && t.Password == "" {
-		return "", fmt.Errorf("%w: none known", ErrCredentials)
-	}
-	challenges := h.Values("Www-Authenticate")
-	for _, raw := range challenges {
-		ch, err := digest.ParseChallenge(raw)
-		if err != nil {
-			continue
-		}
-		tolerate(ch)
-		cred, err := digest.Digest(ch, digest.Options{
-			Method: http.MethodGet, URI: u.RequestURI(), Count: 1, Username: t.Username, Password: t.Password,
-		})
-		if err == nil {
-			return cred.String(), nil
-		}
-	}
-	for _, raw := range challenges {
-		if c.opts.AllowBasic && len(raw) >= 5 && strings.EqualFold(raw[:5], "Basic") {
-			return "Basic " + base64.StdEncoding.EncodeToString([]byte(t.Username+":"+t.Password)), nil
-		}
-	}
-	return "", fmt.Errorf("%w: no challenge that may be answered: %.100q", ErrCredentials, challenges)
-}
-
-// tolerate makes a challenge of the field [quirks 44, 78] one of the RFC.
-func tolerate(ch *digest.Challenge) {
-	qop := ch.QOP[:0]
-	for _, q := range ch.QOP {
-		if q = strings.ToLower(strings.TrimSpace(q)); q == "auth" || q == "auth-int" {
-			qop = append(qop, q)
-		}
-	}
-	ch.QOP = qop
-	ch.Algorithm = strings.TrimSpace(ch.Algorithm)
-	if len(ch.Algorithm) < 3 || strings.EqualFold(ch.Algorithm, "MD5") {
-		ch.Algorithm = "MD5" // what is not said, or mistyped
 	}
 }

@@ -6,9 +6,6 @@ package connreq_test
 import (
 	"bufio"
 	"context"
-	"crypto/md5"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net"
@@ -104,80 +101,6 @@ func challenge(fields string) string {
 	return status("401 Unauthorized", "WWW-Authenticate: "+fields+"\r\n")
 }
 
-func hexMD5(s string) string {
-	h := md5.Sum([]byte(s))
-	return hex.EncodeToString(h[:])
-}
-
-func hexSHA(s string) string {
-	h := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(h[:])
-}
-
-// fields takes a Digest header apart.
-func fields(t *testing.T, h string) map[string]string {
-	t.Helper()
-	rest, ok := strings.CutPrefix(h, "Digest ")
-	if !ok {
-		t.Fatalf("got Authorization %q, want Digest", h)
-	}
-	m := map[string]string{}
-	for p := range strings.SplitSeq(rest, ", ") {
-		k, v, _ := strings.Cut(p, "=")
-		m[k] = strings.Trim(v, `"`)
-	}
-	return m
-}
-
-const uri = "/cr?x=1&y=%20"
-
-func TestDigest(t *testing.T) {
-	t.Parallel()
-	const realm = `Digest realm="TR069 Client", nonce="n1"`
-	for _, tc := range []struct {
-		name, challenge, algorithm string
-		qop, opaque                bool
-		hash                       func(string) string
-	}{
-		{"with qop", realm + `, qop="auth", algorithm=MD5`, "MD5", true, false, hexMD5},
-		{"without qop and opaque", realm, "MD5", false, false, hexMD5},
-		{"opaque and domain", realm + `, domain="/", opaque="o1", qop="auth"`, "MD5", true, true, hexMD5},
-		{"auth-int offered too, blanks", realm + `, qop="auth-int, auth"`, "MD5", true, false, hexMD5},
-		{"lower-case, mistyped algorithm", "d" + realm[1:] + ", algorithm=MD", "MD5", false, false, hexMD5},
-		{"unknown qop", realm + `, qop="undefined"`, "MD5", false, false, hexMD5},
-		{"SHA-256", realm + `, qop="auth", algorithm=SHA-256`, "SHA-256", true, false, hexSHA},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			c := newCPE(t, challenge(tc.challenge), status("200 OK", ""))
-			if err := connreq.New(local()).Wake(t.Context(), c.target()); err != nil {
-				t.Fatal(err)
-			}
-			if len(c.reqs) != 2 || c.conns != 1 || c.reqs[0].Header.Get("Authorization") != "" {
-				t.Fatalf("got %d requests on %d connections, want 2 on 1, the first without credentials", len(c.reqs), c.conns)
-			}
-			if r := c.reqs[1]; r.Method != http.MethodGet || r.RequestURI != uri || r.Host != c.addr {
-				t.Fatalf("got %s %s of %s, want GET with the query and Host with the port", r.Method, r.RequestURI, r.Host)
-			}
-			f := fields(t, c.reqs[1].Header.Get("Authorization"))
-			ha1, ha2 := tc.hash("acs:TR069 Client:secret"), tc.hash("GET:"+uri)
-			want := tc.hash(ha1 + ":n1:" + ha2)
-			if tc.qop {
-				want = tc.hash(ha1 + ":n1:" + f["nc"] + ":" + f["cnonce"] + ":auth:" + ha2)
-			}
-			_, nc := f["nc"]
-			_, cnonce := f["cnonce"]
-			if f["response"] != want || f["uri"] != uri || f["username"] != "acs" || f["realm"] != "TR069 Client" ||
-				nc != tc.qop || cnonce != tc.qop || (f["qop"] == "auth") != tc.qop || f["algorithm"] != tc.algorithm {
-				t.Fatalf("got %v, want response %s, qop %v", f, want, tc.qop)
-			}
-			if o, ok := f["opaque"]; ok != tc.opaque || tc.opaque && o != "o1" {
-				t.Fatalf("got opaque %q, want it echoed if there is one", o)
-			}
-		})
-	}
-}
-
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	digest := challenge(`Digest realm="r", nonce="n"`)
@@ -213,6 +136,12 @@ func TestAnswers(t *testing.T) {
 		}, nil, 1},
 		{"no answer at all", []string{hangUp}, connreq.ErrUnreachable, 1},
 		{"not HTTP", []string{"SSH-2.0-dropbear\r\n" + hangUp}, connreq.ErrUnreachable, 1},
+		{"stale nonce", []string{
+			digest, challenge(`Digest realm="r", nonce="n2", stale=TRUE`), status("200 OK", ""),
+		}, nil, 1},
+		{"nonce of a connection that is gone [quirk 78]", []string{digest + hangUp, digest, status("200 OK", "")}, nil, 2},
+		{"stale for ever", []string{challenge(`Digest realm="r", nonce="n", stale=true`)}, connreq.ErrCredentials, 1},
+		{"no second guess", []string{digest, digest, status("200 OK", "")}, connreq.ErrCredentials, 1},
 		{"endless header", []string{"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 70<<10)}, connreq.ErrAnswer, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -226,6 +155,25 @@ func TestAnswers(t *testing.T) {
 				t.Fatalf("got %d connections, want %d", c.conns, tc.conns)
 			}
 		})
+	}
+}
+
+// TestQuirk80Zone: an IPv6 zone is of the CPE's own; and its address may not be
+// called.
+func TestQuirk80Zone(t *testing.T) {
+	t.Parallel()
+	c := newCPE(t, status("200 OK", ""))
+	_, port, _ := net.SplitHostPort(c.addr)
+	client := connreq.New(local())
+	err := client.Wake(t.Context(), connreq.Target{URL: "http://[::ffff:127.0.0.1%eth0]:" + port + "/x%20y"})
+	if err != nil || c.reqs[0].Host != "[::ffff:127.0.0.1]:"+port || c.reqs[0].RequestURI != "/x%20y" {
+		t.Fatalf("got %v, %+v, want a request without the zone", err, c.reqs)
+	}
+	for _, host := range []string{"[fe80::1%eth0]", "[fe80::1%25eth0]", "[fe80::1]"} {
+		u := "http://" + host + ":7547/x"
+		if err := client.Wake(t.Context(), connreq.Target{URL: u}); !errors.Is(err, connreq.ErrForbidden) {
+			t.Errorf("%s: got %v, want ErrForbidden", u, err)
+		}
 	}
 }
 

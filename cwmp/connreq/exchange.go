@@ -25,10 +25,11 @@ type exchange struct {
 	ctx    context.Context //nolint:containedctx // lives as long as one attempt
 	client *Client
 	url    *url.URL
-	target Target
+	target *Target
 
-	conn net.Conn
-	stop func() bool // of the watch that closes conn when ctx ends
+	dialled int // connections so far
+	conn    net.Conn
+	stop    func() bool // of the watch that closes conn when ctx ends
 }
 
 // get makes one GET. A connection that turns out to be closed since the last is
@@ -107,6 +108,7 @@ func (x *exchange) dial() error {
 		_ = conn.SetDeadline(t) // shows in the next read
 	}
 	x.conn = conn
+	x.dialled++
 	x.stop = context.AfterFunc(x.ctx, func() { _ = conn.Close() })
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	nets := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
+	local := []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")}
 	all := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
 	for _, tc := range []struct {
 		name  string
@@ -42,6 +43,16 @@ func TestGuard(t *testing.T) {
 		{"source only", connreq.Guard{SourceOnly: true}, "192.0.2.7", nil},
 		{"source mapped", connreq.Guard{SourceOnly: true}, "::ffff:192.0.2.7", nil},
 		{"not the source", connreq.Guard{SourceOnly: true}, "192.0.2.8", connreq.ErrForbidden},
+		{"link-local in a network", connreq.Guard{Networks: all}, "169.254.1.1", connreq.ErrForbidden},
+		{"link-local in one of its own", connreq.Guard{Networks: local}, "169.254.1.1", nil},
+		{"link-local 6 in one of its own", connreq.Guard{Networks: local}, "fe80::1%eth0", nil},
+		{"metadata in one of its own", connreq.Guard{Networks: local}, "169.254.169.254", connreq.ErrForbidden},
+		{"metadata by NAT64", connreq.Guard{}, "64:ff9b::a9fe:a9fe", connreq.ErrForbidden},
+		{"loopback by NAT64", connreq.Guard{}, "64:ff9b::7f00:1", connreq.ErrForbidden},
+		{"loopback by 6to4", connreq.Guard{}, "2002:7f00:1::1", connreq.ErrForbidden},
+		{"loopback compatible", connreq.Guard{}, "::127.0.0.1", connreq.ErrForbidden},
+		{"elsewhere by NAT64", connreq.Guard{}, "64:ff9b::c633:6401", nil},
+		{"this network", connreq.Guard{Networks: all}, "0.1.2.3", connreq.ErrForbidden},
 		{"metadata in a network", connreq.Guard{Networks: all}, "169.254.169.254", connreq.ErrForbidden},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -39,9 +39,10 @@ type Target struct {
 
 // Guard says which addresses may be called. The CPE chooses the URL, so without
 // it every CPE could make the gateway send requests into the operator's net.
-// Checked on the address that is dialled, after name resolution. Multicast,
-// unspecified and link-local addresses (with those of cloud metadata services)
-// are never called, loopback only with AllowLoopback.
+// Checked on the address that is dialled, after name resolution. Multicast and
+// unspecified addresses and those of cloud metadata services are never called,
+// loopback only with AllowLoopback, link-local ones only if Networks has a network
+// of such, and none of these by way of an IPv6 address that stands for it.
 type Guard struct {
 	// Networks are the allowed destinations besides Target.Source; empty is
 	// any.
