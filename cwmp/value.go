@@ -37,6 +37,11 @@ func (t Type) String() string {
 // ParseType reads the local name of an xsi:type, in any case and with the
 // variants that CPE use (base64Binary); what is not known is TypeUnknown.
 func ParseType(local string) Type {
+	for t := TypeString; t <= TypeHexBinary; t++ {
+		if local == typeNames[t] {
+			return t
+		}
+	}
 	if len(local) > len("unsignedLong") {
 		return TypeUnknown
 	}

@@ -4,6 +4,7 @@
 package soap
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -30,10 +31,10 @@ func (w *writer) envelope(env *cwmp.Envelope) error {
 		` xmlns:soap-enc="http://schemas.xmlsoap.org/soap/encoding/"` +
 		` xmlns:xsd="http://www.w3.org/2001/XMLSchema"` +
 		` xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:cwmp="`)
-	if ns := env.Namespace; ns == "" {
-		w.raw(cwmp.Namespace10)
-	} else {
-		w.raw(strings.ReplaceAll(string(appendEscaped(nil, ns)), `"`, "&quot;"))
+	ns, rest, quoted := strings.Cut(cmp.Or(env.Namespace, cwmp.Namespace10), `"`)
+	for w.b = appendEscaped(w.b, ns); quoted; w.b = appendEscaped(w.b, ns) {
+		w.raw("&quot;")
+		ns, rest, quoted = strings.Cut(rest, `"`)
 	}
 	w.raw(`">`)
 	w.header(env)
@@ -79,7 +80,9 @@ func (w *writer) header(env *cwmp.Envelope) {
 }
 
 func (w *writer) headerElement(n string, mustUnderstand bool, s string) {
-	w.raw("<" + n + ` soap-env:mustUnderstand="`)
+	w.raw("<")
+	w.raw(n)
+	w.raw(` soap-env:mustUnderstand="`)
 	if mustUnderstand {
 		w.raw(`1">`)
 	} else {

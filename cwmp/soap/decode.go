@@ -38,10 +38,7 @@ func DecodeBytes(b []byte, contentType string, lim Limits) (*cwmp.Envelope, erro
 	}
 	d := newDecoder(lim)
 	d.s = toUTF8(b, contentType)
-	if err := d.envelope(); err != nil {
-		return nil, err
-	}
-	return &d.env, nil
+	return d.decode()
 }
 
 // decoder reads one envelope. It goes by local names, takes children in any
@@ -58,6 +55,15 @@ func newDecoder(lim Limits) decoder {
 	d := decoder{lim: lim}
 	d.maxDepth, d.maxValue = lim.MaxDepth, lim.MaxValue
 	return d
+}
+
+// decode reads the envelope. The result does not keep d.
+func (d *decoder) decode() (*cwmp.Envelope, error) {
+	if err := d.envelope(); err != nil {
+		return nil, err
+	}
+	env := d.env
+	return &env, nil
 }
 
 func (d *decoder) envelope() error {

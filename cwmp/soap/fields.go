@@ -61,6 +61,19 @@ func (d *decoder) entry() error {
 	return nil
 }
 
+// arrayCount returns how many entries the array whose start tag was read last
+// says that it has, or fewer: no more than can be in the rest of the document
+// if each is of a usual length. It is a hint about memory, and 0 if in doubt
+// [quirk 8].
+func (d *decoder) arrayCount() int {
+	const usual = 64 // bytes: more than an entry takes in memory
+	if d.empty || d.attrs == "" {
+		return 0
+	}
+	_, count, _ := strings.Cut(d.attr("arrayType"), "[")
+	return min(int(parseUint32(count)), (len(d.s)-d.pos)/usual, d.lim.MaxParams)
+}
+
 // entries calls f for every child of the innermost open element, whatever it
 // is called, and counts it as an entry of a list.
 func (d *decoder) entries(f func() error) error {

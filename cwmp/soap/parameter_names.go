@@ -34,6 +34,9 @@ func (d *decoder) getParameterNamesResponse() (cwmp.Message, error) {
 }
 
 func (d *decoder) parameterInfos(list *[]cwmp.ParameterInfo) error {
+	if n := d.arrayCount(); n > cap(*list) {
+		*list = append(make([]cwmp.ParameterInfo, 0, n), *list...)
+	}
 	for {
 		_, ok, err := d.child()
 		if err != nil || !ok {

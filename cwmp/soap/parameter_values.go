@@ -9,6 +9,9 @@ import "github.com/uspgate/uspgate/cwmp"
 // believed [quirk 8], and what the entries are called is all the same
 // [SOAP 1.1, 5.4.2].
 func (d *decoder) parameterValues(list *[]cwmp.ParameterValue) error {
+	if n := d.arrayCount(); n > cap(*list) {
+		*list = append(make([]cwmp.ParameterValue, 0, n), *list...)
+	}
 	for {
 		_, ok, err := d.child()
 		if err != nil || !ok {

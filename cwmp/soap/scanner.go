@@ -28,6 +28,8 @@ type scanner struct {
 	empty bool
 	// began is where the text that was read last begins.
 	began int
+	// scratch is the memory of texts that are put together.
+	scratch []byte
 	// short is true once something has looked for more than s has.
 	short bool
 	window
@@ -119,11 +121,9 @@ func (sc *scanner) readChild() (name string, ok bool, err error) {
 		return "", false, nil
 	}
 	for {
-		i := strings.IndexByte(sc.s[sc.pos:], '<')
-		if i < 0 {
+		if !sc.toTag() {
 			return "", false, sc.cut()
 		}
-		sc.pos += i
 		switch sc.after() {
 		case '/':
 			return "", false, sc.endTag()
@@ -139,6 +139,23 @@ func (sc *scanner) readChild() (name string, ok bool, err error) {
 			sc.pos++ // a bare '<' [quirk 18]
 		}
 	}
+}
+
+// toTag goes to the next '<', and returns false if there is none.
+func (sc *scanner) toTag() bool {
+	s, i := sc.s, sc.pos
+	for i < len(s) && isSpace(s[i]) { // as a rule, there is nothing else
+		i++
+	}
+	if i >= len(s) || s[i] != '<' {
+		n := strings.IndexByte(s[i:], '<')
+		if n < 0 {
+			return false
+		}
+		i += n
+	}
+	sc.pos = i
+	return true
 }
 
 // skip closes the innermost open element with all that is in it.
@@ -335,6 +352,12 @@ func nextAttr(attrs string) (name, value, rest string, ok bool) {
 // attr returns the value of the attribute with this local name in the start
 // tag that was read last.
 func (sc *scanner) attr(local string) string {
+	const usual = ` xsi:type="`
+	if rest, ok := strings.CutPrefix(sc.attrs, usual); ok && local == "type" {
+		if value, _, ok := strings.Cut(rest, `"`); ok {
+			return value
+		}
+	}
 	for rest := sc.attrs; ; {
 		name, value, next, ok := nextAttr(rest)
 		if !ok {

@@ -55,8 +55,5 @@ func decodeStream(r io.Reader, contentType string, lim Limits, lists Lists, piec
 	d := newDecoder(lim)
 	d.src, d.lists = src, lists
 	d.maxStep = max(4*lim.MaxValue, streamPiece)
-	if err := d.envelope(); err != nil {
-		return nil, err
-	}
-	return &d.env, nil
+	return d.decode()
 }

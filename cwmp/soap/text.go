@@ -63,7 +63,8 @@ func (sc *scanner) readText(t trim) (string, error) {
 		raw = trimSpace(raw)
 	}
 	if !isPlain(raw) {
-		raw = string(sc.appendText(nil, raw, true))
+		sc.scratch = sc.appendText(sc.scratch[:0], raw, true)
+		raw = string(sc.scratch)
 	}
 	if len(raw) > sc.maxValue {
 		return "", sc.limit("value too long")
