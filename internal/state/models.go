@@ -171,7 +171,6 @@ func (ms *models) get(ctx context.Context, key agent.ModelKey) (*agent.Model, er
 	if err := ms.look(ctx, s, false); err != nil {
 		return nil, err
 	}
-	ms.renew(ctx, s)
 	return s.model, nil
 }
 
@@ -189,12 +188,19 @@ func (ms *models) look(ctx context.Context, s *slot, now bool) error {
 		return fmt.Errorf("state: model %s: %w", s.id, err)
 	}
 	s.seen = time.Now()
-	if s.model != nil && s.revision == e.Revision {
-		return nil
+	if s.model == nil || s.revision != e.Revision {
+		ms.take(s, e)
 	}
+	ms.renew(ctx, s)
+	return nil
+}
+
+// take puts a record into its slot.
+func (ms *models) take(s *slot, e store.Entry) {
 	s.revision, s.length, s.newer = e.Revision, int64(len(e.Value)), false
 	r := &modelRecord{Model: &agent.Model{}}
 	if e.Revision != 0 {
+		var err error
 		if r, err = ms.codec.decodeModel(e.Value, s.id); err != nil {
 			ms.log.Error("what is known of a model cannot be read; the trees of its CPE are read anew",
 				zap.Stringer("model", s.id), zap.Error(err))
@@ -204,7 +210,6 @@ func (ms *models) look(ctx context.Context, s *slot, now bool) error {
 	}
 	s.model, s.renewed = r.Model, time.Unix(r.Written, 0)
 	ms.weigh(s)
-	return nil
 }
 
 // with returns the model that a tree was written against: one whose Outline begins
@@ -217,7 +222,6 @@ func (ms *models) with(ctx context.Context, id modelID, entries int, sum uint64)
 			return nil, err
 		}
 		if s.model.Outline.Len() >= entries && s.model.Outline.Sum(entries) == sum {
-			ms.renew(ctx, s)
 			return s.model, nil
 		}
 	}
@@ -229,9 +233,10 @@ func (ms *models) with(ctx context.Context, id modelID, entries int, sum uint64)
 	return nil, nil //nolint:nilnil // there is none
 }
 
-// renew writes a model that is about to be too old.
+// renew writes a model that is about to be too old, but nothing in the place of a record
+// that could not be read.
 func (ms *models) renew(ctx context.Context, s *slot) {
-	if s.revision == 0 || s.newer || time.Since(s.renewed) < ms.o.MaxAge/renewals {
+	if modelIDOf(s.model.Key) != s.id || time.Since(s.renewed) < ms.o.MaxAge/renewals {
 		return
 	}
 	if err := ms.put(ctx, s, s.model); err != nil { // there is time

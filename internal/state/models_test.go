@@ -173,6 +173,14 @@ func TestModelThatIsNotThere(t *testing.T) {
 					t.Errorf("got %+v, %v, want none", got, err)
 				}
 			}
+			if m, err := st.Agents().LoadModel(key(t, "1.0")); m != nil || err != nil {
+				t.Errorf("got %+v, %v of the model, want none", m, err)
+			}
+			for _, e := range entries(t, s, "MODEL") {
+				if !bytes.Equal(e.Value, raw) {
+					t.Errorf("got record %x after reads only, want %x", e.Value, raw)
+				}
+			}
 			if n := logs.Len(); n != 1 {
 				t.Errorf("got %d lines in the log, want 1: %+v", n, logs.All())
 			}
