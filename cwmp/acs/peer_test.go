@@ -139,6 +139,16 @@ func (s *script) opened() int {
 // serve runs a Server on loopback, or on o.Listener, for the test.
 func serve(t *testing.T, h *script, o acs.Options) *acs.Server {
 	t.Helper()
+	return serveAny(t, h, o)
+}
+
+// serveAny is serve with a Handler that is a script, and more.
+func serveAny(t *testing.T, h interface {
+	acs.Handler
+	init()
+}, o acs.Options,
+) *acs.Server {
+	t.Helper()
 	h.init()
 	o.Handler = h
 	if o.Addr == "" {

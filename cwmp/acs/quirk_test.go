@@ -18,8 +18,8 @@ import (
 	"github.com/uspgate/uspgate/cwmp/acs"
 )
 
-// The forms in which a cookie comes back [quirks 30, 31].
-func TestCookieForms(t *testing.T) {
+// The forms in which a cookie comes back.
+func TestQuirk30(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, form string }{
 		{"as sent", "uspgate=ID"},
@@ -44,7 +44,7 @@ func TestCookieForms(t *testing.T) {
 	}
 }
 
-func TestNoCookieAtAll(t *testing.T) {
+func TestQuirk28OnOneConnection(t *testing.T) {
 	t.Parallel()
 	h := &script{next: []cwmp.Request{getDevice}}
 	p := newCPE(t, serve(t, h, acs.Options{}))
@@ -64,7 +64,8 @@ func TestNeitherCookieNorConnection(t *testing.T) {
 	p.post("").want(http.StatusBadRequest)
 }
 
-func TestStaleCookieOnInform(t *testing.T) {
+// A cookie of another day does no harm to an Inform.
+func TestQuirk31(t *testing.T) {
 	t.Parallel()
 	h := &script{}
 	p := newCPE(t, serve(t, h, acs.Options{}))
@@ -76,7 +77,38 @@ func TestStaleCookieOnInform(t *testing.T) {
 	p.post("").want(http.StatusNoContent)
 }
 
-func TestConnectionForEachPost(t *testing.T) {
+// A CPE that never takes a new cookie is known by its connection.
+func TestQuirk83(t *testing.T) {
+	t.Parallel()
+	h := &script{next: []cwmp.Request{getDevice}}
+	p := newCPE(t, serve(t, h, acs.Options{}))
+	p.post(inform("1")).envelope("InformResponse")
+	first := p.cookie
+	p.post(message("i2", informOf("1", "1 BOOT", "0"))).envelope("InformResponse")
+	h.wantClosed(t, acs.ErrReplaced)
+	p.cookie = first
+	id := p.post("").envelope("GetParameterValues").ID
+	p.post(message(id, getValues)).want(http.StatusNoContent)
+	h.wantClosed(t, nil)
+}
+
+// An answer has a Content-Length, however large it is.
+func TestQuirk38(t *testing.T) {
+	t.Parallel()
+	get := &cwmp.GetParameterValues{}
+	for i := range 2000 {
+		get.Names = append(get.Names, "InternetGatewayDevice.X."+strconv.Itoa(i)+".Name")
+	}
+	p := newCPE(t, serve(t, &script{next: []cwmp.Request{get}}, acs.Options{}))
+	p.post(inform("1")).envelope("InformResponse")
+	a := p.post("")
+	a.envelope("GetParameterValues")
+	if n, err := strconv.Atoi(a.head.Get("Content-Length")); err != nil || n < 64<<10 || n != len(a.body) {
+		t.Fatalf("got Content-Length %q of %d bytes, want it right", a.head.Get("Content-Length"), len(a.body))
+	}
+}
+
+func TestQuirk39(t *testing.T) {
 	t.Parallel()
 	h := &script{next: []cwmp.Request{getDevice}}
 	p := newCPE(t, serve(t, h, acs.Options{}))
@@ -88,7 +120,7 @@ func TestConnectionForEachPost(t *testing.T) {
 	h.wantClosed(t, nil)
 }
 
-func TestHTTP10(t *testing.T) {
+func TestQuirk34(t *testing.T) {
 	t.Parallel()
 	h := &script{}
 	p := newCPE(t, serve(t, h, acs.Options{}))
@@ -103,33 +135,7 @@ func TestHTTP10(t *testing.T) {
 	h.wantClosed(t, nil)
 }
 
-func TestOneMoreEmptyPost(t *testing.T) {
-	t.Parallel()
-	h := &script{}
-	p := newCPE(t, serve(t, h, acs.Options{}))
-	p.post(inform("1")).envelope("InformResponse")
-	p.post("").want(http.StatusNoContent)
-	p.post("").want(http.StatusNoContent) // [quirk 35]
-	p.post(message("1", complete)).want(http.StatusBadRequest)
-	h.wantClosed(t, nil)
-}
-
-func TestEndWith200(t *testing.T) {
-	t.Parallel()
-	p := newCPE(t, serve(t, &script{}, acs.Options{
-		Profile: func(in *cwmp.Inform) acs.Profile {
-			return acs.Profile{EndWith200: in.DeviceID.SerialNumber == "odd"}
-		},
-	}))
-	p.post(inform("odd")).envelope("InformResponse")
-	if a := p.post("").want(http.StatusOK); a.head.Get("Content-Length") != "0" {
-		t.Fatalf("got %v, want Content-Length 0 [quirk 36]", a.head)
-	}
-	p.post(inform("even")).envelope("InformResponse")
-	p.post("").want(http.StatusNoContent)
-}
-
-func TestMethodsAndPaths(t *testing.T) {
+func TestQuirk42(t *testing.T) {
 	t.Parallel()
 	h := &script{}
 	s := serve(t, h, acs.Options{})
@@ -152,7 +158,7 @@ func TestMethodsAndPaths(t *testing.T) {
 }
 
 // Headers as CPE send them [quirks 32, 33, 45].
-func TestOddHeaders(t *testing.T) {
+func TestQuirk32(t *testing.T) {
 	t.Parallel()
 	for name, header := range map[string]string{
 		"empty Content-Type":  "Content-Type: \r\n",
@@ -202,7 +208,7 @@ func TestEnvelopeWithAnEmptyBodyIsAnEmptyPost(t *testing.T) {
 }
 
 // libcurl waits for 100 before it sends the body; the 401 comes after it.
-func TestExpectContinue(t *testing.T) {
+func TestQuirk33(t *testing.T) {
 	t.Parallel()
 	auth, err := acs.NewBasic("", func(string) (string, bool) { return "p", true })
 	if err != nil {
@@ -248,7 +254,7 @@ func toFlate(w io.Writer) io.WriteCloser {
 	return f
 }
 
-func TestCompressedBodies(t *testing.T) {
+func TestQuirk47(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name, encoding string

@@ -307,7 +307,8 @@ func TestMalformedInASession(t *testing.T) {
 	p.post("").want(http.StatusBadRequest) // the cookie is worth nothing any more
 }
 
-func TestSecondInform(t *testing.T) {
+// A second Inform is a repetition, or else begins anew.
+func TestQuirk40(t *testing.T) {
 	t.Parallel()
 	t.Run("retransmitted", func(t *testing.T) {
 		t.Parallel()
