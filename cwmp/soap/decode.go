@@ -49,6 +49,7 @@ type decoder struct {
 	env    cwmp.Envelope
 	params int // entries of lists so far
 	lists  Lists
+	kept   *copies // of the strings of long lists; nil: they stay where they are
 }
 
 func newDecoder(lim Limits) decoder {

@@ -46,9 +46,11 @@ func (d *decoder) parameterInfos(list *[]cwmp.ParameterInfo) error {
 			return err
 		}
 		*list = append(*list, cwmp.ParameterInfo{})
-		if err := d.parameterInfo(&(*list)[len(*list)-1]); err != nil {
+		p := &(*list)[len(*list)-1]
+		if err := d.parameterInfo(p); err != nil {
 			return err
 		}
+		p.Name = d.kept.copy(p.Name)
 	}
 }
 

@@ -21,9 +21,11 @@ func (d *decoder) parameterValues(list *[]cwmp.ParameterValue) error {
 			return err
 		}
 		*list = append(*list, cwmp.ParameterValue{NoValue: true})
-		if err := d.parameterValue(&(*list)[len(*list)-1]); err != nil {
+		p := &(*list)[len(*list)-1]
+		if err := d.parameterValue(p); err != nil {
 			return err
 		}
+		p.Name, p.Value = d.kept.copy(p.Name), d.kept.copy(p.Value)
 	}
 }
 

@@ -5,6 +5,7 @@ package soap
 
 import (
 	"io"
+	"strings"
 
 	"github.com/uspgate/uspgate/cwmp"
 )
@@ -25,7 +26,9 @@ type Lists struct {
 // DecodeStream is Decode with a working set that does not grow with the
 // document: some 64 KiB, or eight times the longest value, and what the caller
 // keeps [quirk 52]. The message in the Body of the result has no entries that
-// lists has taken; a message that lists does not take is as from Decode.
+// lists has taken. A message that lists does not take is as from Decode, but
+// lists of parameters keep their names and values in memory and not the rest of
+// the document, which is most of it.
 //
 // The entries come before it is known whether the document is whole, and also
 // before a Fault of the reader. What lists has taken counts only once
@@ -43,6 +46,26 @@ func DecodeStream(r io.Reader, contentType string, lim Limits, lists Lists) (*cw
 	return decodeStream(r, contentType, lim, lists, streamPiece)
 }
 
+// copies holds copies of strings, many in one piece of memory.
+type copies struct{ b strings.Builder }
+
+// copy returns a copy of s, and s itself for nil.
+func (c *copies) copy(s string) string {
+	const piece = 16 << 10
+	switch {
+	case c == nil || s == "":
+		return s
+	case len(s) > piece/8:
+		return strings.Clone(s)
+	case c.b.Cap()-c.b.Len() < len(s):
+		c.b = strings.Builder{}
+		c.b.Grow(piece)
+	}
+	start := c.b.Len()
+	c.b.WriteString(s)
+	return c.b.String()[start:]
+}
+
 // streamPiece is how much of a stream is read at once.
 const streamPiece = 64 << 10
 
@@ -53,7 +76,7 @@ func decodeStream(r io.Reader, contentType string, lim Limits, lists Lists, piec
 		return nil, err
 	}
 	d := newDecoder(lim)
-	d.src, d.lists = src, lists
+	d.src, d.lists, d.kept = src, lists, &copies{}
 	d.maxStep = max(4*lim.MaxValue, streamPiece)
 	return d.decode()
 }

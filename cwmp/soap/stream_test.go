@@ -248,17 +248,19 @@ func (e *endlessValues) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// inUse is the memory that is reachable.
+func inUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
 // TestQuirk52StreamOf200000Values: the greatest answer that there may be is
 // read with less than 1 MiB in use, which is measured all along. It is not
 // parallel, so nothing else allocates.
 func TestQuirk52StreamOf200000Values(t *testing.T) {
 	const n, every, most = 200_000, 10_000, 1 << 20
-	inUse := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
 	r := &endlessValues{n: n}
 	before, peak, seen := inUse(), uint64(0), 0
 	env, err := soap.DecodeStream(r, "text/xml", soap.Limits{}, soap.Lists{Value: func(p cwmp.ParameterValue) error {
@@ -283,4 +285,30 @@ func TestQuirk52StreamOf200000Values(t *testing.T) {
 	if used > most {
 		t.Errorf("got %d bytes in use, want at most %d", used, most)
 	}
+}
+
+// TestQuirk52StreamIntoAMessage: the same answer as a message keeps its entries
+// and not the document.
+func TestQuirk52StreamIntoAMessage(t *testing.T) {
+	const n = 200_000
+	r := &endlessValues{n: n}
+	before := inUse()
+	env, err := soap.DecodeStream(r, "text/xml", soap.Limits{}, soap.Lists{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := int64(inUse()) - int64(before)
+	text := 0
+	for i, p := range params(env) {
+		if want := fmt.Sprintf("Tom & %d", i+1); p.Value != want {
+			t.Fatalf("got %+v, want %s", p, want)
+		}
+		text += len(p.Name) + len(p.Value)
+	}
+	entries := cap(params(env)) * int(reflect.TypeFor[cwmp.ParameterValue]().Size())
+	t.Logf("%d bytes: %d bytes in use, %d of them entries, %d text", r.bytes, used, entries, text)
+	if most := int64(entries+text) + 1<<20; used > most {
+		t.Errorf("got %d bytes in use, want at most %d", used, most)
+	}
+	runtime.KeepAlive(env)
 }
