@@ -161,8 +161,8 @@ func (a *Agent) setAttributes(ctx context.Context, call caller, names []string, 
 // teachUnwatchable keeps for the other CPE of the model which names need not be tried
 // with others.
 func (a *Agent) teachUnwatchable(known Habits) {
+	key, ok := a.modelKey()
 	a.lock()
-	key, ok := ModelKeyOf(a.identity, a.firmware())
 	var found Habits
 	for name := range a.attrs.refused {
 		found.Unwatchable = append(found.Unwatchable, path.Generic(name))

@@ -28,6 +28,9 @@ type discovery struct {
 
 func (d *discovery) init() { d.quiet = true }
 
+// errUpdated: the CPE has another firmware than when it was first asked.
+var errUpdated = errors.New("agent: the CPE has another firmware by now")
+
 // errNoRoot: the CPE shows neither of the two data models.
 var errNoRoot = errors.New("agent: the CPE has neither Device nor InternetGatewayDevice as its root")
 
@@ -91,6 +94,7 @@ func (a *Agent) discovered(err error, took time.Duration) {
 // discoverAll reads the CPE's names and then all values, in the ways that its model
 // is known to have.
 func (a *Agent) discoverAll(ctx context.Context, call caller) error {
+	key, ok := a.modelKey()
 	m := a.model()
 	hints := a.begin(m)
 	root, err := a.findRoot(ctx, call, m)
@@ -109,6 +113,9 @@ func (a *Agent) discoverAll(ctx context.Context, call caller) error {
 		if err := a.readAll(ctx, call, root, infos); err != nil {
 			return err
 		}
+		if now, _ := a.modelKey(); ok && now != key {
+			return errUpdated
+		}
 		a.teach(m, by)
 		return nil
 	}
@@ -117,9 +124,7 @@ func (a *Agent) discoverAll(ctx context.Context, call caller) error {
 // model returns what is known of the model of the CPE, nil if nothing is. It blocks as
 // the Keeper does.
 func (a *Agent) model() *Model {
-	a.lock()
-	key, ok := ModelKeyOf(a.identity, a.firmware())
-	a.unlock()
+	key, ok := a.modelKey()
 	if !ok || a.host.opts.Keeper == nil {
 		return nil
 	}
@@ -128,6 +133,13 @@ func (a *Agent) model() *Model {
 		a.log.Info("what is known of the model of a CPE is not at hand", zap.Error(err))
 	}
 	return m
+}
+
+// modelKey returns the model of the CPE, as far as it can be told.
+func (a *Agent) modelKey() (ModelKey, bool) {
+	a.lock()
+	defer a.unlock()
+	return ModelKeyOf(a.identity, a.firmware())
 }
 
 // oneInProbes is of how many CPE one is asked as if nothing was known of its model: so
@@ -151,8 +163,8 @@ func (a *Agent) teach(m *Model, by NamesBy) {
 	if m != nil {
 		known = known.Merge(m.Habits)
 	}
+	key, ok := a.modelKey()
 	a.lock()
-	key, ok := ModelKeyOf(a.identity, a.firmware())
 	found := Habits{Names: by, Batch: a.fresh.limit}
 	a.unlock()
 	if ok && a.host.opts.Keeper != nil && !known.Merge(found).Equal(known) {

@@ -6,6 +6,7 @@ package agent_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -300,6 +301,41 @@ func TestAnotherFirmwareIsReadAnew(t *testing.T) {
 		k, _ := agent.ModelKeyOf(c.id, "9.9")
 		if m, err := r.shelf.LoadModel(k); err != nil || m == nil || m.Sample == nil {
 			t.Errorf("got %+v, %v, want the model of the new firmware learned", m, err)
+		}
+	})
+}
+
+// A CPE that was given another firmware while it was read teaches nothing of either,
+// and is read again.
+func TestFirmwareThatChangesUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181")
+		defer r.stop()
+		c, rpcs := r.sister(others[0])
+		note := c.before
+		var once sync.Once
+		c.before = func(req cwmp.Request) {
+			note(req)
+			if req.Method() == "GetParameterValues" {
+				once.Do(func() {
+					c.set("Device.DeviceInfo.SoftwareVersion", "9.9")
+					r.agent.Inform(c.inform(events("1_BOOT")))
+				})
+			}
+		}
+		r.meet(c)
+		if n := len(r.shelf.models); n != 0 {
+			t.Errorf("got %d models learned of a CPE between two firmwares, want none", n)
+		}
+		*rpcs = nil
+		r.inform(events("2_PERIODIC"))
+		synctest.Wait()
+		r.inform(events("2_PERIODIC"))
+		synctest.Wait()
+		k, _ := agent.ModelKeyOf(c.id, "9.9")
+		if m, err := r.shelf.LoadModel(k); err != nil || m == nil || len(namesAsked(*rpcs)) != 1 {
+			t.Errorf("got %+v, %v after %d RPCs, want the CPE read anew", m, err, len(*rpcs))
 		}
 	})
 }
