@@ -31,7 +31,8 @@ const (
 	Namespace12 = "urn:dslforum-org:cwmp-1-2"
 )
 
-// Envelope is one SOAP envelope.
+// Envelope is one SOAP envelope. The header NoMoreRequests of the first version
+// of CWMP has no field: it is ignored on input and never sent [quirk 6].
 type Envelope struct {
 	// Namespace is the cwmp namespace as found, echoed in every answer of the
 	// session. Empty on output means Namespace10.
@@ -46,7 +47,7 @@ type Envelope struct {
 	SessionTimeout uint32
 	// SupportedVersions is the text of SupportedCWMPVersions; in an Inform only.
 	SupportedVersions string
-	// UseVersion is sent with an InformResponse only.
+	// UseVersion is sent with an InformResponse only; see Negotiate.
 	UseVersion string
 	// Body is nil for an envelope with an empty Body.
 	Body Message
