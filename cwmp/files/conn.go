@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package files
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// sendBuffer is how much the kernel is asked to take of an answer. What it has
+// taken counts as sent, and a large buffer would be minutes of a slow line.
+const sendBuffer = 256 * kib
+
+// listener counts connections and closes at once what exceeds MaxConns.
+type listener struct {
+	net.Listener
+	srv  *Server
+	once sync.Once
+	err  error
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err //nolint:wrapcheck // net/http looks at the error's type
+		}
+		if l.srv.conns.Add(1) > int64(l.srv.opts.MaxConns) {
+			l.srv.conns.Add(-1)
+			l.srv.met.refuse(reasonConns)
+			_ = c.Close()
+			continue
+		}
+		if b, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
+			_ = b.SetWriteBuffer(sendBuffer)
+		}
+		l.srv.sockets.Add(1)
+		return &conn{Conn: c, srv: l.srv}, nil
+	}
+}
+
+// Close implements net.Listener. Once is enough.
+func (l *listener) Close() error {
+	l.once.Do(func() { l.err = l.Listener.Close() })
+	return l.err
+}
+
+// conn is one TCP connection.
+type conn struct {
+	net.Conn
+	srv  *Server
+	gone atomic.Bool
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	if !c.gone.Swap(true) {
+		c.srv.conns.Add(-1)
+		c.srv.sockets.Done()
+	}
+	return err //nolint:wrapcheck // nobody of ours sees it
+}
