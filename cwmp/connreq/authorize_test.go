@@ -73,8 +73,9 @@ func TestDigest(t *testing.T) {
 			if err := connreq.New(local()).Wake(t.Context(), c.target()); err != nil {
 				t.Fatal(err)
 			}
-			if len(c.reqs) != 2 || c.conns != 1 || c.reqs[0].Header.Get("Authorization") != "" {
-				t.Fatalf("got %d requests on %d connections, want 2 on 1, the first without credentials", len(c.reqs), c.conns)
+			if len(c.reqs) != 2 || c.connections() != 1 || c.reqs[0].Header.Get("Authorization") != "" {
+				t.Fatalf("got %d requests on %d connections, want 2 on 1, the first without credentials",
+					len(c.reqs), c.connections())
 			}
 			if r := c.reqs[1]; r.Method != http.MethodGet || r.RequestURI != uri || r.Host != c.addr {
 				t.Fatalf("got %s %s of %s, want GET with the query and Host with the port", r.Method, r.RequestURI, r.Host)

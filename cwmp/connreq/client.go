@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -29,15 +28,7 @@ type Client struct {
 func New(o Options) *Client {
 	o = o.withDefaults()
 	c := &Client{opts: o, log: o.Log.Named("connreq")}
-	c.total = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "uspgate_connreq_total",
-		Help: "Connection Requests by method and result.",
-	}, []string{"method", "result"})
-	if o.Metrics != nil {
-		if err := o.Metrics.Register(c.total); err != nil {
-			c.log.Error("metrics not registered", zap.Error(err))
-		}
-	}
+	c.total = newTotal(o.Metrics, c.log)
 	return c
 }
 
@@ -46,37 +37,18 @@ func New(o Options) *Client {
 // that finds the CPE unreachable is repeated. Errors wrap ErrInSession,
 // ErrCredentials, ErrForbidden, ErrUnreachable, ErrAnswer, or the cause of ctx.
 func (c *Client) Wake(ctx context.Context, t Target) error {
-	err := c.wake(ctx, t)
-	c.total.WithLabelValues("http", resultOf(err)).Inc()
+	err := c.wake(ctx, t, c.opts.Retries)
+	c.total.WithLabelValues(string(HTTP), resultOf(err)).Inc()
 	return err
 }
 
-func resultOf(err error) string {
-	switch {
-	case err == nil:
-		return "ok"
-	case errors.Is(err, ErrInSession):
-		return "busy"
-	case errors.Is(err, ErrCredentials):
-		return "credentials"
-	case errors.Is(err, ErrForbidden):
-		return "forbidden"
-	case errors.Is(err, ErrUnreachable):
-		return "unreachable"
-	case errors.Is(err, ErrAnswer):
-		return "answer"
-	default:
-		return "canceled"
-	}
-}
-
-func (c *Client) wake(ctx context.Context, t Target) error {
+func (c *Client) wake(ctx context.Context, t Target, retries int) error {
 	u, err := parseURL(t.URL)
 	if err != nil {
 		return err
 	}
-	wait := c.opts.RetryWait
-	for left := c.opts.Retries; ; left-- {
+	pause := c.opts.RetryWait
+	for left := retries; ; left-- {
 		err := c.attempt(ctx, u, &t)
 		if ctx.Err() != nil && err != nil {
 			return fmt.Errorf("connreq: %w", context.Cause(ctx))
@@ -84,14 +56,10 @@ func (c *Client) wake(ctx context.Context, t Target) error {
 		if !errors.Is(err, ErrUnreachable) || left <= 0 {
 			return err
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !wait(ctx, pause) {
 			return fmt.Errorf("connreq: %w", context.Cause(ctx))
 		}
-		wait *= 2
+		pause *= 2
 	}
 }
 

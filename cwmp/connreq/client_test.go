@@ -82,6 +82,13 @@ func (c *cpe) serve(conn net.Conn, answers []string) {
 	}
 }
 
+// connections is how many there were.
+func (c *cpe) connections() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.conns
+}
+
 func (c *cpe) target() connreq.Target {
 	return connreq.Target{URL: "http://" + c.addr + "/cr?x=1&y=%20", Username: "acs", Password: "secret"}
 }
@@ -151,7 +158,7 @@ func TestAnswers(t *testing.T) {
 			if !errors.Is(err, tc.want) || (tc.want == nil) != (err == nil) {
 				t.Fatalf("got %v, want %v", err, tc.want)
 			}
-			if c.conns != tc.conns {
+			if c.connections() != tc.conns {
 				t.Fatalf("got %d connections, want %d", c.conns, tc.conns)
 			}
 		})
@@ -208,12 +215,13 @@ func TestRetries(t *testing.T) {
 		t.Fatalf("third attempt: got %v, want nil", err)
 	}
 	c = newCPE(t, hangUp)
-	if err := connreq.New(o).Wake(t.Context(), c.target()); !errors.Is(err, connreq.ErrUnreachable) || c.conns != 3 {
-		t.Fatalf("got %v after %d connections, want ErrUnreachable after 3", err, c.conns)
+	err := connreq.New(o).Wake(t.Context(), c.target())
+	if !errors.Is(err, connreq.ErrUnreachable) || c.connections() != 3 {
+		t.Fatalf("got %v after %d connections, want ErrUnreachable after 3", err, c.connections())
 	}
 	c = newCPE(t, status("503 Busy", ""))
-	if err := connreq.New(o).Wake(t.Context(), c.target()); !errors.Is(err, connreq.ErrInSession) || c.conns != 1 {
-		t.Fatalf("got %v after %d connections, want ErrInSession after 1", err, c.conns)
+	if err := connreq.New(o).Wake(t.Context(), c.target()); !errors.Is(err, connreq.ErrInSession) || c.connections() != 1 {
+		t.Fatalf("got %v after %d connections, want ErrInSession after 1", err, c.connections())
 	}
 }
 
@@ -253,8 +261,8 @@ func TestGuardOnTheDialledAddress(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrForbidden", host, err)
 		}
 	}
-	if c.conns != 0 {
-		t.Fatalf("got %d connections, want none", c.conns)
+	if c.connections() != 0 {
+		t.Fatalf("got %d connections, want none", c.connections())
 	}
 }
 

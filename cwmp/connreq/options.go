@@ -77,20 +77,79 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.DialTimeout <= 0 {
-		o.DialTimeout = 3 * time.Second
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = 10 * time.Second
-	}
+	orDefault(&o.DialTimeout, 3*time.Second)
+	orDefault(&o.Timeout, 10*time.Second)
 	if o.Retries == 0 {
 		o.Retries = 2
 	}
-	if o.RetryWait <= 0 {
-		o.RetryWait = time.Second
-	}
+	orDefault(&o.RetryWait, time.Second)
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
 	return o
+}
+
+// maxLogins is how many logins of a CPE are tried.
+const maxLogins = 8
+
+// WakerOptions configures a Waker. The zero value of a field means its default.
+type WakerOptions struct {
+	// Ways are the methods that exist: a Client for HTTP, an udp.Server for UDP, an
+	// xmpp.Client for XMPP.
+	Ways map[Method]Requester
+	// Order is that of the attempts; default HTTP, UDP, XMPP. What worked last for a
+	// CPE comes before.
+	Order []Method
+	// SessionWait is how long a CPE that took a request, or may have, has time to
+	// open its session; default 30 s [quirk 77].
+	SessionWait time.Duration
+	// Retries is how often a request that was taken without a session, or met a busy
+	// CPE, is repeated before the next way; default 2, negative is never.
+	Retries int
+	// Backoff is the pause after all ways have failed, doubled each time up to
+	// MaxBackoff, until a session comes; and that for a busy CPE. Default 2 s and
+	// 1 min.
+	Backoff, MaxBackoff time.Duration
+	// MaxActive bounds the requests on their way at a time; default 256.
+	MaxActive int
+	// MaxPerNetwork bounds those to one network: 24 bits of an IPv4 address, 48 of
+	// an IPv6 one, or all CPE whose address is not known; default 32.
+	MaxPerNetwork int
+	// MaxWaking bounds the CPE that are being woken; default 20,000. Wake of one
+	// more is ErrTooMany.
+	MaxWaking int
+	// MaxRemembered bounds the CPE whose pause, last Method and Report are kept;
+	// default 10,000. The one woken least recently is forgotten.
+	MaxRemembered int
+	// Log takes the log lines; nil is none.
+	Log *zap.Logger
+	// Metrics registers the metrics; nil is none.
+	Metrics prometheus.Registerer
+}
+
+func (o WakerOptions) withDefaults() WakerOptions {
+	if len(o.Order) == 0 {
+		o.Order = []Method{HTTP, UDP, XMPP}
+	}
+	if o.Retries == 0 {
+		o.Retries = 2
+	}
+	o.Retries = max(o.Retries, 0)
+	orDefault(&o.SessionWait, 30*time.Second)
+	orDefault(&o.Backoff, 2*time.Second)
+	orDefault(&o.MaxBackoff, time.Minute)
+	orDefault(&o.MaxActive, 256)
+	orDefault(&o.MaxPerNetwork, 32)
+	orDefault(&o.MaxWaking, 20_000)
+	orDefault(&o.MaxRemembered, 10_000)
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	return o
+}
+
+func orDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
 }
