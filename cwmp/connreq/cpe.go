@@ -64,7 +64,7 @@ func (c *CPE) Supports(m Method) bool {
 	})
 }
 
-// Requester sends Connection Requests in one way: an udp.Server, an xmpp.Client.
+// Requester sends Connection Requests in one way: a udp.Server, an xmpp.Client.
 // Safe for concurrent use.
 type Requester interface {
 	// Reaches reports whether enough is known of the CPE to try.

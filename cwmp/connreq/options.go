@@ -94,7 +94,7 @@ const maxLogins = 8
 
 // WakerOptions configures a Waker. The zero value of a field means its default.
 type WakerOptions struct {
-	// Ways are the methods that exist: a Client for HTTP, an udp.Server for UDP, an
+	// Ways are the methods that exist: a Client for HTTP, a udp.Server for UDP, an
 	// xmpp.Client for XMPP.
 	Ways map[Method]Requester
 	// Order is that of the attempts; default HTTP, UDP, XMPP. What worked last for a
