@@ -17,7 +17,7 @@ type world struct{ *store.Memory }
 
 // door is the Store of one node.
 type door struct {
-	w *world
+	w store.Store
 
 	mu   sync.Mutex
 	shut bool

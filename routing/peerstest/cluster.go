@@ -53,6 +53,7 @@ type entry struct {
 	by    life
 	fence uint64
 	info  routing.Info
+	told  <-chan struct{} // closed once the claimant knows
 }
 
 // New makes a Cluster without nodes.
@@ -111,7 +112,8 @@ type Node struct {
 
 var _ routing.Peers = (*Node)(nil)
 
-// Join makes a node that is alive. Nothing reaches it before Attach.
+// Join makes a node that is alive. Nothing reaches it before Attach. One of a name that was
+// killed is the next process of that node.
 func (c *Cluster) Join(name string) *Node {
 	n := &Node{
 		c: c, name: name, view: make(map[usp.Address]entry), given: make(map[usp.Address]uint64),
@@ -119,6 +121,11 @@ func (c *Cluster) Join(name string) *Node {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if was := c.nodes[name]; was != nil {
+		was.mu.Lock()
+		n.epoch = was.epoch + 1
+		was.mu.Unlock()
+	}
 	maps.Copy(n.view, c.owners)
 	for a := range c.owners {
 		if by := c.owners[a].by; !c.lives(by) {
@@ -273,12 +280,13 @@ func (n *Node) Claim(a usp.Address, by *routing.Session, done func(routing.Owner
 			done(routing.Ownership{}, mtp.ErrBusy)
 			return
 		}
-		own, err := n.claim(a, by)
-		done(own, err)
+		told := make(chan struct{})
+		defer close(told)
+		done(n.claim(a, by, told))
 	})
 }
 
-func (n *Node) claim(a usp.Address, by *routing.Session) (routing.Ownership, error) {
+func (n *Node) claim(a usp.Address, by *routing.Session, told <-chan struct{}) (routing.Ownership, error) {
 	c := n.c
 	c.mu.Lock()
 	have := c.owners[a]
@@ -288,6 +296,7 @@ func (n *Node) claim(a usp.Address, by *routing.Session) (routing.Ownership, err
 		if by == nil {
 			return routing.Ownership{}, routing.ErrKept
 		}
+		<-have.told
 		if err := owner.ask(a, have.fence, *by); err != nil {
 			return routing.Ownership{}, err
 		}
@@ -298,7 +307,7 @@ func (n *Node) claim(a usp.Address, by *routing.Session) (routing.Ownership, err
 		return routing.Ownership{}, mtp.ErrBusy
 	}
 	c.fence++
-	e := entry{by: life{n.name, n.epoch}, fence: c.fence, info: have.info}
+	e := entry{by: life{n.name, n.epoch}, fence: c.fence, info: have.info, told: told}
 	n.see(a, e)
 	c.publish(a, e)
 	return n.Owner(a), nil
