@@ -4,6 +4,8 @@
 package files
 
 import (
+	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -34,9 +36,6 @@ func (l *listener) Accept() (net.Conn, error) {
 			_ = c.Close()
 			continue
 		}
-		if b, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
-			_ = b.SetWriteBuffer(sendBuffer)
-		}
 		l.srv.sockets.Add(1)
 		return &conn{Conn: c, srv: l.srv}, nil
 	}
@@ -51,8 +50,9 @@ func (l *listener) Close() error {
 // conn is one TCP connection.
 type conn struct {
 	net.Conn
-	srv  *Server
-	gone atomic.Bool
+	srv    *Server
+	gone   atomic.Bool
+	shrunk bool // of the goroutine that serves it
 }
 
 // Close implements net.Conn.
@@ -63,4 +63,28 @@ func (c *conn) Close() error {
 		c.srv.sockets.Done()
 	}
 	return err //nolint:wrapcheck // nobody of ours sees it
+}
+
+// shrink sets the send buffer, when there is a request: before, a connection from
+// a proxy may still wait for what tells who is behind it.
+func (c *conn) shrink() {
+	if !c.shrunk {
+		c.shrunk = true
+		setSendBuffer(c.Conn, sendBuffer)
+	}
+}
+
+type connKey struct{}
+
+// withConn is the http.Server's ConnContext.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
 }

@@ -4,6 +4,7 @@
 package files_test
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,8 +83,11 @@ func TestCurlUploads(t *testing.T) {
 		"form, chunks": {"-F", "file=@" + up, "--anyauth", "-H", "Transfer-Encoding: chunked"},
 	} {
 		m := new(memory)
-		ticket := accept(t, s, files.Intake{Open: m.open, Status: 201, Access: files.Access{Username: "cpe", Password: "secret"}})
-		status := tool(t, "curl", append(args, "-sSf", "-u", "cpe:secret", "-o", os.DevNull, "-w", "%{http_code}", ticket.URL)...)
+		ticket := accept(t, s, files.Intake{
+			Open: m.open, Status: http.StatusCreated, Access: files.Access{Username: "cpe", Password: "secret"},
+		})
+		args = append(args, "-sSf", "-u", "cpe:secret", "-o", os.DevNull, "-w", "%{http_code}", ticket.URL)
+		status := tool(t, "curl", args...)
 		if kept, _ := m.state(); status != "201" || !slices.Equal(kept, []string{text}) {
 			t.Errorf("%s: got %s and %d kept, want 201 and the file", name, status, len(kept))
 		}

@@ -30,6 +30,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		x.remote = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 	}
+	connOf(r.Context()).shrink()
 	x.writeWithin(s.opts.StallTimeout)
 	if !s.requests.enter() {
 		x.busy(reasonDraining)

@@ -163,6 +163,7 @@ func (s *Server) httpServer() (*http.Server, error) {
 		IdleTimeout:       s.opts.IdleTimeout,
 		MaxHeaderBytes:    s.opts.MaxHeaderBytes,
 		ErrorLog:          errLog,
+		ConnContext:       withConn,
 		Protocols:         &only1,
 	}, nil
 }

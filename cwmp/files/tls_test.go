@@ -56,7 +56,10 @@ func TestTLS(t *testing.T) {
 		version  uint16
 	}{
 		{"today", &tls.Config{}, &tls.Config{}, false, false, tls.VersionTLS13},
-		{"old CPE, not allowed", &tls.Config{}, &tls.Config{MaxVersion: tls.VersionTLS10, CipherSuites: suites}, true, true, 0},
+		{
+			"old CPE, not allowed", &tls.Config{},
+			&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: suites}, true, true, 0,
+		},
 		{
 			"old CPE, allowed",
 			&tls.Config{MinVersion: tls.VersionTLS10, CipherSuites: suites},

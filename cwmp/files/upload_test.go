@@ -438,8 +438,8 @@ func FuzzForm(f *testing.F) {
 	f.Add("multipart/form-data; boundary=\"B", strings.ReplaceAll(form, "\r\n", "\n"))
 	f.Add("multipart/x; boundary=;;", "----\r\n\r\n")
 	f.Fuzz(func(t *testing.T, kind, body string) {
-		if strings.ContainsAny(kind, "\r\n\x00") {
-			t.Skip()
+		if strings.IndexFunc(kind, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0 {
+			t.Skip("net/http does not let it pass")
 		}
 		m := new(memory)
 		ticket := accept(t, s, files.Intake{Open: m.open})
