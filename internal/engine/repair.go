@@ -50,7 +50,7 @@ func (e *Engine) repairStream(stream string) error {
 	var buf []byte
 	repaired := false
 	for _, n := range numbers {
-		changed := false
+		var changed bool
 		if buf, changed, err = e.repairBlock(buf, stream, n); err != nil {
 			return err
 		}

@@ -100,10 +100,14 @@ func (g *Ledger[R]) Reserve(lane Lane, size int, now time.Time) (*Line[R], error
 	if l := g.lines[lane]; l != nil {
 		g.expire(l, now)
 	}
-	if !g.laneRoom(g.lines[lane], int64(size), now) || !g.totalRoom(int64(size), now) {
+	drop, ok := g.placeFor(lane, int64(size), now)
+	if !ok {
 		g.m.Dropped(ReasonFull, 1)
 		g.room.want()
 		return nil, ErrFull
+	}
+	if l := g.lines[lane]; l != nil {
+		g.dropOldest(l, drop, now)
 	}
 	l := g.Open(lane) // making room may have ended it
 	l.reserved++
@@ -180,48 +184,6 @@ func (g *Ledger[R]) Forget(l *Line[R]) {
 	g.bytes -= l.bytes + l.held
 	g.room.made()
 	delete(g.lines, l.Lane)
-}
-
-// laneRoom reports whether the Lane takes size bytes more, after making room
-// if the policy allows.
-func (g *Ledger[R]) laneRoom(l *Line[R], size int64, now time.Time) bool {
-	if size > g.limits.MaxBytes {
-		return false
-	}
-	if l == nil {
-		return true
-	}
-	fits := func() bool {
-		return l.Len()+l.reserved < g.limits.MaxRecords && l.bytes+l.held+size <= g.limits.MaxBytes
-	}
-	for !fits() {
-		if g.limits.Overflow != DropOldest {
-			return false
-		}
-		i := l.head
-		for i < len(l.entries) && l.entries[i].Session != 0 {
-			i++
-		}
-		if i == len(l.entries) {
-			return false
-		}
-		g.dropAt(l, i, ReasonOldest, now)
-	}
-	g.Tidy(l)
-	return true
-}
-
-// totalRoom reports whether all Lanes together take size bytes more; before it
-// says no it drops what has expired, at most once a second.
-func (g *Ledger[R]) totalRoom(size int64, now time.Time) bool {
-	fits := func() bool { return g.records < g.limits.TotalRecords && g.bytes+size <= g.limits.TotalBytes }
-	if fits() {
-		return true
-	}
-	if now.Sub(g.swept) >= time.Second {
-		g.Sweep(now)
-	}
-	return fits()
 }
 
 // Sweep drops what has expired in any Lane.

@@ -62,27 +62,66 @@ func (g *Ledger[R]) Fits(lane Lane, size int, now time.Time) error {
 	if l := g.lines[lane]; l != nil {
 		g.expire(l, now)
 	}
-	if l := g.lines[lane]; l != nil && !g.mayTake(l, int64(size)) || !g.totalRoom(int64(size), now) {
+	if _, ok := g.placeFor(lane, int64(size), now); !ok {
 		g.room.want()
 		return ErrFull
 	}
 	return nil
 }
 
-// mayTake reports whether the Line takes size bytes more, once the policy has
-// made what room it may.
-func (g *Ledger[R]) mayTake(l *Line[R], size int64) bool {
-	records, bytes := l.Len()+l.reserved, l.bytes+l.held
-	if g.limits.Overflow == DropOldest {
-		for _, e := range l.Entries() {
-			if records < g.limits.MaxRecords && bytes+size <= g.limits.MaxBytes {
-				break
+// placeFor reports whether size bytes more are taken, and how many Records of the
+// Lane have to go for that first, as the policy allows. Where all Lanes together are
+// full it drops what has expired, at most once a second.
+func (g *Ledger[R]) placeFor(lane Lane, size int64, now time.Time) (drop int, ok bool) {
+	if size > g.limits.MaxBytes {
+		return 0, false
+	}
+	for {
+		var freed int64
+		if l := g.lines[lane]; l != nil {
+			if drop, freed, ok = g.spare(l, size); !ok {
+				return 0, false
 			}
-			if e.Session == 0 {
-				records--
-				bytes -= int64(e.Size)
+		}
+		if g.records-drop < g.limits.TotalRecords && g.bytes-freed+size <= g.limits.TotalBytes {
+			return drop, true
+		}
+		if now.Sub(g.swept) < time.Second {
+			return 0, false
+		}
+		g.Sweep(now)
+		drop = 0
+	}
+}
+
+// spare is how many of the oldest Records have to go, and how many bytes that are,
+// for the Line to take size bytes more. Those of a session context stay.
+func (g *Ledger[R]) spare(l *Line[R], size int64) (records int, bytes int64, ok bool) {
+	fits := func() bool {
+		return l.Len()+l.reserved-records < g.limits.MaxRecords && l.bytes+l.held-bytes+size <= g.limits.MaxBytes
+	}
+	if g.limits.Overflow == DropOldest {
+		for entries := l.Entries(); len(entries) > 0 && !fits(); entries = entries[1:] {
+			if entries[0].Session == 0 {
+				records++
+				bytes += int64(entries[0].Size)
 			}
 		}
 	}
-	return records < g.limits.MaxRecords && bytes+size <= g.limits.MaxBytes
+	return records, bytes, fits()
+}
+
+// dropOldest drops n Records that are of no session context.
+func (g *Ledger[R]) dropOldest(l *Line[R], n int, now time.Time) {
+	for i := l.head; n > 0; n-- {
+		for l.entries[i].Session != 0 {
+			i++
+		}
+		first := i == l.head
+		g.dropAt(l, i, ReasonOldest, now)
+		if first {
+			i = l.head
+		}
+	}
+	g.Tidy(l)
 }

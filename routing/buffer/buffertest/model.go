@@ -121,7 +121,7 @@ func (w *world) offer(rt *rapid.T, m *modelled) {
 		m.old, m.it.At = true, time.Now().Add(-2*w.limits.MaxAge)
 	}
 	want := w.take(m)
-	if r, ok := w.q.(buffer.Roomer); ok && w.limits.Overflow == buffer.RefuseNew {
+	if r, ok := w.q.(buffer.Roomer); ok {
 		if err := r.Fits(l, m.it.Record.Len()); (err == nil) != want {
 			rt.Fatalf("Fits: got %v, want that it is taken: %v", err, want)
 		}
@@ -141,25 +141,27 @@ func (w *world) offer(rt *rapid.T, m *modelled) {
 	w.past[l] = append(w.past[l], *m)
 }
 
-// take makes room for m as the policy says, and reports whether it is enough.
+// take makes room for m as the policy says, if that is enough, which it reports.
 func (w *world) take(m *modelled) bool {
 	l := m.it.Lane
-	if m.size() > w.limits.Bytes {
+	records, bytes := w.sum(l)
+	allRecords, allBytes := w.sum(w.lanes...)
+	fits := func() bool { return records < w.limits.Records && bytes+m.size() <= w.limits.Bytes }
+	var out []int
+	for i := range w.lists[l] {
+		if o := &w.lists[l][i]; w.limits.Overflow == buffer.DropOldest && !fits() && o.session == 0 {
+			records, bytes = records-1, bytes-o.size()
+			allRecords, allBytes = allRecords-1, allBytes-o.size()
+			out = append(out, i-len(out))
+		}
+	}
+	if !fits() || allRecords >= w.limits.TotalRecords || allBytes+m.size() > w.limits.TotalBytes {
 		return false
 	}
-	for {
-		records, bytes := w.sum(l)
-		if records < w.limits.Records && bytes+m.size() <= w.limits.Bytes {
-			break
-		}
-		plain := slices.IndexFunc(w.lists[l], func(m modelled) bool { return m.session == 0 })
-		if w.limits.Overflow != buffer.DropOldest || plain < 0 {
-			return false
-		}
-		w.drop(l, plain, buffer.ReasonOldest)
+	for _, i := range out {
+		w.drop(l, i, buffer.ReasonOldest)
 	}
-	records, bytes := w.sum(w.lanes...)
-	return records < w.limits.TotalRecords && bytes+m.size() <= w.limits.TotalBytes
+	return true
 }
 
 func (w *world) sum(lanes ...buffer.Lane) (records int, bytes int64) {
