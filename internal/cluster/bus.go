@@ -6,6 +6,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -59,3 +60,28 @@ type Bus interface {
 // at most once, then or later, from any goroutine; reply does not block and the data
 // is the handler's again when it has returned.
 type BusHandler func(data []byte, reply func(data []byte))
+
+// Await is a Bus's Request: it has send send the request, and waits for done or for the
+// end of ctx. Then abandon, which send has returned, has to call done with that error,
+// unless it has been called.
+func Await(
+	ctx context.Context, send func(done func(reply []byte, err error)) (abandon func(error), err error),
+) ([]byte, error) {
+	type outcome struct {
+		reply []byte
+		err   error
+	}
+	c := make(chan outcome, 1)
+	abandon, err := send(func(reply []byte, err error) { c <- outcome{reply, err} })
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-c:
+		return o.reply, o.err
+	case <-ctx.Done():
+		abandon(fmt.Errorf("%w: %w", ErrNoReply, context.Cause(ctx)))
+		o := <-c
+		return o.reply, o.err
+	}
+}

@@ -76,23 +76,10 @@ func (b *MemoryBus) MaxPayload() int { return 8 << 20 }
 
 // Request implements Bus.
 func (b *MemoryBus) Request(ctx context.Context, node, service string, data []byte) ([]byte, error) {
-	type outcome struct {
-		reply []byte
-		err   error
-	}
-	c := make(chan outcome, 1)
-	q, err := b.send(node, service, data, func(reply []byte, err error) { c <- outcome{reply, err} })
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case o := <-c:
-		return o.reply, o.err
-	case <-ctx.Done():
-		q.finish(nil, fmt.Errorf("%w: %w", ErrNoReply, context.Cause(ctx)))
-		o := <-c
-		return o.reply, o.err
-	}
+	return Await(ctx, func(done func([]byte, error)) (func(error), error) {
+		q, err := b.send(node, service, data, done)
+		return func(err error) { q.finish(nil, err) }, err
+	})
 }
 
 // Send implements Bus.

@@ -58,23 +58,10 @@ func busSubject(node, service string) string {
 
 // Request implements cluster.Bus.
 func (b *bus) Request(ctx context.Context, node, service string, data []byte) ([]byte, error) {
-	type outcome struct {
-		reply []byte
-		err   error
-	}
-	c := make(chan outcome, 1)
-	token, err := b.send(node, service, data, 0, func(reply []byte, err error) { c <- outcome{reply, err} })
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case o := <-c:
-		return o.reply, o.err
-	case <-ctx.Done():
-		b.finish(token, nil, fmt.Errorf("%w: %w", cluster.ErrNoReply, context.Cause(ctx)))
-		o := <-c
-		return o.reply, o.err
-	}
+	return cluster.Await(ctx, func(done func([]byte, error)) (func(error), error) {
+		token, err := b.send(node, service, data, 0, done)
+		return func(err error) { b.finish(token, nil, err) }, err
+	})
 }
 
 // Send implements cluster.Bus.
