@@ -114,11 +114,23 @@ func (f *file) Commit() error {
 	if err == nil {
 		err = f.root.Rename(f.temp, f.name)
 	}
+	if err == nil {
+		err = f.syncFolder()
+	}
 	if err != nil {
 		_ = f.root.Remove(f.temp)
 	}
 	_ = f.root.Close()
 	return err //nolint:wrapcheck // the upload does
+}
+
+// syncFolder makes the new name last.
+func (f *file) syncFolder() error {
+	dir, err := f.root.Open(filepath.Dir(f.name))
+	if err != nil {
+		return err //nolint:wrapcheck // the upload does
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // Discard implements Destination.

@@ -65,6 +65,15 @@ func (c *conn) Close() error {
 	return err //nolint:wrapcheck // nobody of ours sees it
 }
 
+// CloseWrite ends the own side only. net/http does so a while before it closes a
+// connection with a body that was not read, so that the CPE sees the answer.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite() //nolint:wrapcheck // net/http does not look at it
+	}
+	return nil
+}
+
 // shrink sets the send buffer, when there is a request: before, a connection from
 // a proxy may still wait for what tells who is behind it.
 func (c *conn) shrink() {

@@ -10,6 +10,7 @@
 // that follow HTTP in their own way is that of quirks 33, 34, 36, 38, 42 to 45
 // and 47; what it reports is what quirks 68 to 72 are decided with.
 //
-// Lock order: a job's mu or the admission's, then a transfer's. The table's is
-// taken alone, and no callback is called with any of them.
+// Lock order: a job's commit, then its mu or the admission's, then a transfer's.
+// The table's is taken alone, and no callback is called with any of them but
+// Destination.Commit, which has the first.
 package files

@@ -3,6 +3,8 @@
 
 package files
 
+import "net/netip"
+
 // Ranges is ranges.
 func Ranges(header string) string { return ranges(header) }
 
@@ -20,3 +22,6 @@ func Covered(size int64, pairs ...int64) (whole bool, spans int) {
 	}
 	return c.whole(size), len(c)
 }
+
+// Neighbourhood is neighbourhood.
+func Neighbourhood(a netip.Addr) netip.Prefix { return neighbourhood(a) }

@@ -91,6 +91,8 @@ type job struct {
 	bytes atomic.Int64
 	last  atomic.Int64 // Unix nanoseconds
 
+	commit sync.Mutex // held while an upload is committed
+
 	mu     sync.Mutex
 	active map[*transfer]struct{}
 	over   bool  // nothing begins any more

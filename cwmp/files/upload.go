@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/uspgate/uspgate/cwmp/httpauth"
 )
 
 // upload answers PUT and POST.
@@ -72,8 +70,7 @@ func (x *exchange) challengeUpload(err error) {
 	if strings.EqualFold(strings.TrimSpace(x.r.Header.Get("Expect")), "100-continue") {
 		limit = min(limit, x.srv.opts.MaxUnauthenticated)
 	}
-	wrong := errors.Is(err, httpauth.ErrBadCredentials)
-	if x.r.Body == http.NoBody || wrong || x.r.ContentLength > limit {
+	if x.r.Body == http.NoBody || x.r.ContentLength > limit {
 		x.abandonBody()
 		x.challenge(err)
 		return
@@ -144,24 +141,45 @@ type uploading struct {
 func (u *uploading) run(h http.Header) error {
 	dst, err := u.t.job.intake.Open(u.t.ctx)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrContent, err)
+		return u.ours(err)
 	}
-	room := &u.t.srv.uploads
-	if err = u.receive(h, dst); err != nil {
+	if err = u.receive(h, dst); err == nil {
+		err = u.commit(dst)
+	} else {
 		dst.Discard()
-		room.release(u.reserved)
-		return err
 	}
-	if err = dst.Commit(); err != nil {
-		room.release(u.reserved)
-		return fmt.Errorf("%w: %w", ErrContent, err)
+	if err != nil {
+		u.t.srv.uploads.release(u.reserved)
 	}
+	return err
+}
+
+// commit keeps what was received, unless a newer upload has begun: of two, the
+// newer is always the last that is committed.
+func (u *uploading) commit(dst Destination) error {
 	j := u.t.job
+	j.commit.Lock()
+	defer j.commit.Unlock()
+	if u.t.ctx.Err() != nil {
+		dst.Discard()
+		return context.Cause(u.t.ctx)
+	}
+	if err := dst.Commit(); err != nil {
+		return u.ours(err)
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	room.release(j.stored)
+	u.t.srv.uploads.release(j.stored)
 	j.stored = u.reserved
 	return nil
+}
+
+// ours is an error that is not the CPE's.
+func (u *uploading) ours(err error) error {
+	if u.t.ctx.Err() != nil {
+		return context.Cause(u.t.ctx)
+	}
+	return fmt.Errorf("%w: %w", ErrContent, err)
 }
 
 // receive reads the body to its end, and writes the file in it.
