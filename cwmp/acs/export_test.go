@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"testing"
+
+	"github.com/uspgate/uspgate/cwmp"
 )
 
 // Cookies returns the values that cookies finds.
@@ -53,4 +55,14 @@ func Watched(s *Server) int {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
 	return len(s.watch.traces)
+}
+
+// PeekDevice is peekDevice.
+func PeekDevice(body []byte) cwmp.DeviceID { return peekDevice(body) }
+
+// MemoryUsed returns how many bytes of bodies s counts.
+func MemoryUsed(s *Server) int64 {
+	s.memory.mu.Lock()
+	defer s.memory.mu.Unlock()
+	return s.memory.used
 }

@@ -190,6 +190,9 @@ func (s *session) retransmitted(x *exchange, env *cwmp.Envelope, in *cwmp.Inform
 		in.DeviceID.Key() != s.device || !slices.Equal(in.Events, s.events) {
 		return false
 	}
+	if s.requests++; s.requests > s.srv.opts.MaxCPERequests {
+		return false // a session of its own for each is admitted at a rate
+	}
 	s.shows(in, nil)
 	s.greet(x, env)
 	return true

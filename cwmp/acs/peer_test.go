@@ -49,7 +49,7 @@ type script struct {
 	initOnce sync.Once
 }
 
-func (s *script) init() { s.initOnce.Do(func() { s.closed = make(chan error, 100) }) }
+func (s *script) init() { s.initOnce.Do(func() { s.closed = make(chan error, 2000) }) }
 
 func (s *script) Open(ctx context.Context, in *cwmp.Inform, info acs.Info) (acs.Session, error) {
 	s.init()

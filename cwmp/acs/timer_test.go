@@ -66,6 +66,7 @@ type bed struct {
 
 	newCPE func() *cpe
 	cpeAt  func(addr string) *cpe
+	server *acs.Server
 	stop   func() // tells the Server to end
 }
 
@@ -109,7 +110,7 @@ func bubble(t *testing.T, h *script, o acs.Options, f func(b bed)) {
 			all = append(all, p)
 			return p
 		}
-		f(bed{T: t, newCPE: newCPE, cpeAt: cpeAt, stop: cancel})
+		f(bed{T: t, newCPE: newCPE, cpeAt: cpeAt, server: s, stop: cancel})
 	})
 }
 
