@@ -213,9 +213,11 @@ func TestHostileDocuments(t *testing.T) {
 		"open values":          gpv(fill("<P><Value><x>")),
 		"recovered values":     gpv(fill("<P><Value><x></Value></P>")),
 		"nested faultstrings":  document("<s:Fault>" + strings.Repeat("<faultstring>", 25) + fill("<a/>") + "</s:Fault>"),
-		"control characters":   gpvOf(fill("\x01")),
-		"Latin-1":              gpvOf(fill("\xFC")),
-		"namespaces":           "<Envelope" + fill(` xmlns:a="urn:dslforum-org:cwmp-1-x"`) + "><Body/></Envelope>",
+		"counts of arrays": document("<c:GetParameterValuesResponse>" +
+			fill(`<ParameterList a:arrayType="x[999999999]"></ParameterList>`) + "</c:GetParameterValuesResponse>"),
+		"control characters": gpvOf(fill("\x01")),
+		"Latin-1":            gpvOf(fill("\xFC")),
+		"namespaces":         "<Envelope" + fill(` xmlns:a="urn:dslforum-org:cwmp-1-x"`) + "><Body/></Envelope>",
 	} {
 		t.Run(name, func(t *testing.T) {
 			boundedWork(t, len(doc), func() error {
