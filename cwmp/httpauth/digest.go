@@ -119,7 +119,7 @@ func (d *Digest) Verify(header, method, target string, lookup Lookup) (username 
 		return "", ErrStaleNonce // of another node, or of before a restart
 	}
 	pass, known := lookup(a.Username)
-	if !a.matches(d.hash, d.nonces.realm, method, pass) || !known {
+	if !a.Matches(d.hash, d.nonces.realm, method, pass) || !known {
 		return "", ErrBadCredentials
 	}
 	if !fresh {
@@ -128,9 +128,10 @@ func (d *Digest) Verify(header, method, target string, lookup Lookup) (username 
 	return a.Username, nil
 }
 
-// matches reports whether the response is the right one for the password, by
-// any of the formulas in use.
-func (a *Authorization) matches(h Hash, realm, method, pass string) bool {
+// Matches reports whether the response is the right one for the password, by any
+// of the formulas in use: RFC 2617 with qop as sent, RFC 2069, and -sess of both.
+// It does not look at the nonce.
+func (a *Authorization) Matches(h Hash, realm, method, pass string) bool {
 	if a.Realm != "" && a.Realm != realm {
 		return false
 	}
