@@ -26,6 +26,10 @@ type scanner struct {
 	// empty is true after the start tag of an empty element until its end has
 	// been reported.
 	empty bool
+	// plain holds, for some elements by their depth and first letter, the name
+	// and local name of the last one without attributes: entries of lists are
+	// all alike.
+	plain [16][2]string
 	// began is where the text that was read last begins.
 	began int
 	// scratch is the memory of texts that are put together.
@@ -219,6 +223,16 @@ func (sc *scanner) startTag() (name string, ok bool, err error) {
 	if i >= len(s) || !isNameStart(s[i]) {
 		return "", false, nil
 	}
+	// As a rule, the tag is that of the entry before.
+	known := &sc.plain[(len(sc.open)<<1|int(s[i]>>3&1))&(len(sc.plain)-1)]
+	if raw := known[0]; len(s)-i > len(raw) && s[i+len(raw)] == '>' && s[i:i+len(raw)] == raw && raw != "" {
+		if len(sc.open) >= sc.maxDepth {
+			return "", false, sc.limit("elements nested too deep")
+		}
+		sc.open = append(sc.open, raw)
+		sc.attrs, sc.pos = "", i+len(raw)+1
+		return known[1], true, nil
+	}
 	colon := i
 	for i < len(s) && !endsName[s[i]] {
 		if s[i] == ':' {
@@ -237,7 +251,10 @@ func (sc *scanner) startTag() (name string, ok bool, err error) {
 	}
 	sc.open = append(sc.open, raw)
 	sc.attrs, sc.pos = s[i:end], end+1
-	if end > i && s[end-1] == '/' {
+	switch {
+	case end == i:
+		*known = [2]string{raw, local}
+	case s[end-1] == '/':
 		sc.attrs, sc.empty = s[i:end-1], true
 	}
 	return local, true, nil
@@ -312,89 +329,3 @@ func (sc *scanner) markup() (cdata string, err error) {
 	}
 	return "", nil
 }
-
-// nextAttr splits the first attribute off attrs. The value is as written.
-func nextAttr(attrs string) (name, value, rest string, ok bool) {
-	i := 0
-	for i < len(attrs) && isSpace(attrs[i]) {
-		i++
-	}
-	attrs = attrs[i:]
-	i = 0
-	for i < len(attrs) && attrs[i] != '=' && !isSpace(attrs[i]) {
-		i++
-	}
-	if i == 0 && attrs == "" {
-		return "", "", "", false
-	}
-	name, rest = attrs[:i], trimLeft(attrs[i:])
-	if rest == "" || rest[0] != '=' {
-		return name, "", rest, true
-	}
-	rest = trimLeft(rest[1:])
-	if rest == "" {
-		return name, "", "", true
-	}
-	if q := rest[0]; q == '"' || q == '\'' {
-		rest = rest[1:]
-		if i = strings.IndexByte(rest, q); i < 0 {
-			return name, rest, "", true
-		}
-		return name, rest[:i], rest[i+1:], true
-	}
-	i = 0
-	for i < len(rest) && !isSpace(rest[i]) {
-		i++
-	}
-	return name, rest[:i], rest[i:], true
-}
-
-// attr returns the value of the attribute with this local name in the start
-// tag that was read last.
-func (sc *scanner) attr(local string) string {
-	const usual = ` xsi:type="`
-	if rest, ok := strings.CutPrefix(sc.attrs, usual); ok && local == "type" {
-		if value, _, ok := strings.Cut(rest, `"`); ok {
-			return value
-		}
-	}
-	for rest := sc.attrs; ; {
-		name, value, next, ok := nextAttr(rest)
-		if !ok {
-			return ""
-		}
-		if localName(name) == local {
-			return value
-		}
-		rest = next
-	}
-}
-
-func localName(name string) string { return name[strings.LastIndexByte(name, ':')+1:] }
-
-var endsName = [256]bool{
-	' ': true, '\t': true, '\n': true, '\r': true, '/': true, '>': true, '<': true, '"': true, '\'': true,
-}
-
-func isNameStart(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c == ':' || c >= 0x80
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
-
-func trimLeft(s string) string {
-	for s != "" && isSpace(s[0]) {
-		s = s[1:]
-	}
-	return s
-}
-
-func trimRight(s string) string {
-	for s != "" && isSpace(s[len(s)-1]) {
-		s = s[:len(s)-1]
-	}
-	return s
-}
-
-// trimSpace removes the four blanks of XML at both ends, and no others.
-func trimSpace(s string) string { return trimRight(trimLeft(s)) }

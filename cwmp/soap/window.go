@@ -57,6 +57,7 @@ func (sc *scanner) again(m mark) (bool, error) {
 	sc.base += int64(m.pos)
 	sc.s, sc.pos = b.String(), 0
 	sc.open, sc.attrs, sc.empty = sc.open[:m.open], m.attrs, m.empty
+	sc.plain = [16][2]string{}
 	for ; sc.owned < len(sc.open); sc.owned++ {
 		sc.open[sc.owned] = strings.Clone(sc.open[sc.owned])
 	}
