@@ -273,7 +273,10 @@ func TestProsody(t *testing.T) {
 		stop()
 		p.start(t)
 		target, _, leave := p.cpe(t, false)
-		ask(t, c, target, login, nil) // once it is connected again
+		await(t, "a connection", func() bool {
+			_, err := c.Request(t.Context(), target, login)
+			return err == nil
+		})
 		leave()
 	})
 }

@@ -29,9 +29,10 @@ type Client struct {
 	connected prometheus.Gauge
 	connects  *prometheus.CounterVec
 
-	mu    sync.Mutex
-	conn  *connection   // nil while there is none
-	ready chan struct{} // closed while there is one
+	mu      sync.Mutex
+	conn    *connection   // nil while there is none
+	failed  error         // why there is none, since an attempt has failed
+	changed chan struct{} // closed and replaced when one of these changes
 }
 
 var _ connreq.Requester = (*Client)(nil)
@@ -55,7 +56,7 @@ func New(o Options) (*Client, error) {
 		connects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "uspgate_xmpp_connects_total", Help: "Connections to the XMPP server by result.",
 		}, []string{"result"}),
-		ready: make(chan struct{}),
+		changed: make(chan struct{}),
 	}
 	if len(o.Domains) == 0 {
 		o.Domains = []string{self.Domainpart()}
@@ -105,39 +106,46 @@ func (c *Client) once(ctx context.Context) error {
 	conn, err := c.connect(ctx)
 	if err != nil {
 		c.connects.WithLabelValues("failed").Inc()
+		c.set(nil, err)
 		return err
 	}
 	c.connects.WithLabelValues("ok").Inc()
 	c.log.Info("connected to the XMPP server", zap.Stringer("jid", conn.session.LocalAddr()))
-	c.set(conn)
-	defer c.set(nil)
+	c.set(conn, nil)
+	defer c.set(nil, nil)
 	return conn.run(ctx)
 }
 
-// set makes conn the connection for requests; nil is none.
-func (c *Client) set(conn *connection) {
+// set makes conn the connection for requests; nil is none, failed is why.
+func (c *Client) set(conn *connection, failed error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn = conn; conn != nil {
+	c.conn, c.failed = conn, failed
+	close(c.changed)
+	c.changed = make(chan struct{})
+	if conn != nil {
 		c.connected.Set(1)
-		close(c.ready)
-		return
+	} else {
+		c.connected.Set(0)
 	}
-	c.connected.Set(0)
-	c.ready = make(chan struct{})
 }
 
-// current waits for a connection.
+// current returns the connection. At the beginning, and where one was lost, it waits
+// for the attempt to make one; once that has failed it does not, so that requests do
+// not pile up while the server is away.
 func (c *Client) current(ctx context.Context) (*connection, error) {
 	for {
 		c.mu.Lock()
-		conn, ready := c.conn, c.ready
+		conn, failed, changed := c.conn, c.failed, c.changed
 		c.mu.Unlock()
 		if conn != nil {
 			return conn, nil
 		}
+		if failed != nil {
+			return nil, fmt.Errorf("%w: no connection to the XMPP server: %w", connreq.ErrUnreachable, failed)
+		}
 		select {
-		case <-ready:
+		case <-changed:
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: no connection to the XMPP server", connreq.ErrUnreachable)
 		}

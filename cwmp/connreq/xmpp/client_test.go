@@ -242,12 +242,16 @@ func TestWrongServerOrPassword(t *testing.T) {
 			s := newServer(t, nil)
 			reg := prometheus.NewPedanticRegistry()
 			o := s.options()
-			o.Metrics, o.Timeout = reg, 50*time.Millisecond
+			o.Metrics = reg
 			change(&o)
 			c := start(t, o)
 			await(t, "failed connections", func() bool { return failed(t, reg) > 2 })
+			began := time.Now()
 			if _, err := c.Request(t.Context(), cpe("ok"), login); !errors.Is(err, connreq.ErrUnreachable) {
 				t.Fatalf("got %v, want ErrUnreachable", err)
+			}
+			if took := time.Since(began); took > patience/2 {
+				t.Fatalf("got it after %v, want it at once", took)
 			}
 		})
 	}

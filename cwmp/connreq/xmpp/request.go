@@ -43,8 +43,8 @@ type answer struct {
 // Reaches reports whether the CPE has a JID.
 func (c *Client) Reaches(p *connreq.CPE) bool { return p.JID != "" }
 
-// Request sends the CPE a Connection Request and waits for its answer, and before
-// for a connection where there is none. Errors wrap connreq.ErrCredentials where
+// Request sends the CPE a Connection Request and waits for its answer. Where a
+// connection was just lost it waits for the next. Errors wrap connreq.ErrCredentials where
 // the CPE refuses the login or our JID, ErrInSession where it is busy,
 // ErrUnreachable where it is offline or silent, ErrForbidden where its JID is none
 // or of another domain, ErrAnswer else; or they are the cause of ctx.
