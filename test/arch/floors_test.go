@@ -133,17 +133,7 @@ var forbidden = []struct {
 		"a carrier moves Records; it does not route, translate or read Messages",
 	},
 	{
-		"cwmp/acs",
-		[]string{module + "/mtp", module + "/routing", module + "/translate"},
-		"a CWMP carrier does not know who decides",
-	},
-	{
-		"cwmp/cpe",
-		[]string{module + "/mtp", module + "/routing", module + "/translate"},
-		"a CWMP carrier does not know who decides",
-	},
-	{
-		"cwmp/connreq",
+		"cwmp",
 		[]string{module + "/mtp", module + "/routing", module + "/translate"},
 		"a CWMP carrier does not know who decides",
 	},
