@@ -313,6 +313,39 @@ func TestRequestsAtATime(t *testing.T) {
 	})
 }
 
+// TestStorm: very many CPE at a time, of which every second one comes.
+func TestStorm(t *testing.T) {
+	h := &way{name: "h"}
+	const n = 5000
+	o := connreq.WakerOptions{Ways: ways{connreq.HTTP: h}, MaxActive: 16, Retries: -1}
+	inBubble(t, o, func(b bed) {
+		t, w := b.T, b.w
+		all := make([]<-chan outcome, n)
+		for i := range all {
+			done := make(chan outcome, 1)
+			go func() {
+				c := boxCPE(strconv.Itoa(i))
+				c.Source = netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1})
+				r, err := w.Wake(t.Context(), c)
+				done <- outcome{r, err}
+			}()
+			all[i] = done
+		}
+		synctest.Wait()
+		for i := 0; i < n; i += 2 {
+			w.Arrived(strconv.Itoa(i))
+		}
+		for i, c := range all {
+			if got := <-c; (got.err == nil) != (i%2 == 0) {
+				t.Fatalf("CPE %d: got %v, want a session for every second one", i, got.err)
+			}
+		}
+		if h.count() != n || h.most > 16 {
+			t.Fatalf("got %d requests, %d at a time, want %d, at most 16", h.count(), h.most, n)
+		}
+	})
+}
+
 func TestClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &way{name: "h"}

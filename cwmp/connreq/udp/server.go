@@ -19,8 +19,12 @@ import (
 	"github.com/uspgate/uspgate/cwmp/connreq/internal/lru"
 )
 
-// maxReadErrors is how many reads of a socket may fail in a row.
-const maxReadErrors = 100
+const (
+	// maxReadErrors is how many reads of a socket may fail in a row.
+	maxReadErrors = 100
+	// readBuffer is for the CPE that ask at a time, in bytes of the system's.
+	readBuffer = 1 << 20
+)
 
 // Server is a STUN server that sends UDP Connection Requests. Listen is called
 // once, before anything else; after that it is safe for concurrent use.
@@ -65,7 +69,9 @@ func (s *Server) Listen(ctx context.Context) error {
 			s.close()
 			return fmt.Errorf("connreq/udp: listen: %w", err)
 		}
-		s.sockets = append(s.sockets, c.(*net.UDPConn))
+		conn := c.(*net.UDPConn)
+		_ = conn.SetReadBuffer(readBuffer) // as much of it as the system allows
+		s.sockets = append(s.sockets, conn)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package udp_test
 
 import (
 	"bytes"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -182,6 +183,72 @@ func TestRateOfASource(t *testing.T) {
 	}
 	if n, _, _ := s.Remembered(); n != 100 {
 		t.Errorf("got %d sources in memory, want 100", n)
+	}
+}
+
+// TestFlood: who sends without end gets what its rate allows, and others are served.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewPedanticRegistry()
+	s := start(t, udp.Options{Metrics: reg, Rate: 1, Burst: 10})
+	b := newBox(t, s, 0)
+	conn, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2)}, net.UDPAddrFromAddrPort(b.to))
+	if err != nil {
+		t.Skipf("no second loopback address: %v", err)
+	}
+	defer conn.Close()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for d := classic(1).Append(nil, nil); ; {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = conn.Write(d)
+			}
+		}
+	}()
+	for answers := 0; answers < 3; {
+		b.send(classic(2).Append(nil, nil)) // the system may drop it: a CPE asks again
+		_ = b.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		if _, err := b.conn.Read(make([]byte, 100)); err == nil {
+			answers++
+		} else if t.Context().Err() != nil {
+			break
+		}
+	}
+	close(stop)
+	<-done
+	count := func(result string) float64 {
+		all, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range all[0].GetMetric() {
+			if m.GetLabel()[0].GetValue() == result {
+				return m.GetCounter().GetValue()
+			}
+		}
+		return 0
+	}
+	if answered, dropped := count("answered"), count("rate"); answered > 100 || dropped < 100 {
+		t.Fatalf("got %v answers and %v dropped, want few and many", answered, dropped)
+	}
+}
+
+func BenchmarkAnswer(b *testing.B) {
+	s := udp.New(udp.Options{Rate: 1e9, Burst: 1e9})
+	d := classic(1, attribute(stun.ConnectionRequestBinding, stun.BindingValue)).Append(nil, nil)
+	now := time.Now()
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i++
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 14), byte(i >> 6), byte(i)}), 4000)
+		if _, _, result := s.Answer(d, from, now); result != "answered" {
+			b.Fatal(result)
+		}
 	}
 }
 
