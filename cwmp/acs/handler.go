@@ -15,10 +15,18 @@ import (
 // session, with the Inform of a CPE that has been authenticated; ctx ends with
 // the session. The Server answers the InformResponse after Open has returned
 // nil, so what Open has not kept by then is lost if the process dies. An error
-// that is a *cwmp.Fault is answered as one; any other means 503.
+// that is a *cwmp.Fault is answered as one, a *RedirectError as one; any other means
+// 503.
 type Handler interface {
 	Open(ctx context.Context, inform *cwmp.Inform, info Info) (Session, error)
 }
+
+// RedirectError is an error with which Open sends the CPE to another ACS for this session
+// [TR-069 3.4.3]: it repeats the Inform there.
+type RedirectError struct{ URL string }
+
+// Error implements error.
+func (r *RedirectError) Error() string { return "acs: redirected to " + r.URL }
 
 // Session is one CWMP session seen from the ACS. Its methods are called by one
 // goroutine at a time.
@@ -37,7 +45,7 @@ type Session interface {
 }
 
 // Holder is implemented by a Session that wants its turn before that of the CPE
-// [TR-069 3.7.1.4: HoldRequests]. HoldRequests is asked before each envelope that is sent to the
+// [TR-069 3.7.1.4]. HoldRequests is asked before each envelope that is sent to the
 // CPE, the InformResponse being the first, and while it returns true the CPE sends
 // no requests. When Next has returned io.EOF the CPE gets its turn, whatever
 // HoldRequests would say: its requests come to Request, then the session is over.

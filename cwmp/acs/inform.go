@@ -47,7 +47,7 @@ func (x *exchange) open(env *cwmp.Envelope, in *cwmp.Inform) {
 	h, err := x.srv.opts.Handler.Open(s.ctx, in, s.info)
 	if err != nil {
 		s.drop()
-		x.notOpened(env, err)
+		x.notOpened(env, in, err)
 		return
 	}
 	s.h = h
@@ -105,13 +105,19 @@ func (s *Server) conflict(id cwmp.DeviceID, c *Conflict) {
 }
 
 // notOpened answers an Inform for which the Handler did not open a session.
-func (x *exchange) notOpened(env *cwmp.Envelope, err error) {
+func (x *exchange) notOpened(env *cwmp.Envelope, in *cwmp.Inform, err error) {
 	var f *cwmp.Fault
-	if errors.As(err, &f) {
+	var elsewhere *RedirectError
+	switch {
+	case errors.As(err, &f):
 		x.fault(env, f)
 		return
+	case errors.As(err, &elsewhere):
+		x.w.Header()["Location"] = []string{elsewhere.URL}
+		x.status(http.StatusTemporaryRedirect, true)
+		return
 	}
-	x.complain(rejectHandler, "session refused", zap.Stringer("device", x.claim.Device), zap.Error(err))
+	x.complain(rejectHandler, "session refused", zap.Stringer("device", in.DeviceID), zap.Error(err))
 	x.busy(rejectHandler)
 }
 

@@ -189,6 +189,15 @@ func TestOpenRefuses(t *testing.T) {
 		p.post(inform("1")).fault(8005)
 		p.post(inform("1")).fault(8005) // the CPE may go on at once, on the same connection
 	})
+	t.Run("with a redirect", func(t *testing.T) {
+		t.Parallel()
+		h := &script{openErr: &acs.RedirectError{URL: "http://acs2.example:7547/x"}}
+		p := newCPE(t, serve(t, h, acs.Options{}))
+		a := p.post(inform("1")).want(http.StatusTemporaryRedirect)
+		if a.head.Get("Location") != "http://acs2.example:7547/x" || a.head.Get("Set-Cookie") != "" {
+			t.Fatalf("got %v, want the other ACS and no cookie", a.head)
+		}
+	})
 	t.Run("with an error", func(t *testing.T) {
 		t.Parallel()
 		h := &script{openErr: errors.New("store is down")}
