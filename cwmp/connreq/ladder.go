@@ -24,7 +24,7 @@ func (w *Waker) run(k *wake) {
 		err = ErrClosed
 	}
 	w.finish(k, err)
-	if err != nil {
+	if k.err != nil {
 		w.log.Debug("no session", zap.String("device", k.cpe.Key), zap.Error(k.err))
 	}
 }

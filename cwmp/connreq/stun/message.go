@@ -22,6 +22,8 @@ const (
 	MappedAddress     uint16 = 0x0001
 	ResponseAddress   uint16 = 0x0002
 	ChangeRequest     uint16 = 0x0003
+	SourceAddress     uint16 = 0x0004
+	ChangedAddress    uint16 = 0x0005
 	Username          uint16 = 0x0006
 	MessageIntegrity  uint16 = 0x0008
 	ErrorCode         uint16 = 0x0009

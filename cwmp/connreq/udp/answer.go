@@ -5,6 +5,7 @@ package udp
 
 import (
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"time"
 
@@ -88,10 +89,23 @@ func (s *Server) bind(dst []byte, r *request, now time.Time) (out []byte, to net
 	m.Add(stun.MappedAddress, stun.AppendAddress(nil, r.from))
 	if !r.Classic() {
 		m.Add(stun.XORMappedAddress, stun.AppendXORAddress(nil, r.from, r.ID))
+	} else if self, ok := s.self(r); ok {
+		// Deviation: CHANGED-ADDRESS of RFC 3489 is another address and port of the
+		// server. Annex G has no use for it, but some CPE want to see one.
+		m.Add(stun.SourceAddress, stun.AppendAddress(nil, self))
+		m.Add(stun.ChangedAddress, stun.AppendAddress(nil, self))
 	}
-	// Deviation: RFC 3489 wants SOURCE-ADDRESS and CHANGED-ADDRESS too. Annex G has
-	// no use for them, and an answer should not be much larger than the request.
 	return m.Append(dst, r.key), to, resultAnswered
+}
+
+// self is the address for SOURCE-ADDRESS; false where it is not known, or of IPv6,
+// where there is no NAT to find out about and the answer would be long.
+func (s *Server) self(r *request) (netip.AddrPort, bool) {
+	a := s.opts.Public
+	if !a.IsValid() && r.socket < len(s.sockets) {
+		a = s.sockets[r.socket].LocalAddr().(*net.UDPAddr).AddrPort()
+	}
+	return a, a.Addr().Unmap().Is4() && !a.Addr().IsUnspecified() && r.from.Addr().Is4()
 }
 
 // note remembers from where r came.

@@ -4,6 +4,7 @@
 package udp
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,10 @@ type Options struct {
 	// several addresses name each one: what is sent from a wildcard socket leaves
 	// with the address of the route, which may not be the one that the CPE knows.
 	Addrs []string
+	// Public is the address by which CPE know the Server, for SOURCE-ADDRESS and
+	// CHANGED-ADDRESS of RFC 3489; default that of the socket, and none if that is a
+	// wildcard.
+	Public netip.AddrPort
 	// Guard says which addresses may be asked for a session.
 	Guard connreq.Guard
 

@@ -24,8 +24,13 @@ func TestBinding(t *testing.T) {
 	for socket := range 2 {
 		b := newBox(t, s, socket)
 		m := b.ask(classic(1, attribute(stun.ConnectionRequestBinding, stun.BindingValue)), nil)
-		if got := mapped(t, m); got != b.addr() || len(m.Attributes) != 1 || m.Signed() {
-			t.Fatalf("RFC 3489: got %v among %d attributes, want %v alone", got, len(m.Attributes), b.addr())
+		if got := mapped(t, m); got != b.addr() || m.Signed() {
+			t.Fatalf("RFC 3489: got %v, want %v", got, b.addr())
+		}
+		want := []int{3, 1}[socket] // with SOURCE-ADDRESS and CHANGED-ADDRESS
+		if v, _ := m.Get(stun.ChangedAddress); len(m.Attributes) != want ||
+			want == 3 && !bytes.Equal(v, stun.AppendAddress(nil, b.to)) {
+			t.Fatalf("RFC 3489: got %d attributes, CHANGED-ADDRESS %x, want %d and our address", len(m.Attributes), v, want)
 		}
 		m = b.ask(modern(2), nil)
 		v, _ := m.Get(stun.XORMappedAddress)
@@ -36,8 +41,8 @@ func TestBinding(t *testing.T) {
 	// A wildcard socket meets IPv4 as IPv4.
 	b := newBox(t, s, 0)
 	b.to = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), s.Addrs()[2].Port())
-	if got := mapped(t, b.ask(classic(3), nil)); got != b.addr() {
-		t.Fatalf("wildcard: got %v, want %v", got, b.addr())
+	if m := b.ask(classic(3), nil); mapped(t, m) != b.addr() || len(m.Attributes) != 1 {
+		t.Fatalf("wildcard: got %v among %d attributes, want %v alone", mapped(t, m), len(m.Attributes), b.addr())
 	}
 }
 
@@ -297,9 +302,13 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(m.Append(nil, nil), true)
 		f.Add(m.Append(nil, []byte("p")), false)
 	}
-	from := netip.MustParseAddrPort("[2001:db8::1]:4000")
+	public := netip.MustParseAddrPort("203.0.113.1:3478")
 	f.Fuzz(func(t *testing.T, b []byte, auth bool) {
-		o := udp.Options{}
+		o := udp.Options{Public: public}
+		from := netip.MustParseAddrPort("[2001:db8::1]:4000")
+		if len(b)%2 == 0 {
+			from = netip.MustParseAddrPort("192.0.2.7:4000")
+		}
 		if auth {
 			o.Credentials = func(string) (string, bool) { return "p", true }
 		}
