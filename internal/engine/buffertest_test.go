@@ -176,6 +176,26 @@ func openNode(t *testing.T, nats *enginetest.Cluster, o engine.SharedOptions) *n
 
 func TestSharedQueueOnACluster(t *testing.T) {
 	t.Parallel()
+	reopen := func(t *testing.T, q buffer.Queue) buffer.Queue {
+		t.Helper()
+		was := q.(*node)
+		was.Close()
+		was.e.Close()
+		return openNode(t, was.nats, was.o)
+	}
+	crash := func(t *testing.T, q buffer.Queue) buffer.Queue {
+		t.Helper()
+		was := q.(*node)
+		was.e.Cut()
+		return openNode(t, was.nats, was.o)
+	}
+	lose := func(t *testing.T, q buffer.Queue, it buffer.Item) buffer.Queue {
+		t.Helper()
+		if err := q.(*node).Lose(t.Context(), it.Lane.To, it.Seq); err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
 	buffertest.Run(t, buffertest.Suite{
 		New: func(t *testing.T, l buffertest.Limits) buffer.Queue {
 			t.Helper()
@@ -184,20 +204,19 @@ func TestSharedQueueOnACluster(t *testing.T) {
 				Limits: o.Limits, Metrics: o.Metrics, CloseWait: 5 * time.Second,
 			})
 		},
-		Reopen: func(t *testing.T, q buffer.Queue) buffer.Queue {
-			t.Helper()
-			was := q.(*node)
-			was.Close()
-			was.e.Close()
-			return openNode(t, was.nats, was.o)
+		Reopen: reopen,
+		Crash:  crash,
+		Damages: map[string]func(*testing.T, buffer.Queue, buffer.Item) buffer.Queue{
+			"Lost": lose,
+			"LostBeforeReopen": func(t *testing.T, q buffer.Queue, it buffer.Item) buffer.Queue {
+				t.Helper()
+				return reopen(t, lose(t, q, it))
+			},
+			"LostBeforeCrash": func(t *testing.T, q buffer.Queue, it buffer.Item) buffer.Queue {
+				t.Helper()
+				return crash(t, lose(t, q, it))
+			},
 		},
-		Crash: func(t *testing.T, q buffer.Queue) buffer.Queue {
-			t.Helper()
-			was := q.(*node)
-			was.e.Cut()
-			return openNode(t, was.nats, was.o)
-		},
-		Forgetful: true,
 		Second: func(t *testing.T, q buffer.Queue) buffer.Owned {
 			t.Helper()
 			was := q.(*node)

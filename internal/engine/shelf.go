@@ -34,7 +34,8 @@ type SharedOptions struct {
 
 // SharedQueue is the buffer.Owned of several nodes on one cluster. In the stream
 // SHELF each address has two subjects: a message on the one is a batch of its items,
-// the only one on the other is its mark, how far its Lanes have been removed.
+// the only one on the other is its mark, what has been removed of its Lanes and up to
+// where there are batches, so that one that the store loses is missed.
 // Whoever writes either says which batch he takes for the last one there. Acquire
 // writes one more, without anything in it, and so ends what an earlier owner can do.
 // Batches are purged once the mark says that nothing of them is left: who has lost an
@@ -59,9 +60,8 @@ type SharedQueue struct {
 	g      *buffer.Ledger[place]
 	owned  map[usp.Address]*shelf
 	dirty  map[*shelf]struct{}
-	spoilt map[uint64]struct{} // batches that were found to be damaged
-	bytes  int                 // pending
-	full   time.Time           // until when the cluster counts as full
+	bytes  int       // pending
+	full   time.Time // until when the cluster counts as full
 	closed bool
 }
 
@@ -69,11 +69,14 @@ type SharedQueue struct {
 // by one worker, which is there while there is something to write.
 type shelf struct {
 	to      usp.Address
-	subject string                 // of its batches
-	last    uint64                 // the newest of them; the worker's
-	floor   uint64                 // nothing of those before it is left, as the mark says; the worker's
-	live    map[uint64]int         // how many items of each batch are left
-	removed map[buffer.Lane]uint64 // up to which Seq, for the mark
+	subject string         // of its batches
+	last    uint64         // the newest of them; the worker's
+	floor   uint64         // those before it are purged; the worker's
+	mark    shelfMark      // that was written last; the worker's
+	since   time.Time      // since when the store has less than last; zero: it has not; the worker's
+	live    map[uint64]int // how many items of each batch are left
+	removed map[buffer.Lane]*removed
+	spoilt  map[uint64]int // how many Records of a batch were reported as damaged
 	pending []*shelved
 	busy    bool // the worker is there
 	due     bool // the mark is to be written
@@ -109,6 +112,8 @@ const (
 	// shelfTry bounds one access, shelfAgain is the pause before the next.
 	shelfTry   = 5 * time.Second
 	shelfAgain = 100 * time.Millisecond
+	// shelfBehind is how long a store may know less than it has acknowledged.
+	shelfBehind = 2 * time.Second
 	// shelfTidy is how soon what was removed is removed from the stream.
 	shelfTidy = 50 * time.Millisecond
 )
@@ -124,7 +129,7 @@ func (e *Engine) SharedQueue(ctx context.Context, o SharedOptions) (*SharedQueue
 	}
 	q := &SharedQueue{
 		e: e, o: o, log: e.log.Named("queue"), slots: make(chan struct{}, o.MaxWrites), stir: make(chan struct{}, 1),
-		owned: make(map[usp.Address]*shelf), dirty: make(map[*shelf]struct{}), spoilt: make(map[uint64]struct{}),
+		owned: make(map[usp.Address]*shelf), dirty: make(map[*shelf]struct{}),
 	}
 	if q.g, err = buffer.NewLedger(o.Limits, m, q.gone); err != nil {
 		return nil, err
@@ -226,7 +231,7 @@ func (q *SharedQueue) gone(l *buffer.Line[place], e *buffer.Entry[place]) {
 	if s.live[e.Ref.msg]--; s.live[e.Ref.msg] <= 0 {
 		delete(s.live, e.Ref.msg)
 	}
-	s.removed[l.Lane] = max(s.removed[l.Lane], e.Seq)
+	s.of(l.Lane).add(e.Seq, l.Len() > 0 && l.Entries()[0].Seq < e.Seq)
 	q.dirty[s] = struct{}{}
 	poke(q.stir)
 }

@@ -6,6 +6,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -107,7 +108,15 @@ type shelfItem struct {
 // load reads what waits for an address before its last message, in order. What turns
 // out to be damaged is counted, listed and logged.
 func (q *SharedQueue) load(ctx context.Context, s *shelf) ([]shelfItem, error) {
-	s.removed = make(map[buffer.Lane]uint64)
+	mark, err := q.mark(ctx, s.to)
+	if err != nil {
+		return nil, err
+	}
+	s.floor, s.mark, s.spoilt = mark.floor, *mark, maps.Clone(mark.spoilt)
+	s.removed = make(map[buffer.Lane]*removed, len(mark.lanes))
+	for lane, r := range mark.lanes {
+		s.removed[lane] = r.clone()
+	}
 	var list []shelfItem
 	var before uint64
 	for next := uint64(1); ; next = max(s.floor, before+1) {
@@ -115,40 +124,41 @@ func (q *SharedQueue) load(ctx context.Context, s *shelf) ([]shelfItem, error) {
 		if err != nil {
 			return nil, err
 		}
-		if before == 0 && m.Sequence < s.last {
-			mark, err := q.mark(ctx, s.to)
-			if err != nil {
-				return nil, err
-			}
-			s.due, s.floor, s.removed = true, mark.floor, mark.lows
-		}
+		last := m.Sequence >= s.last
 		if want := batchBefore(m.Header); want > before && want >= s.floor {
 			q.missing(s, want, 1) // at least
+		} else if last && mark.high > before && mark.high >= s.floor {
+			q.missing(s, mark.high, 1)
 		}
-		if before = m.Sequence; before >= s.last {
+		if last {
 			return list, nil
 		}
-		if before < s.floor {
-			continue
-		}
-		damaged, err := eachItem(m.Data, func(off, size int, st *stored) {
-			lane, ok := decodeLane(st.lane)
-			seq := m.Sequence<<shelfShift | (st.seq - 1)
-			if !ok || lane.To != s.to || seq <= s.removed[lane] {
-				return
-			}
-			list = append(list, shelfItem{lane, buffer.Entry[place]{
-				Seq: seq, At: st.at, Session: st.session, Size: uint32(st.recordLen()),
-				Ref: place{msg: m.Sequence, off: uint32(off), size: uint32(size)},
-			}})
-		})
-		if err != nil {
-			damaged = 1 // at least
-		}
-		if damaged > 0 {
-			q.missing(s, m.Sequence, damaged)
+		if before, s.due = m.Sequence, true; before >= s.floor {
+			list = q.unpack(s, m, list)
 		}
 	}
+}
+
+// unpack appends what waits of a batch.
+func (q *SharedQueue) unpack(s *shelf, m *jetstream.RawStreamMsg, list []shelfItem) []shelfItem {
+	damaged, err := eachItem(m.Data, func(off, size int, st *stored) {
+		lane, ok := decodeLane(st.lane)
+		seq := m.Sequence<<shelfShift | (st.seq - 1)
+		if r := s.removed[lane]; !ok || lane.To != s.to || r != nil && r.has(seq) {
+			return
+		}
+		list = append(list, shelfItem{lane, buffer.Entry[place]{
+			Seq: seq, At: st.at, Session: st.session, Size: uint32(st.recordLen()),
+			Ref: place{msg: m.Sequence, off: uint32(off), size: uint32(size)},
+		}})
+	})
+	if err != nil {
+		damaged = 1 // at least
+	}
+	if damaged > 0 {
+		q.missing(s, m.Sequence, damaged)
+	}
+	return list
 }
 
 // batchBefore is the message behind which one was written, 0 for one that was written
@@ -161,22 +171,17 @@ func batchBefore(h nats.Header) uint64 {
 	return n
 }
 
-// missing notes Records of a batch, of whatever Lane, that the store has lost; those of
-// one batch once.
-func (q *SharedQueue) missing(s *shelf, msg uint64, records int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if _, known := q.spoilt[msg]; known {
+// missing notes that the store has lost Records of a batch, of whatever Lane, unless that
+// has been reported.
+func (q *SharedQueue) missing(s *shelf, batch uint64, records int) {
+	more := records - s.spoilt[batch]
+	if more <= 0 {
 		return
 	}
-	if len(q.spoilt) >= maxSpoilt {
-		clear(q.spoilt)
-	}
-	q.spoilt[msg] = struct{}{}
+	s.spoilt[batch], s.due = records, true
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	lane := buffer.Lane{To: s.to}
-	q.g.Missing(lane, msg<<shelfShift, records, time.Now())
-	q.logDamage(lane, msg<<shelfShift, records)
+	q.g.Missing(lane, batch<<shelfShift, more, time.Now())
+	q.logDamage(lane, batch<<shelfShift, more)
 }
-
-// maxSpoilt bounds the batches that are remembered to be damaged.
-const maxSpoilt = 10_000

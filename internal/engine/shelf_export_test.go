@@ -19,8 +19,18 @@ func (q *SharedQueue) Holds(to usp.Address) bool {
 	return q.owned[to] != nil
 }
 
-// Lose has the store lose the batch in which an item is.
-func (q *SharedQueue) Lose(ctx context.Context, seq uint64) error {
+// Lose has the store lose the batch in which an item is, once the mark says that it
+// was there.
+func (q *SharedQueue) Lose(ctx context.Context, to usp.Address, seq uint64) error {
+	for {
+		mark, err := q.mark(ctx, to)
+		if err != nil {
+			return err
+		}
+		if mark.high >= seq>>shelfShift {
+			break
+		}
+	}
 	return q.data.SecureDeleteMsg(ctx, seq>>shelfShift)
 }
 

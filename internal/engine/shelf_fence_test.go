@@ -137,7 +137,7 @@ func TestShelvesWithDamage(t *testing.T) {
 		mustShelve(t, q, l, i, 1)
 	}
 	items := wantShelf(t, q, l, 0, 4)
-	if err := q.Lose(t.Context(), items[0].Seq); err != nil {
+	if err := q.Lose(t.Context(), l.To, items[0].Seq); err != nil {
 		t.Fatal(err)
 	}
 	q.Spoil(items[2].Seq)
@@ -167,7 +167,7 @@ func TestShelvesLoadedWithDamage(t *testing.T) {
 		mustShelve(t, q, l, i, 1)
 	}
 	items := wantShelf(t, q, l, 0, 3)
-	if err := q.Lose(t.Context(), items[1].Seq); err != nil {
+	if err := q.Lose(t.Context(), l.To, items[1].Seq); err != nil {
 		t.Fatal(err)
 	}
 	if err := q.Garble(t.Context(), items[0].Seq); err != nil {

@@ -129,8 +129,48 @@ func (q *SharedQueue) damaged(lane buffer.Lane, e *buffer.Entry[place]) {
 	if i := search(entries, e.Seq); i == len(entries) || entries[i].Seq != e.Seq {
 		return
 	}
-	q.g.Drop(l, e.Seq, buffer.ReasonDamaged, time.Now())
-	q.logDamage(lane, e.Seq, 1)
+	q.dropDamaged(l, e)
+}
+
+// dropDamaged drops an entry that is damaged; mu is held.
+func (q *SharedQueue) dropDamaged(l *buffer.Line[place], e *buffer.Entry[place]) {
+	lane, seq := l.Lane, e.Seq
+	if s := q.owned[lane.To]; s != nil {
+		s.spoilt[e.Ref.msg]++
+	}
+	q.g.Drop(l, seq, buffer.ReasonDamaged, time.Now())
+	q.logDamage(lane, seq, 1)
+}
+
+// behind notes that the newest batch in the store is older than the last. If that has
+// been so for shelfBehind the store has lost the end: what was there is dropped, and it
+// goes on from the newest.
+func (q *SharedQueue) behind(s *shelf, newest uint64) bool {
+	if s.since.IsZero() {
+		s.since = time.Now()
+	}
+	if time.Since(s.since) < shelfBehind {
+		return false
+	}
+	s.since = time.Time{}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s.last = newest
+	var lines []*buffer.Line[place]
+	q.g.Each(func(l *buffer.Line[place]) bool {
+		if l.Lane.To == s.to {
+			lines = append(lines, l)
+		}
+		return true
+	})
+	for _, l := range lines {
+		for _, e := range slices.Clone(l.Entries()) {
+			if e.Ref.msg > newest {
+				q.dropDamaged(l, &e)
+			}
+		}
+	}
+	return true
 }
 
 func (q *SharedQueue) logDamage(lane buffer.Lane, seq uint64, records int) {

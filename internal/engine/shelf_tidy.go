@@ -4,12 +4,10 @@
 package engine
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
+	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,56 +15,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/internal/store"
-	"github.com/uspgate/uspgate/routing/buffer"
 	"github.com/uspgate/uspgate/usp"
 )
-
-// shelfMark is what has been removed of an address.
-//
-//	mark: "UM" version 0  body  CRC-32C of body (4)
-//	body: floor (uvarint)  lane low (uvarint) ...
-//
-// Of the batches before floor nothing is left, nor of a Lane up to its low. A Lane
-// that has no low, or one before floor, has none that matters.
-type shelfMark struct {
-	floor uint64
-	lows  map[buffer.Lane]uint64
-}
-
-const shelfMarkHead = "UM\x01\x00"
-
-func (m *shelfMark) encode() []byte {
-	b := binary.AppendUvarint([]byte(shelfMarkHead), m.floor)
-	for lane, low := range m.lows {
-		b = appendLane(b, &lane)
-		b = binary.AppendUvarint(b, low)
-	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[len(shelfMarkHead):], castagnoli()))
-}
-
-var errShelfMark = errors.New("engine: the mark of an address is damaged")
-
-// parseShelfMark is what encode has made.
-func parseShelfMark(b []byte) (*shelfMark, error) {
-	b, ok := bytes.CutPrefix(b, []byte(shelfMarkHead))
-	if !ok || len(b) < 4 {
-		return nil, errShelfMark
-	}
-	body, sum := b[:len(b)-4], b[len(b)-4:]
-	if crc32.Checksum(body, castagnoli()) != binary.LittleEndian.Uint32(sum) {
-		return nil, errShelfMark
-	}
-	d := decoder{b: body}
-	m := &shelfMark{floor: d.uvarint(), lows: make(map[buffer.Lane]uint64)}
-	for len(d.b) > 0 && !d.bad {
-		lane := d.readLane()
-		m.lows[lane] = d.uvarint()
-	}
-	if d.bad {
-		return nil, errShelfMark
-	}
-	return m, nil
-}
 
 // tend has what was removed be written, soon after.
 func (q *SharedQueue) tend() {
@@ -107,19 +57,28 @@ func (q *SharedQueue) marking(s *shelf) *shelfMark {
 		return nil
 	}
 	s.due = false
-	mark := &shelfMark{floor: s.last, lows: make(map[buffer.Lane]uint64)}
+	mark := newShelfMark()
+	mark.floor = s.last
 	for msg := range s.live {
-		mark.floor = min(mark.floor, msg)
+		mark.floor, mark.high = min(mark.floor, msg), max(mark.high, msg)
 	}
-	for lane, low := range s.removed {
-		if l := q.g.Line(lane); l != nil && l.Len() > 0 {
-			low = l.Entries()[0].Seq - 1 // what was dropped in the middle is behind it
+	for batch, records := range s.spoilt {
+		if batch >= mark.floor && len(mark.spoilt) < maxSpoilt {
+			mark.spoilt[batch] = records
 		}
-		if low < mark.floor<<shelfShift {
+	}
+	s.spoilt = maps.Clone(mark.spoilt)
+	for lane, r := range s.removed {
+		if l := q.g.Line(lane); l != nil && l.Len() > 0 {
+			r.low = max(r.low, l.Entries()[0].Seq-1)
+		}
+		first := mark.floor << shelfShift
+		maps.DeleteFunc(r.middle, func(seq uint64, _ struct{}) bool { return seq <= r.low || seq < first })
+		if r.low < first && len(r.middle) == 0 {
 			delete(s.removed, lane) // it goes with the batches
 			continue
 		}
-		mark.lows[lane] = low
+		mark.lanes[lane] = r.clone()
 	}
 	return mark
 }
@@ -127,7 +86,7 @@ func (q *SharedQueue) marking(s *shelf) *shelfMark {
 // tidy writes a mark, and purges what is before its floor. If that fails it is done
 // with the next; if there is none the Records are found again, and come twice.
 func (q *SharedQueue) tidy(s *shelf, mark *shelfMark) {
-	if mark.floor == s.floor && len(mark.lows) == 0 {
+	if mark.same(&s.mark) && mark.floor == s.floor {
 		return
 	}
 	ctx, cancel := context.WithTimeout(q.ctx, shelfTry)
@@ -136,10 +95,17 @@ func (q *SharedQueue) tidy(s *shelf, mark *shelfMark) {
 	m.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
 	_, err := q.e.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequenceForSubject(s.last, s.subject))
 	if errors.Is(kvError(err), store.ErrConflict) {
-		if _, known, lost := q.conflict(s, ""); known && lost != nil {
+		newest, known, unknown := q.conflict(s, "")
+		switch {
+		case known:
 			q.mu.Lock()
 			s.over, s.lost = true, true
 			q.mu.Unlock()
+			return
+		case unknown == nil && newest < s.last:
+			q.behind(s, newest)
+			q.again(s)
+			poke(q.stir)
 			return
 		}
 	}
@@ -148,7 +114,7 @@ func (q *SharedQueue) tidy(s *shelf, mark *shelfMark) {
 		q.again(s)
 		return
 	}
-	if mark.floor == s.floor {
+	if s.mark = *mark; mark.floor == s.floor {
 		return
 	}
 	err = q.data.Purge(ctx, jetstream.WithPurgeSubject(s.subject), jetstream.WithPurgeSequence(mark.floor))
@@ -171,7 +137,7 @@ func (q *SharedQueue) again(s *shelf) {
 
 // mark reads that of an address.
 func (q *SharedQueue) mark(ctx context.Context, to usp.Address) (*shelfMark, error) {
-	none := &shelfMark{lows: make(map[buffer.Lane]uint64)}
+	none := newShelfMark()
 	m, err := q.data.GetLastMsgForSubject(ctx, markPrefix+shelfToken(to))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return none, nil

@@ -118,8 +118,12 @@ func (q *SharedQueue) store(s *shelf, message []byte) (uint64, error) {
 			return 0, errQueueClosed
 		case errors.Is(kvError(err), store.ErrConflict):
 			// Also while the first try is under way, and after it in some cases.
-			if seq, known, err := q.conflict(s, id); known {
-				return seq, err
+			newest, known, err := q.conflict(s, id)
+			if known {
+				return newest, err
+			}
+			if err == nil && newest < s.last && q.behind(s, newest) {
+				continue
 			}
 		case isFull(err):
 			return 0, buffer.ErrFull
@@ -154,14 +158,19 @@ func (q *SharedQueue) isLost(s *shelf) bool {
 }
 
 // conflict is what has become of the batch id, if the newest on its subject tells: it
-// is that one, or somebody else's, or nothing has come after the last yet.
+// is that one, or somebody else's. If nothing is known that one is the last, or it is
+// from before, or 0 for none, as the store has lost the end.
 func (q *SharedQueue) conflict(s *shelf, id string) (seq uint64, known bool, err error) {
 	ctx, cancel := context.WithTimeout(q.ctx, shelfTry)
 	defer cancel()
 	m, err := q.data.GetLastMsgForSubject(ctx, s.subject)
 	switch {
-	case err != nil, m.Sequence <= s.last:
-		return 0, false, nil // it is asked again
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, err
+	case m.Sequence <= s.last:
+		return m.Sequence, false, nil
 	case id != "" && m.Header.Get(jetstream.MsgIDHeader) == id:
 		return m.Sequence, true, nil
 	default:
@@ -175,7 +184,9 @@ func (q *SharedQueue) stored(s *shelf, list []*shelved, seq uint64, err error) {
 	defer q.mu.Unlock()
 	switch {
 	case err == nil:
-		s.last = seq
+		s.last, s.since = seq, time.Time{}
+		q.dirty[s] = struct{}{} // the mark says up to where there are batches
+		poke(q.stir)
 	case errors.Is(err, buffer.ErrNotOwned):
 		s.over, s.lost = true, true
 	case errors.Is(err, buffer.ErrFull):
