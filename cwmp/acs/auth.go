@@ -94,7 +94,7 @@ type Accounts func(ctx context.Context, c *Claim) (passwords []string, err error
 // Safe for concurrent use.
 type Credentials func(username string) (password string, ok bool)
 
-// Accounts is f for whatever device.
+// accounts is f as Accounts: whatever the device.
 func (f Credentials) accounts(_ context.Context, c *Claim) ([]string, error) {
 	if p, ok := f(c.Username); ok {
 		return []string{p}, nil

@@ -89,7 +89,7 @@ type digestProof struct {
 func (p *digestProof) username() string { return p.user }
 func (*digestProof) method() string     { return "digest" }
 
-// scheme is the weakest one that the proof fits.
+// sha256 reports whether the hash is SHA-256; any other is taken for MD5.
 func (p *digestProof) sha256() bool {
 	return len(p.algorithm) >= 3 && strings.EqualFold(p.algorithm[:3], "SHA")
 }

@@ -251,3 +251,21 @@ func TestRunNeedsListen(t *testing.T) {
 		t.Fatal("got an address, or nil from Run, want neither")
 	}
 }
+
+// A POST may come in by way of another node before Run has begun.
+func TestExchangeBeforeRun(t *testing.T) {
+	t.Parallel()
+	h := &script{}
+	h.init()
+	s, err := acs.New(acs.Options{Handler: h})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.Exchange(t.Context(), acs.Exchange{Body: []byte(inform("1"))})
+	cookie, _, _ := strings.Cut(a.Header.Get("Set-Cookie"), ";")
+	end := s.Exchange(t.Context(), acs.Exchange{Header: http.Header{"Cookie": {cookie}}})
+	if a.Status != http.StatusOK || end.Status != http.StatusNoContent {
+		t.Fatalf("got %d and %d, want a whole session", a.Status, end.Status)
+	}
+	h.wantClosed(t, nil)
+}

@@ -65,6 +65,8 @@ type Options struct {
 	ForwardedHeader string
 	// TLS, if not nil, makes the listener speak TLS.
 	TLS *tls.Config
+	// Legacy, if not nil, makes TLS that of old CPE.
+	Legacy *Legacy
 	// Handler decides what sessions are about; required.
 	Handler Handler
 	// Auth authenticates the CPE at the Inform; nil lets everybody in.

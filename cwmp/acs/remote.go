@@ -28,8 +28,9 @@ func (s *Server) originOf(r *http.Request, c *conn) origin {
 	o := origin{remote: c.addr(), cert: c.cert, secure: c.secure}
 	if r.TLS != nil {
 		o.secure = true
-		if len(r.TLS.VerifiedChains) > 0 {
-			o.cert = r.TLS.VerifiedChains[0][0]
+		// Legacy has verified what it let in.
+		if certs := r.TLS.PeerCertificates; len(certs) > 0 && (len(r.TLS.VerifiedChains) > 0 || s.opts.Legacy != nil) {
+			o.cert = certs[0]
 		}
 	}
 	if c.Conn == nil || !s.trusts(o.remote.Addr()) {

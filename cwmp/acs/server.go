@@ -58,6 +58,8 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("acs: metrics: %w", err)
 	}
 	s := &Server{opts: o, log: o.Log.Named(o.Name), met: met, epoch: time.Now()}
+	// Here and not in Run: a POST may come by Exchange before.
+	s.base, s.stop = context.WithCancel(context.Background())
 	s.xml = []string{"text/xml; charset=\"utf-8\""}
 	s.bufs.New = func() any {
 		b := make([]byte, 0, 8*kib)
@@ -108,15 +110,17 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.ln == nil {
 		return errors.New("acs: Run before Listen")
 	}
-	s.base, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer s.stop()
 	srv, err := s.httpServer()
 	if err != nil {
 		return err
 	}
 	var ln net.Listener = &listener{Listener: s.ln, srv: s}
-	if s.opts.TLS != nil {
-		ln = tls.NewListener(ln, s.opts.TLS)
+	if c := s.opts.TLS; c != nil {
+		if s.opts.Legacy != nil {
+			c = s.opts.Legacy.config(c)
+		}
+		ln = tls.NewListener(ln, c)
 	}
 	failed := make(chan error, 1)
 	var wg sync.WaitGroup
