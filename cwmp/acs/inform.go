@@ -46,6 +46,7 @@ func (x *exchange) open(env *cwmp.Envelope, in *cwmp.Inform) {
 	}
 	h, err := x.srv.opts.Handler.Open(s.ctx, in, s.info)
 	if err != nil {
+		s.srv.watch.went(s.device)
 		s.drop()
 		x.notOpened(env, in, err)
 		return
@@ -87,7 +88,7 @@ func (s *session) shows(in *cwmp.Inform, prev *session) {
 		s.info.InformLoop = true
 	}
 	if n.begins {
-		s.srv.log.Warn("a CPE informs again and again; its sessions are ended at once from now on",
+		s.srv.log.Warn("a CPE informs again and again; its next session is ended at once",
 			zap.Stringer("device", s.device), zap.Stringer("remote", s.info.Remote))
 	}
 	s.info.Conflict = n.conflict

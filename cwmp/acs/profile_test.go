@@ -4,6 +4,7 @@
 package acs_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -177,6 +178,8 @@ func TestQuirk41(t *testing.T) {
 					t.Fatal("got no InformLoop in Info, want the owner to know")
 				}
 				wantCount(t, reg, "uspgate_cwmp_findings_total", "inform_loop", 1)
+				p.post(inform("1")).envelope("InformResponse") // and from now on as the owner says
+				p.post("").envelope("GetParameterValues")
 			})
 		})
 	}
@@ -196,6 +199,16 @@ func TestNoLoopWithEmptyPosts(t *testing.T) {
 		p.post(message("1", informOf("1", event, "0"))).envelope("InformResponse")
 		p.hangUp()
 	}
+	fail := func(err error) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.openErr = err
+	}
+	fail(errors.New("store is down"))
+	for range 9 {
+		p.post(inform("1")).want(http.StatusServiceUnavailable)
+	}
+	fail(nil)
 	p.post(inform("1")).envelope("InformResponse")
 	p.post("").envelope("GetParameterValues")
 }

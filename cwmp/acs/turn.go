@@ -155,6 +155,7 @@ func (s *session) done(x *exchange) {
 	s.end(nil)
 	x.over(s)
 	if looping {
+		s.srv.watch.recovered(device)
 		s.srv.found(Finding{Kind: FoundInformLoop, Device: device})
 	}
 }

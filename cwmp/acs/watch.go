@@ -172,12 +172,23 @@ func (w *watch) hash(in *cwmp.Inform) uint64 {
 	return h.Sum64()
 }
 
-// went notes that something has come after the Inform of a session.
+// went notes that something has come after the Inform of a session, or that it has
+// had no answer that could end a loop.
 func (w *watch) went(id cwmp.DeviceID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if t := w.of(id, false); t != nil {
 		t.repeats = 0
+	}
+}
+
+// recovered notes that a loop has ended. From now on it is for the owner to say how
+// the CPE is answered.
+func (w *watch) recovered(id cwmp.DeviceID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t := w.of(id, false); t != nil {
+		t.looping = false
 	}
 }
 
