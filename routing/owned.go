@@ -37,6 +37,9 @@ type owned struct {
 	// there begin as the others are. fence is 0 unless Forwards are taken.
 	state ownState
 	fence uint64
+	// shut is the newest fence under which a Forward was refused: of those that follow
+	// under it none is taken either, also if it turns out to be this node's.
+	shut uint64
 	// What has happened since steer last looked.
 	want    bool // a Link has come up: claim, whoever has it
 	lost    bool
@@ -85,13 +88,19 @@ const (
 	pauseMax = time.Second
 )
 
-func (o *owned) set(state ownState, fence uint64) {
+// set is false, and does nothing, if the address would be this node's by a fence under
+// which Forwards have been refused.
+func (o *owned) set(state ownState, fence uint64) bool {
 	var fx effects
 	o.e.main.mu.Lock()
+	defer o.e.main.unlock(&fx)
 	o.mu.Lock()
+	defer o.mu.Unlock()
+	if state == ownAcquiring && fence <= o.shut {
+		return false
+	}
 	o.state, o.fence = state, fence
-	o.mu.Unlock()
-	o.e.main.unlock(&fx)
+	return true
 }
 
 // steer takes steps until one has to wait.
@@ -352,11 +361,16 @@ func (o *owned) wanted() {
 	o.schedule()
 }
 
-// holds reports whether Forwards under that fence are taken.
+// holds reports whether Forwards under that fence are taken. Once one is not, the others
+// that were sent under it are not either: the owner takes a prefix of them.
 func (o *owned) holds(fence uint64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return fence != 0 && o.fence == fence
+	if fence != 0 && o.fence == fence {
+		return true
+	}
+	o.shut = max(o.shut, fence)
+	return false
 }
 
 // idle reports that the endpoint may go: the address is not this node's. One that

@@ -57,11 +57,14 @@ func (o *owned) claimEnded() bool {
 	case c == nil:
 		return false
 	case c.err == nil && c.own.Fence != 0:
+		o.remote.Store(nil)
+		if !o.set(ownAcquiring, c.own.Fence) {
+			o.set(ownNone, 0) // another node knew before this one did: by the next fence, then
+			return true
+		}
 		o.mu.Lock()
 		o.restored, o.pause, o.rest = false, 0, 0
 		o.mu.Unlock()
-		o.remote.Store(nil)
-		o.set(ownAcquiring, c.own.Fence)
 		o.e.eachLane(func(l *lane) { l.expect(c.own.Fence) })
 		return true
 	case errors.Is(c.err, mtp.ErrForbidden), errors.Is(c.err, mtp.ErrBusy) && o.e.lanes.Load() > 0:

@@ -35,6 +35,7 @@ type Cluster struct {
 
 	mu     sync.Mutex
 	nodes  map[string]*Node
+	all    []*Node // with those whose name another one has now
 	owners map[usp.Address]entry
 	over   map[life]bool // leases that have run out for everybody
 	fence  uint64
@@ -53,7 +54,6 @@ type entry struct {
 	by    life
 	fence uint64
 	info  routing.Info
-	told  <-chan struct{} // closed once the claimant knows
 }
 
 // New makes a Cluster without nodes.
@@ -91,6 +91,12 @@ func (c *Cluster) Close() {
 	}
 	close(c.ended)
 	c.wg.Wait()
+	c.mu.Lock()
+	nodes = c.all
+	c.mu.Unlock()
+	for _, n := range nodes {
+		n.finish()
+	}
 }
 
 // Node is one of the nodes; it implements routing.Peers.
@@ -107,7 +113,13 @@ type Node struct {
 	expired  bool                   // its lease has
 	epoch    int
 	sessions map[string]*session
-	tasks    chan func() // in order, each after a delay
+	tasks    chan task // in order, each after a delay
+}
+
+// task is what a node is told. The outcome of a claim is told after the end, too.
+type task struct {
+	f       func()
+	outcome bool
 }
 
 var _ routing.Peers = (*Node)(nil)
@@ -117,7 +129,7 @@ var _ routing.Peers = (*Node)(nil)
 func (c *Cluster) Join(name string) *Node {
 	n := &Node{
 		c: c, name: name, view: make(map[usp.Address]entry), given: make(map[usp.Address]uint64),
-		dead: make(map[life]bool), sessions: make(map[string]*session), tasks: make(chan func(), 1<<16),
+		dead: make(map[life]bool), sessions: make(map[string]*session), tasks: make(chan task, 1<<16),
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,6 +145,7 @@ func (c *Cluster) Join(name string) *Node {
 		}
 	}
 	c.nodes[name] = n
+	c.all = append(c.all, n)
 	return n
 }
 
@@ -159,11 +172,25 @@ func (n *Node) Attach(h routing.PeerHandler) {
 func (n *Node) run() {
 	for {
 		select {
-		case f := <-n.tasks:
-			if n.c.wait() {
-				f()
+		case x := <-n.tasks:
+			if n.c.wait() || x.outcome {
+				x.f()
 			}
 		case <-n.c.ended:
+			return
+		}
+	}
+}
+
+// finish tells the outcomes that nobody has told.
+func (n *Node) finish() {
+	for {
+		select {
+		case x := <-n.tasks:
+			if x.outcome {
+				x.f()
+			}
+		default:
 			return
 		}
 	}
@@ -185,14 +212,14 @@ func (c *Cluster) wait() bool {
 
 // tell has f run at the node, unless its process has died.
 func (n *Node) tell(f func(h routing.PeerHandler)) {
-	n.tasks <- func() {
+	n.tasks <- task{f: func() {
 		n.mu.Lock()
 		h, stopped := n.h, n.stopped
 		n.mu.Unlock()
 		if !stopped && h != nil {
 			f(h)
 		}
-	}
+	}}
 }
 
 func (n *Node) isExpired() bool {
@@ -280,13 +307,14 @@ func (n *Node) Claim(a usp.Address, by *routing.Session, done func(routing.Owner
 			done(routing.Ownership{}, mtp.ErrBusy)
 			return
 		}
-		told := make(chan struct{})
-		defer close(told)
-		done(n.claim(a, by, told))
+		if err := n.claim(a, by, done); err != nil {
+			done(routing.Ownership{}, err)
+		}
 	})
 }
 
-func (n *Node) claim(a usp.Address, by *routing.Session, told <-chan struct{}) (routing.Ownership, error) {
+// claim has done be called if it succeeds, before anything that follows from that.
+func (n *Node) claim(a usp.Address, by *routing.Session, done func(routing.Ownership, error)) error {
 	c := n.c
 	c.mu.Lock()
 	have := c.owners[a]
@@ -294,23 +322,24 @@ func (n *Node) claim(a usp.Address, by *routing.Session, told <-chan struct{}) (
 	c.mu.Unlock()
 	if lives && owner != n {
 		if by == nil {
-			return routing.Ownership{}, routing.ErrKept
+			return routing.ErrKept
 		}
-		<-have.told
 		if err := owner.ask(a, have.fence, *by); err != nil {
-			return routing.Ownership{}, err
+			return err
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := c.owners[a]; now.fence != have.fence || n.isExpired() {
-		return routing.Ownership{}, mtp.ErrBusy
+		return mtp.ErrBusy
 	}
 	c.fence++
-	e := entry{by: life{n.name, n.epoch}, fence: c.fence, info: have.info, told: told}
+	e := entry{by: life{n.name, n.epoch}, fence: c.fence, info: have.info}
 	n.see(a, e)
+	own := n.Owner(a)
+	n.tasks <- task{func() { done(own, nil) }, true}
 	c.publish(a, e)
-	return n.Owner(a), nil
+	return nil
 }
 
 // ask has the owner give a up.
