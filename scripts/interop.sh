@@ -14,6 +14,7 @@ have mosquitto_rr || missing+=(mosquitto-clients)
 have mosquitto || missing+=(mosquitto)
 have coap-client-openssl || missing+=(libcoap3-bin)
 have rabbitmq-server || missing+=(rabbitmq-server)
+have prosody || missing+=(prosody)
 if ((${#missing[@]})); then
   apt-get update -qq
   policy=/usr/sbin/policy-rc.d # by which a package asks whether it may start its service

@@ -16,6 +16,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/uspgate/uspgate/cwmp/acs"
+	"github.com/uspgate/uspgate/cwmp/connreq"
+	"github.com/uspgate/uspgate/cwmp/connreq/udp"
+	"github.com/uspgate/uspgate/cwmp/connreq/xmpp"
 	"github.com/uspgate/uspgate/internal/admin"
 	"github.com/uspgate/uspgate/internal/cluster"
 	"github.com/uspgate/uspgate/internal/config"
@@ -47,6 +50,9 @@ type App struct {
 	transports []mtp.Transport
 	host       *agent.Host
 	fleet      *device.Fleet
+	waker      *connreq.Waker
+	stun       *udp.Server  // nil without cwmp.connection_request.udp.listen
+	xmpp       *xmpp.Client // nil without cwmp.connection_request.xmpp.jid
 	acs        *acs.Server
 	admin      *admin.Server // nil without admin.listen
 	neighbours *neighbours   // nil without discovery
@@ -98,6 +104,11 @@ func (a *App) Close() error { return a.keep.close() }
 func (a *App) Listen(ctx context.Context) error {
 	for _, t := range a.transports {
 		if err := t.Listen(ctx); err != nil {
+			return err
+		}
+	}
+	if a.stun != nil {
+		if err := a.stun.Listen(ctx); err != nil {
 			return err
 		}
 	}
@@ -173,6 +184,7 @@ func (a *App) Run(ctx context.Context) error {
 	stages := []stage{
 		{"cwmp", []func(context.Context) error{a.acs.Run}},
 		{"translate", []func(context.Context) error{a.fleet.Run, a.host.Run}},
+		{"connreq", a.wakers()},
 		{"mtp", a.carriers()},
 		{"routing", []func(context.Context) error{a.router.Run}},
 	}

@@ -5,7 +5,6 @@ package app
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/cwmp/acs"
-	"github.com/uspgate/uspgate/cwmp/connreq"
 	"github.com/uspgate/uspgate/cwmp/soap"
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/state"
@@ -69,20 +67,25 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 
 // buildFleet makes the Devices, which bring their Virtual Agents to life.
 func (a *App) buildFleet(o Options, reg *prometheus.Registry, kept *state.State, link *virtualLink) error {
-	waker, err := newWaker(&o.Config.CWMP.ConnectionRequest, o.Log, reg)
-	if err != nil {
+	if err := a.buildWaker(o, reg); err != nil {
 		return err
 	}
 	cr := &o.Config.CWMP.ConnectionRequest
+	var others []device.Login
+	for _, l := range cr.Logins {
+		others = append(others, device.Login{Username: l.Username, Password: l.Password.Reveal()})
+	}
+	var err error
 	a.fleet, err = device.New(device.Options{
-		Waker:      waker,
-		Keeper:     kept.Devices(),
-		Attach:     func(d *device.Device) (device.Observer, error) { return a.attachAgent(d, o.Tap, link) },
-		MaxDevices: o.Config.Translate.MaxDevices,
-		Login:      device.Login{Username: cr.Username, Password: cr.Password.Reveal()},
-		KeepLogin:  !cr.Provision,
-		Log:        o.Log,
-		Metrics:    reg,
+		Waker:       a.waker,
+		Keeper:      kept.Devices(),
+		Attach:      func(d *device.Device) (device.Observer, error) { return a.attachAgent(d, o.Tap, link) },
+		MaxDevices:  o.Config.Translate.MaxDevices,
+		Login:       device.Login{Username: cr.Username, Password: cr.Password.Reveal()},
+		KeepLogin:   !cr.Provision,
+		OtherLogins: others,
+		Log:         o.Log,
+		Metrics:     reg,
 	})
 	return err
 }
@@ -121,20 +124,6 @@ func watched(d *device.Device, tap Tap) agent.Device {
 		return d
 	}
 	return tapped{d, tap}
-}
-
-func newWaker(cr *config.ConnectionRequest, log *zap.Logger, reg *prometheus.Registry) (*connreq.Client, error) {
-	guard := connreq.Guard{SourceOnly: len(cr.Networks) == 0, AllowLoopback: cr.AllowLoopback}
-	for _, n := range cr.Networks {
-		p, err := netip.ParsePrefix(n)
-		if err != nil {
-			return nil, fmt.Errorf("cwmp.connection_request.networks: %w", err)
-		}
-		guard.Networks = append(guard.Networks, p)
-	}
-	return connreq.New(connreq.Options{
-		Guard: guard, Timeout: time.Duration(cr.Timeout), Log: log, Metrics: reg,
-	}), nil
 }
 
 func controllers(list []config.Controller) []agent.Controller {

@@ -172,6 +172,32 @@ type ConnectionRequest struct {
 	AllowLoopback bool     `yaml:"allow_loopback" doc:"wake CPE on this host (simulators)"`
 	Networks      []string `yaml:"networks" doc:"CIDRs where CPE may be woken; empty: the address the CPE came from"`
 	Timeout       Duration `yaml:"timeout" doc:"limit of one attempt"`
+	Order         []string `yaml:"order" doc:"http, udp and xmpp, in the order of the attempts; what worked last for a CPE comes first"`
+	SessionWait   Duration `yaml:"session_wait" doc:"how long a CPE that was asked has time to open its session"`
+	Retries       int      `yaml:"retries" doc:"repetitions before the next way is tried"`
+	MaxActive     int      `yaml:"max_active" doc:"requests on their way at the same time"`
+	MaxPerNetwork int      `yaml:"max_per_network" doc:"and to one /24 or, of IPv6, /48"`
+	Logins        []User   `yaml:"logins" doc:"further credentials to try where a CPE refuses its own"`
+	UDP           UDP      `yaml:"udp" doc:"STUN server, and requests from its sockets"`
+	XMPP          XMPP     `yaml:"xmpp" doc:"account at an XMPP server"`
+}
+
+// UDP is the STUN server.
+type UDP struct {
+	Listen []string `yaml:"listen" doc:"host:port of each socket; empty: none"`
+	Users  []User   `yaml:"users" doc:"STUN user names and passwords of the CPE; empty: none needed"`
+	Rate   int      `yaml:"rate" doc:"messages per second from one address"`
+}
+
+// XMPP is an account at an XMPP server.
+type XMPP struct {
+	JID          string   `yaml:"jid" doc:"JID of the gateway, with a resource; empty: no XMPP"`
+	Password     Secret   `yaml:"password" doc:"its password"`
+	PasswordFile string   `yaml:"password_file" doc:"file that holds the password"`
+	Server       string   `yaml:"server" doc:"host:port; empty: by DNS"`
+	DirectTLS    bool     `yaml:"direct_tls" doc:"TLS from the first byte instead of STARTTLS"`
+	TLS          TLS      `yaml:"tls" doc:"server_ca: authorities that the server is checked with"`
+	Domains      []string `yaml:"domains" doc:"domains of the CPE; empty: that of jid"`
 }
 
 // Translate configures the Virtual Agents.
@@ -239,6 +265,8 @@ func Default() Config {
 			SessionTimeout: Duration(time.Minute), MaxSessions: 10_000, MaxEnvelope: 32 << 20,
 			ConnectionRequest: ConnectionRequest{
 				Provision: true, AllowLoopback: true, Timeout: Duration(5 * time.Second),
+				Order: []string{"http", "udp", "xmpp"}, SessionWait: Duration(30 * time.Second), Retries: 2,
+				MaxActive: 256, MaxPerNetwork: 32, UDP: UDP{Rate: 50}, XMPP: XMPP{TLS: DefaultTLS()},
 			},
 		},
 		Translate: Translate{

@@ -106,6 +106,12 @@ func element(list reflect.Value, key string) (reflect.Value, bool) {
 func (d *decoder) secrets(cfg *Config) {
 	d.secretFile("cwmp.connection_request", &cfg.CWMP.ConnectionRequest.Password,
 		cfg.CWMP.ConnectionRequest.PasswordFile)
+	cr := &cfg.CWMP.ConnectionRequest
+	d.secretFile("cwmp.connection_request.xmpp", &cr.XMPP.Password, cr.XMPP.PasswordFile)
+	d.userSecrets("cwmp.connection_request.udp", cr.UDP.Users)
+	for i := range cr.Logins {
+		d.secretFile(fmt.Sprintf("cwmp.connection_request.logins[%d]", i), &cr.Logins[i].Password, cr.Logins[i].PasswordFile)
+	}
 	d.secretFile("engine", &cfg.Engine.Password, cfg.Engine.PasswordFile)
 	d.userSecrets("cwmp.auth", cfg.CWMP.Auth.Users)
 	for i := range cfg.MTP {

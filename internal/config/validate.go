@@ -103,9 +103,26 @@ func (d *decoder) cwmp(c *CWMP) {
 	d.auth("cwmp.auth", &c.Auth, "none", "basic", "digest")
 	d.positive("cwmp.max_sessions", c.MaxSessions)
 	d.exposed("cwmp", c.Listen, c.Auth.Mode, c.Insecure)
-	d.networks("cwmp.connection_request.networks", c.ConnectionRequest.Networks)
+	d.connectionRequest("cwmp.connection_request", &c.ConnectionRequest)
 	if (c.ConnectionRequest.Username == "") != (c.ConnectionRequest.Password == "") {
 		d.invalid("cwmp.connection_request", "user name and password go together", "set both or none")
+	}
+}
+
+func (d *decoder) connectionRequest(path string, c *ConnectionRequest) {
+	d.networks(path+".networks", c.Networks)
+	d.positive(path+".max_active", c.MaxActive)
+	d.positive(path+".max_per_network", c.MaxPerNetwork)
+	d.positive(path+".udp.rate", c.UDP.Rate)
+	for i, m := range c.Order {
+		d.oneOf(fmt.Sprintf("%s.order[%d]", path, i), m, "http", "udp", "xmpp")
+	}
+	taken := map[string]string{}
+	for i, listen := range c.UDP.Listen {
+		d.addressOf("udp ", fmt.Sprintf("%s.udp.listen[%d]", path, i), listen, taken)
+	}
+	if x := &c.XMPP; x.DirectTLS && x.JID != "" && x.Server == "" {
+		d.invalid(path+".xmpp.direct_tls", "it needs server", "write for example server: xmpp.example.com:5223")
 	}
 }
 

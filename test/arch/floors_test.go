@@ -196,6 +196,7 @@ var fences = map[string][]string{
 	"github.com/pion":                  {"mtp/coap"},
 	"github.com/go-stomp/stomp":        {"mtp/stomp"}, // its tests only
 	"github.com/pires/go-proxyproto":   {"mtp/listen"},
+	"mellium.im":                       {"cwmp/connreq/xmpp"},
 	"github.com/miekg/dns":             {"internal/discovery"},
 	"google.golang.org/protobuf/cmd":   {"usp/proto/protogen"},
 	"github.com/bufbuild/protocompile": {"usp/proto/protogen"},

@@ -36,11 +36,8 @@ type Device struct {
 	sess       *session // nil while the CPE sleeps, or is being sent to sleep
 	holds      int
 	wake       *wake // nil if nobody calls the CPE
-	wakeAt     time.Time
-	wakePause  time.Duration
-	login      int  // which of the logins to try
-	unsaved    bool // known is not with the Keeper
-	retired    bool // has left the memory
+	unsaved    bool  // known is not with the Keeper
+	retired    bool  // has left the memory
 }
 
 // Status is a snapshot of a Device.
@@ -146,8 +143,9 @@ func (d *Device) open(in *cwmp.Inform, info acs.Info) (*session, error) {
 	s.login = d.loginRPC(in)
 	d.unsaved = d.unsaved || d.known != before
 	d.sess = s
-	d.wakePause, d.wakeAt = 0, time.Time{}
-	d.wakeIfNeeded()
+	if w := d.fleet.opts.Waker; w != nil {
+		w.Arrived(d.id.String())
+	}
 	d.mu.Unlock()
 	if err := d.begin(in); err != nil {
 		s.endTold(err)
@@ -222,6 +220,12 @@ func (d *Device) learn(in *cwmp.Inform, info acs.Info) {
 			note(&d.known.ConnectionRequestURL, strings.TrimSpace(in.Params[i].Value))
 		case "ManagementServer.UDPConnectionRequestAddress":
 			note(&d.known.UDPAddress, strings.TrimSpace(in.Params[i].Value))
+		case "ManagementServer.ConnReqJabberID":
+			note(&d.known.JID, strings.TrimSpace(in.Params[i].Value))
+		case "ManagementServer.SupportedConnReqMethods":
+			note(&d.known.Methods, strings.TrimSpace(in.Params[i].Value))
+		case "ManagementServer.STUNUsername":
+			note(&d.known.STUNUsername, in.Params[i].Value)
 		case "ManagementServer.ParameterKey":
 			note(&d.known.ParameterKey, in.Params[i].Value)
 		}

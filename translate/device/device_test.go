@@ -441,4 +441,4 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
-var _ device.Waker = (*connreq.Client)(nil)
+var _ device.Waker = (*connreq.Waker)(nil)

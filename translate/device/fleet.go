@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -24,10 +23,9 @@ import (
 //
 // Lock order: Device.told, Device.mu, Fleet.mu.
 type Fleet struct {
-	opts  Options
-	log   *zap.Logger
-	met   *metrics
-	wakes chan struct{} // one element for each CPE being called
+	opts Options
+	log  *zap.Logger
+	met  *metrics
 
 	mu      sync.Mutex
 	devices map[cwmp.DeviceID]*Device
@@ -53,7 +51,6 @@ func New(o Options) (*Fleet, error) {
 		opts:    o,
 		log:     o.Log.Named("device"),
 		met:     met,
-		wakes:   make(chan struct{}, o.MaxWakes),
 		devices: make(map[cwmp.DeviceID]*Device),
 	}
 	if o.Keeper != nil {
@@ -157,10 +154,10 @@ func (f *Fleet) full() bool {
 // errRetired: the Device has left the memory.
 var errRetired = errors.New("device: retired")
 
-// Retire takes the Device out of memory, if it has nothing in hand: no session,
-// nothing that waits or is held, and no pause before the CPE may be called again.
-// It reports whether it did; the Device must not be used any more then. What it
-// knows is with the Keeper, and Open and Get take it back from there.
+// Retire takes the Device out of memory, if it has nothing in hand: no session, and
+// nothing that waits or is held. It reports whether it did; the Device must not be
+// used any more then. What it knows is with the Keeper, and Open and Get take it
+// back from there.
 func (d *Device) Retire() bool {
 	f := d.fleet
 	if f.opts.Keeper == nil {
@@ -168,7 +165,7 @@ func (d *Device) Retire() bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.sess != nil || len(d.queue) > 0 || d.holds > 0 || d.wake != nil || d.unsaved || time.Until(d.wakeAt) > 0 {
+	if d.sess != nil || len(d.queue) > 0 || d.holds > 0 || d.wake != nil || d.unsaved {
 		return false
 	}
 	d.retired = true

@@ -142,9 +142,9 @@ func (b *box) post(c *http.Client, env *cwmp.Envelope, cookie string) (*cwmp.Env
 // gateway runs a Fleet behind an acs.Server.
 func gateway(t *testing.T) (*device.Fleet, string) {
 	t.Helper()
-	f, err := device.New(device.Options{
-		Waker: connreq.New(connreq.Options{Guard: connreq.Guard{AllowLoopback: true}}),
-	})
+	http := connreq.New(connreq.Options{Guard: connreq.Guard{AllowLoopback: true}})
+	w := connreq.NewWaker(connreq.WakerOptions{Ways: map[connreq.Method]connreq.Requester{connreq.HTTP: http}})
+	f, err := device.New(device.Options{Waker: w})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +159,7 @@ func gateway(t *testing.T) (*device.Fleet, string) {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var wg sync.WaitGroup
+	wg.Go(func() { _ = w.Run(ctx) })
 	wg.Go(func() { _ = f.Run(ctx) })
 	wg.Go(func() { _ = s.Run(ctx) })
 	t.Cleanup(func() {

@@ -4,12 +4,11 @@
 package device_test
 
 import (
-	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/cwmp/connreq"
 	"github.com/uspgate/uspgate/translate/device"
 )
 
@@ -20,7 +19,7 @@ func TestRetiredDeviceComesBack(t *testing.T) {
 	attached := 0
 	keeper := &shelf{known: map[cwmp.DeviceID]device.Known{boxID.Key(): {
 		Identity: boxID, ConnectionRequestURL: boxURL, LoginSet: true, ParameterKey: "pk", Source: boxInfo.Remote.Addr(),
-		Login: device.Login{Username: "u", Password: "p"},
+		Login: device.Login{Username: "u", Password: "p"}, WokenBy: connreq.UDP,
 	}}}
 	opts := device.Options{Waker: w, Keeper: keeper, Attach: func(*device.Device) (device.Observer, error) {
 		attached++
@@ -37,7 +36,7 @@ func TestRetiredDeviceComesBack(t *testing.T) {
 			t.Fatalf("got %v, %v, want the box", d, err)
 		}
 		c := call(t.Context(), d, getA)
-		if w.count() != 1 || w.calls[0].Password != "p" || w.calls[0].URL != boxURL {
+		if w.count() != 1 || w.calls[0].Logins[0].Password != "p" || w.calls[0].URL != boxURL {
 			t.Fatalf("got wakes %+v, want one with what was kept", w.calls)
 		}
 		if d.Retire() {
@@ -64,32 +63,6 @@ func TestRetiredDeviceComesBack(t *testing.T) {
 		}
 		if _, err := f.Get(cwmp.DeviceID{OUI: "00256D", SerialNumber: "none"}); !errors.Is(err, device.ErrUnknownDevice) {
 			t.Errorf("got %v for a Device never seen, want ErrUnknownDevice", err)
-		}
-	})
-}
-
-// While a CPE is not to be called again yet, its Device stays: who comes and goes
-// must not hammer it.
-func TestRetireWaitsForThePause(t *testing.T) {
-	w := &waker{}
-	keeper := &shelf{known: map[cwmp.DeviceID]device.Known{boxID.Key(): {Identity: boxID, ConnectionRequestURL: boxURL}}}
-	bubble(t, device.Options{Waker: w, Keeper: keeper, KeepLogin: true}, func(env bed) {
-		t, f := env.T, env.fleet
-		d, err := f.Get(boxID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		c := call(ctx, d, getA)
-		<-ctx.Done()
-		want(t, c, nil, device.ErrNotSent)
-		if d.Retire() {
-			t.Fatal("got a Device out of memory that has just called its CPE")
-		}
-		<-time.After(31 * time.Second)
-		if !d.Retire() {
-			t.Fatal("got a Device in memory, want it retired after the pause")
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/cwmp/connreq"
 )
 
 // loginRPC returns the request that gives the CPE its Connection Request login,
@@ -34,7 +35,6 @@ func (d *Device) loginRPC(in *cwmp.Inform) *cwmp.SetParameterValues {
 		return nil
 	}
 	d.known.Login = want
-	d.login = 0
 	ms := d.root + "ManagementServer."
 	return &cwmp.SetParameterValues{
 		Params: []cwmp.ParameterValue{
@@ -60,17 +60,20 @@ func (d *Device) loginAnswered(resp cwmp.Response) {
 	d.fleet.log.Warn("CPE refuses a Connection Request login", fields...)
 }
 
-// logins is what to try in turn in a Connection Request; d.mu is held.
-func (d *Device) logins() []Login {
+// logins are the Connection Request logins to try, the likeliest first [quirk 79];
+// d.mu is held.
+func (d *Device) logins() []connreq.Login {
+	o := &d.fleet.opts
 	own := d.known.Login
-	if d.fleet.opts.KeepLogin {
-		own = d.fleet.opts.Login
+	if o.KeepLogin {
+		own = o.Login
 	}
-	if own == (Login{}) && len(d.fleet.opts.OtherLogins) > 0 {
-		return d.fleet.opts.OtherLogins
+	var list []connreq.Login
+	if own != (Login{}) {
+		list = append(list, connreq.Login(own))
 	}
-	if len(d.fleet.opts.OtherLogins) == 0 {
-		return []Login{own}
+	for _, l := range o.OtherLogins {
+		list = append(list, connreq.Login(l))
 	}
-	return append([]Login{own}, d.fleet.opts.OtherLogins...)
+	return list
 }

@@ -15,10 +15,14 @@ import (
 	"github.com/uspgate/uspgate/cwmp/connreq"
 )
 
-// Waker makes a CPE open a session; *connreq.Client is one. Safe for concurrent
-// use.
+// Waker makes CPE open sessions; *connreq.Waker is one. Safe for concurrent use.
 type Waker interface {
-	Wake(ctx context.Context, t connreq.Target) error
+	// Wake returns nil once Arrived was called for c.Key, and else why no session
+	// has come. It sees to the pauses between attempts.
+	Wake(ctx context.Context, c connreq.CPE) (connreq.Report, error)
+	// Arrived tells that a session of the CPE with that key has begun. It does not
+	// block.
+	Arrived(key string)
 }
 
 // Observer is told what happens in the sessions of one Device: the Virtual
@@ -66,6 +70,11 @@ type Known struct {
 	LoginRefused bool
 	// UDPAddress is the UDPConnectionRequestAddress, where the CPE has one.
 	UDPAddress string
+	// JID, Methods and STUNUsername are ConnReqJabberID, SupportedConnReqMethods and
+	// STUNUsername, as far as an Inform had them.
+	JID, Methods, STUNUsername string
+	// WokenBy is the way in which the CPE was woken last.
+	WokenBy connreq.Method
 	// Source is where the last session came from.
 	Source netip.Addr
 }
@@ -93,14 +102,6 @@ type Options struct {
 	// HoldTime is how long a session is kept open for the sake of a Hold
 	// without any RPC; default 5 s.
 	HoldTime time.Duration
-	// MaxWakes bounds how many CPE are being called at a time; default 256.
-	MaxWakes int
-	// WakeWait is how long a CPE that took a Connection Request may take to
-	// come, before it is called again; default 30 s [quirk 77].
-	WakeWait time.Duration
-	// WakeBackoff is the pause after the first failed wake, doubled each time
-	// up to WakeWait; default 2 s.
-	WakeBackoff time.Duration
 
 	// Login, unless empty, is the Connection Request login of all Devices.
 	// Otherwise each gets a random one of its own.
@@ -131,9 +132,6 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxDevices, 1_000_000)
 	orDefault(&o.MaxQueue, 256)
 	orDefault(&o.HoldTime, 5*time.Second)
-	orDefault(&o.MaxWakes, 256)
-	orDefault(&o.WakeWait, 30*time.Second)
-	orDefault(&o.WakeBackoff, 2*time.Second)
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -49,23 +48,45 @@ func inform(event string) *cwmp.Inform {
 
 var boxInfo = acs.Info{Remote: netip.MustParseAddrPort("192.0.2.7:40000")}
 
-// waker notes who is woken; wake, if not nil, decides the outcome.
+// waker notes who is woken, and waits for the session, as a connreq.Waker does;
+// wake, if not nil, fails instead.
 type waker struct {
-	mu    sync.Mutex
-	calls []connreq.Target
-	at    []time.Time
-	wake  func(n int, t connreq.Target) error
+	mu      sync.Mutex
+	calls   []connreq.CPE
+	waiting map[string]chan struct{}
+	wake    func(n int, c connreq.CPE) error
 }
 
-func (w *waker) Wake(_ context.Context, t connreq.Target) error {
+func (w *waker) Wake(ctx context.Context, c connreq.CPE) (connreq.Report, error) {
+	w.mu.Lock()
+	w.calls = append(w.calls, c)
+	if w.wake != nil {
+		if err := w.wake(len(w.calls), c); err != nil {
+			w.mu.Unlock()
+			return connreq.Report{}, err
+		}
+	}
+	arrived := make(chan struct{})
+	if w.waiting == nil {
+		w.waiting = map[string]chan struct{}{}
+	}
+	w.waiting[c.Key] = arrived
+	w.mu.Unlock()
+	select {
+	case <-arrived:
+		return connreq.Report{Method: connreq.UDP}, nil
+	case <-ctx.Done():
+		return connreq.Report{}, context.Cause(ctx)
+	}
+}
+
+func (w *waker) Arrived(key string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.calls = append(w.calls, t)
-	w.at = append(w.at, time.Now())
-	if w.wake == nil {
-		return nil
+	if c := w.waiting[key]; c != nil {
+		close(c)
+		delete(w.waiting, key)
 	}
-	return w.wake(len(w.calls), t)
 }
 
 func (w *waker) count() int {

@@ -6,9 +6,6 @@ package device
 import (
 	"context"
 	"errors"
-	"net"
-	"net/netip"
-	"net/url"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,36 +13,35 @@ import (
 	"github.com/uspgate/uspgate/cwmp/connreq"
 )
 
-// wake is the goroutine that calls one CPE for as long as RPCs wait for it and
+// crowded is the pause where too many CPE are being woken.
+const crowded = time.Second
+
+// wake is the goroutine that has one CPE woken for as long as RPCs wait for it and
 // it has no session.
 type wake struct {
 	cancel context.CancelFunc
 }
 
-// wakeIfNeeded starts or ends the waking; d.mu is held. To be called whenever
-// the queue becomes empty or not, or a session begins or ends.
+// wakeIfNeeded begins or ends the waking; d.mu is held. To be called whenever the
+// queue becomes empty or not, or a session ends. The begin of one is told to the
+// Waker.
 func (d *Device) wakeIfNeeded() {
 	f := d.fleet
-	if len(d.queue) == 0 || d.sess != nil {
-		if d.wake != nil {
-			d.wake.cancel()
-			d.wake = nil
-		}
-		return
+	if len(d.queue) == 0 && d.wake != nil {
+		d.wake.cancel()
 	}
-	if d.wake != nil || f.opts.Waker == nil || d.known.ConnectionRequestURL == "" {
+	if len(d.queue) == 0 || d.sess != nil || d.wake != nil || f.opts.Waker == nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(f.base)
-	w := &wake{cancel: cancel}
 	if !f.spawn(func() {
 		defer cancel()
-		d.keepWaking(ctx, w)
+		d.keepWaking(ctx)
 	}) {
 		cancel()
 		return
 	}
-	d.wake = w
+	d.wake = &wake{cancel: cancel}
 }
 
 // spawn runs fn in a goroutine for which Run waits; false once the Fleet is
@@ -60,106 +56,62 @@ func (f *Fleet) spawn(fn func()) bool {
 	return true
 }
 
-// keepWaking calls the CPE until ctx ends. Pauses survive it in the Device, so
-// that callers who come and go cannot hammer a CPE.
-func (d *Device) keepWaking(ctx context.Context, w *wake) {
-	defer func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if d.wake == w {
-			d.wake = nil
+// keepWaking has the CPE woken until a session has come, or ctx ends.
+func (d *Device) keepWaking(ctx context.Context) {
+	err := connreq.ErrNoSession
+	for errors.Is(err, connreq.ErrNoSession) || errors.Is(err, connreq.ErrTooMany) {
+		if errors.Is(err, connreq.ErrTooMany) {
+			pause(ctx, crowded)
 		}
-	}()
-	elsewhere := false
-	for d.pause(ctx) {
-		select {
-		case d.fleet.wakes <- struct{}{}:
-		case <-ctx.Done():
-			return
+		var r connreq.Report
+		if r, err = d.fleet.opts.Waker.Wake(ctx, d.cpe()); err == nil {
+			d.woken(r.Method)
+		} else {
+			d.fleet.log.Debug("not woken", zap.Stringer("device", d.id), zap.Error(err))
 		}
-		t, logins := d.target(elsewhere)
-		err := d.fleet.opts.Waker.Wake(ctx, t)
-		<-d.fleet.wakes
-		if ctx.Err() != nil {
-			return
-		}
-		d.woken(err, logins)
-		if err != nil {
-			d.fleet.log.Debug("wake failed", zap.Stringer("device", d.id), zap.Error(err))
-		}
-		elsewhere = !elsewhere && (errors.Is(err, connreq.ErrUnreachable) || errors.Is(err, connreq.ErrForbidden))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wake = nil
+	if !errors.Is(err, connreq.ErrNoWay) && !errors.Is(err, connreq.ErrClosed) {
+		d.wakeIfNeeded() //nolint:contextcheck // for who has come since, after ctx
 	}
 }
 
-// pause waits until the CPE may be called; false if ctx ended.
-func (d *Device) pause(ctx context.Context) bool {
-	d.mu.Lock()
-	left := time.Until(d.wakeAt)
-	d.mu.Unlock()
-	if left <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(left)
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return ctx.Err() == nil
 	case <-ctx.Done():
-		return false
 	}
 }
 
-// woken notes the outcome of a wake and when to try the next.
-func (d *Device) woken(err error, logins int) {
-	o := &d.fleet.opts
+// woken keeps what has worked.
+func (d *Device) woken(by connreq.Method) {
+	d.told.Lock() // one save after the other
+	defer d.told.Unlock()
+	d.mu.Lock()
+	changed := by != "" && by != d.known.WokenBy
+	if changed {
+		d.known.WokenBy, d.unsaved = by, true
+	}
+	d.mu.Unlock()
+	if !changed {
+		return
+	}
+	if err := d.save(); err != nil { // the next Inform tries again
+		d.fleet.log.Error("not kept", zap.Error(err))
+	}
+}
+
+// cpe is what is known for a wake.
+func (d *Device) cpe() connreq.CPE {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	wait := o.WakeWait // a CPE that has said yes may take its time
-	if err != nil {
-		d.wakePause = min(max(2*d.wakePause, o.WakeBackoff), o.WakeWait)
-		wait = d.wakePause
+	return connreq.CPE{
+		Key: d.id.String(), URL: d.known.ConnectionRequestURL, UDPAddress: d.known.UDPAddress,
+		STUNUsername: d.known.STUNUsername, JID: d.known.JID, Methods: d.known.Methods, Logins: d.logins(),
+		Source: d.known.Source, Last: d.known.WokenBy,
 	}
-	if errors.Is(err, connreq.ErrCredentials) && logins > 1 {
-		if d.login = (d.login + 1) % logins; d.login != 0 {
-			wait = 0 // another login may do; after all of them, the pause
-		}
-	}
-	d.wakeAt = time.Now().Add(wait)
-}
-
-// target is where to call the CPE, and how many logins there are to try.
-// elsewhere means the address of the last session instead of the announced one,
-// which is often private or old [quirk 80].
-func (d *Device) target(elsewhere bool) (t connreq.Target, logins int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	all := d.logins()
-	d.login %= len(all)
-	t = connreq.Target{
-		URL:      d.known.ConnectionRequestURL,
-		Username: all[d.login].Username,
-		Password: all[d.login].Password,
-		Source:   d.known.Source,
-	}
-	if elsewhere {
-		t.URL = atSource(t.URL, d.known.Source)
-	}
-	return t, len(all)
-}
-
-// atSource returns raw with source as host.
-func atSource(raw string, source netip.Addr) string {
-	u, err := url.Parse(raw)
-	if err != nil || !source.IsValid() {
-		return raw
-	}
-	switch port := u.Port(); {
-	case port != "":
-		u.Host = net.JoinHostPort(source.String(), port)
-	case source.Is6():
-		u.Host = "[" + source.String() + "]"
-	default:
-		u.Host = source.String()
-	}
-	return u.String()
 }

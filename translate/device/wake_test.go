@@ -5,9 +5,8 @@ package device_test
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
-	"slices"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,8 +28,11 @@ func TestOneWakeForAll(t *testing.T) {
 			for range 100 {
 				calls = append(calls, call(t.Context(), d, getA))
 			}
-			want1 := connreq.Target{URL: boxURL, Username: "u", Password: "p", Source: netip.MustParseAddr("192.0.2.7")}
-			if w.count() != 1 || w.calls[0] != want1 {
+			want1 := connreq.CPE{
+				Key: boxID.String(), URL: boxURL, Logins: []connreq.Login{{Username: "u", Password: "p"}},
+				Source: netip.MustParseAddr("192.0.2.7"),
+			}
+			if w.count() != 1 || !reflect.DeepEqual(w.calls[0], want1) {
 				t.Fatalf("got wakes %+v, want one of %+v", w.calls, want1)
 			}
 			if !d.Status().Waking {
@@ -52,131 +54,114 @@ func TestOneWakeForAll(t *testing.T) {
 		})
 }
 
-// gaps are the pauses between wakes.
-func (w *waker) gaps() []time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var gaps []time.Duration
-	for i := 1; i < len(w.at); i++ {
-		gaps = append(gaps, w.at[i].Sub(w.at[i-1]))
-	}
-	return gaps
-}
-
-func TestWakePauses(t *testing.T) {
+// Who fails is woken again, as long as somebody waits; the Waker sees to the pauses.
+func TestWokenAgain(t *testing.T) {
 	for _, tc := range []struct {
-		name string
-		err  error
-		want []time.Duration
+		err   error
+		want  int
+		after time.Duration
 	}{
-		{"taken, but nobody comes [quirk 77]", nil, []time.Duration{30e9, 30e9, 30e9}},
-		{"unreachable", connreq.ErrUnreachable, []time.Duration{2e9, 4e9, 8e9, 16e9, 30e9, 30e9}},
-		{"in a session", connreq.ErrInSession, []time.Duration{2e9, 4e9, 8e9, 16e9, 30e9, 30e9}},
+		{connreq.ErrNoSession, 3, 0},
+		{connreq.ErrTooMany, 3, 2 * time.Second},
+		{connreq.ErrNoWay, 1, 0},
+		{connreq.ErrClosed, 1, 0},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			w := &waker{wake: func(int, connreq.Target) error { return tc.err }}
+		t.Run(tc.err.Error(), func(t *testing.T) {
+			w := &waker{wake: func(n int, _ connreq.CPE) error {
+				if n < 3 {
+					return tc.err
+				}
+				return nil
+			}}
 			bubble(t, device.Options{KeepLogin: true, Waker: w}, func(env bed) {
 				t, f := env.T, env.fleet
 
 				d := known(t, f)
-				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				c := call(ctx, d, getA)
+				<-time.After(tc.after)
+				synctest.Wait()
+				if w.count() != tc.want || d.Status().Waking != (tc.want == 3) {
+					t.Fatalf("got %d wakes, waking %v, want %d", w.count(), d.Status().Waking, tc.want)
+				}
 				<-ctx.Done()
 				want(t, c, nil, device.ErrNotSent)
-				if got := w.gaps(); !slices.Equal(got, tc.want) {
-					t.Fatalf("got pauses %v, want %v", got, tc.want)
-				}
-				n := w.count()
-				<-time.After(time.Hour)
-				if w.count() != n || d.Status().Waking {
-					t.Fatal("got wakes for nobody, want none")
+				if d.Status().Waking {
+					t.Fatal("got a Device that is being woken for nobody")
 				}
 			})
 		})
 	}
 }
 
-// Callers that come and go in haste do not hammer the CPE.
-func TestHastyCallers(t *testing.T) {
+// Who calls just after the last caller has gone is not forgotten.
+func TestCallersInTurn(t *testing.T) {
 	w := &waker{}
 	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(env bed) {
 		t, f := env.T, env.fleet
 
 		d := known(t, f)
 		for range 100 {
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-			_, _ = d.Call(ctx, getA)
+			ctx, cancel := context.WithCancel(t.Context())
+			call(ctx, d, getA)
 			cancel()
-		}
-		if w.count() != 1 {
-			t.Fatalf("got %d wakes in 10s, want 1", w.count())
-		}
-	})
-}
-
-// The announced address may be private or old: then that of the last session
-// is tried in turn [quirk 80].
-func TestWakeAtTheSourceAddress(t *testing.T) {
-	w := &waker{wake: func(int, connreq.Target) error { return fmt.Errorf("x: %w", connreq.ErrUnreachable) }}
-	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(env bed) {
-		t, f := env.T, env.fleet
-
-		d := known(t, f)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		_, _ = d.Call(ctx, getA)
-		var got []string
-		for _, c := range w.calls {
-			got = append(got, c.URL)
-		}
-		elsewhere := "http://192.0.2.7:30005/cr"
-		if want := []string{boxURL, elsewhere, boxURL}; !slices.Equal(got, want) {
-			t.Fatalf("got %q, want %q", got, want)
+			c := call(t.Context(), d, getA)
+			if !d.Status().Waking {
+				t.Fatal("got a Device that is not being woken, want one that is")
+			}
+			v := open(t, f, inform("6 CONNECTION REQUEST"))
+			v.next(nil, getA)
+			v.end(gotA)
+			want(t, c, gotA, nil)
 		}
 	})
 }
 
-// Where the CPE refuses its own login the others are tried at once, and the one
-// that fits is remembered [quirk 79].
-func TestOtherLogins(t *testing.T) {
-	w := &waker{wake: func(_ int, t connreq.Target) error {
-		if t.Username != "factory" {
-			return connreq.ErrCredentials
-		}
-		return nil
-	}}
+// All that the CPE has told is there for the Waker, and what has worked is kept.
+func TestWhatTheWakerIsTold(t *testing.T) {
+	w, keeper := &waker{}, &shelf{}
 	o := device.Options{
-		KeepLogin: true, Login: device.Login{Username: "own"}, Waker: w,
-		OtherLogins: []device.Login{{Username: "admin"}, {Username: "factory"}},
+		KeepLogin: true, Login: device.Login{Username: "own"}, Waker: w, Keeper: keeper,
+		OtherLogins: []device.Login{{Username: "factory"}},
 	}
 	bubble(t, o, func(env bed) {
 		t, f := env.T, env.fleet
 
-		d := known(t, f)
-		users := func() (list []string) {
-			for _, c := range w.calls {
-				list = append(list, c.Username)
+		in := inform("2 PERIODIC")
+		for name, v := range map[string]string{
+			"UDPConnectionRequestAddress": "192.0.2.7:5000", "ConnReqJabberID": "cpe@example.com/r",
+			"SupportedConnReqMethods": "HTTP,XMPP,STUN", "STUNUsername": "st",
+		} {
+			name = "InternetGatewayDevice.ManagementServer." + name
+			in.Params = append(in.Params, cwmp.ParameterValue{Name: name, Value: v})
+		}
+		open(t, f, in).end(nil)
+		d := f.Device(boxID)
+		for _, last := range []connreq.Method{"", connreq.UDP} {
+			c := call(t.Context(), d, getA)
+			got := w.calls[w.count()-1]
+			want1 := connreq.CPE{
+				Key: boxID.String(), URL: boxURL, UDPAddress: "192.0.2.7:5000", STUNUsername: "st", JID: "cpe@example.com/r",
+				Methods: "HTTP,XMPP,STUN", Logins: []connreq.Login{{Username: "own"}, {Username: "factory"}},
+				Source: netip.MustParseAddr("192.0.2.7"), Last: last,
 			}
-			return list
+			if !reflect.DeepEqual(got, want1) {
+				t.Fatalf("got %+v, want %+v", got, want1)
+			}
+			v := open(t, f, inform("6 CONNECTION REQUEST"))
+			v.next(nil, getA)
+			v.end(gotA)
+			want(t, c, gotA, nil)
 		}
-		c := call(t.Context(), d, getA)
-		if got := users(); !slices.Equal(got, []string{"own", "admin", "factory"}) {
-			t.Fatalf("got %q, want one after the other", got)
-		}
-		v := open(t, f, inform("6 CONNECTION REQUEST"))
-		v.next(nil, getA)
-		v.end(gotA)
-		want(t, c, gotA, nil)
-		call(t.Context(), d, getA)
-		if got := users(); len(got) != 4 || got[3] != "factory" {
-			t.Fatalf("got %q, want factory at once", got)
+		if k := keeper.known[boxID.Key()]; k.WokenBy != connreq.UDP {
+			t.Fatalf("got %+v, want it kept that UDP worked", k)
 		}
 	})
 }
 
 func TestNoWakeWithoutAnAddress(t *testing.T) {
-	w := &waker{}
+	w := &waker{wake: func(int, connreq.CPE) error { return connreq.ErrNoWay }}
 	bubble(t, device.Options{KeepLogin: true, Waker: w}, func(env bed) {
 		t, f := env.T, env.fleet
 
@@ -184,46 +169,14 @@ func TestNoWakeWithoutAnAddress(t *testing.T) {
 		in.Params = nil
 		open(t, f, in).end(nil)
 		c := call(t.Context(), f.Device(boxID), getA)
-		if w.count() != 0 {
-			t.Fatalf("got %d wakes, want none", w.count())
+		if w.count() != 1 {
+			t.Fatalf("got %d wakes, want one that finds no way", w.count())
 		}
 		// It is served when the CPE comes by itself.
 		v := open(t, f, inform("2 PERIODIC"))
 		v.next(nil, getA)
 		v.end(gotA)
 		want(t, c, gotA, nil)
-	})
-}
-
-// blocker is a Waker whose CPE do not answer.
-type blocker chan struct{}
-
-func (b blocker) Wake(ctx context.Context, _ connreq.Target) error {
-	select {
-	case b <- struct{}{}:
-		<-ctx.Done()
-	case <-ctx.Done():
-	}
-	return context.Cause(ctx)
-}
-
-func TestMaxWakes(t *testing.T) {
-	b := make(blocker, 100)
-	bubble(t, device.Options{KeepLogin: true, Waker: b, MaxWakes: 2}, func(env bed) {
-		t, f := env.T, env.fleet
-
-		ctx, cancel := context.WithCancel(t.Context())
-		for i := range 5 {
-			in := inform("2 PERIODIC")
-			in.DeviceID.SerialNumber = string(rune('a' + i))
-			open(t, f, in).end(nil)
-			call(ctx, f.Device(in.DeviceID), getA)
-		}
-		if len(b) != 2 {
-			t.Fatalf("got %d CPE called at a time, want 2", len(b))
-		}
-		cancel()
-		synctest.Wait()
 	})
 }
 
@@ -259,7 +212,8 @@ func TestLoginIsSetBeforeAllElse(t *testing.T) {
 
 		open(t, f, inform("2 PERIODIC")).end(nil) // once is enough
 		call(t.Context(), d, getA)
-		if w.count() != 1 || w.calls[0].Username != set.Params[0].Value || w.calls[0].Password != set.Params[1].Value {
+		if w.count() != 1 || w.calls[0].Logins[0].Username != set.Params[0].Value ||
+			w.calls[0].Logins[0].Password != set.Params[1].Value {
 			t.Fatalf("got wakes %+v, want one with the login that was set", w.calls)
 		}
 		last := keeper.known[boxID.Key()]
