@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/cwmp/httpauth"
 )
 
 // Scheme is one way to log in by HTTP.
@@ -54,7 +55,8 @@ type Learned struct {
 
 // AccessOptions configures an Access. The zero value of a field means its default.
 type AccessOptions struct {
-	// Realm is shown to the CPE and part of the hash; default DefaultRealm.
+	// Realm is shown to the CPE and part of the hash; default
+	// httpauth.DefaultRealm.
 	Realm string
 	// Plain and Secure are the Schemes offered without and with TLS, one
 	// WWW-Authenticate header each; default SchemeDigest and SchemeBasic [quirk 45].
@@ -126,7 +128,7 @@ func NewAccess(o AccessOptions) (*Access, error) {
 	if len(o.CertificateNames) == 0 {
 		o.CertificateNames = []string{"{oui}-{serial}", "{oui}-{product_class}-{serial}"}
 	}
-	o.Realm = cleanRealm(o.Realm)
+	o.Realm = httpauth.CleanRealm(o.Realm)
 	orDefault(&o.NonceTime, 5*time.Minute)
 	if len(o.Key) == 0 {
 		o.Key = make([]byte, 32)
@@ -146,7 +148,7 @@ func NewAccess(o AccessOptions) (*Access, error) {
 }
 
 // NewBasic returns an Access with SchemeBasic alone; an empty realm is
-// DefaultRealm.
+// httpauth.DefaultRealm.
 func NewBasic(realm string, lookup Credentials) (*Access, error) {
 	if lookup == nil {
 		return nil, errors.New("acs: basic: no credentials")
@@ -201,7 +203,7 @@ func (a *Access) Challenge(c *Claim, err error) []string {
 	out := make([]string, len(offered))
 	for i, s := range offered {
 		if s == SchemeBasic {
-			out[i] = basicChallenge(a.o.Realm)
+			out[i] = httpauth.BasicChallenge(a.o.Realm)
 			continue
 		}
 		out[i] = a.nonces.digestChallenge(s, c.Remote.Addr(), errors.Is(err, ErrStaleNonce))
@@ -217,14 +219,15 @@ func (a *Access) read(c *Claim) (proof, error) {
 			slices.ContainsFunc(list, func(s Scheme) bool { return slices.Contains(offered, s) })
 	}
 	for _, h := range c.Authorization {
-		if p, ok := parseBasic(h); ok && takes(SchemeBasic) {
-			return p, nil
+		if user, pass, ok := httpauth.ParseBasic(h); ok && takes(SchemeBasic) {
+			return &basicProof{user, pass}, nil
 		}
-		p, ok := parseDigest(h)
-		if !ok || p.sha256() && !takes(SchemeDigestSHA256) || !p.sha256() && !takes(SchemeDigest, SchemeDigestNoQop) {
+		p, ok := parseDigest(h, c.Target)
+		if !ok || p.hash == httpauth.SHA256 && !takes(SchemeDigestSHA256) ||
+			p.hash == httpauth.MD5 && !takes(SchemeDigest, SchemeDigestNoQop) {
 			continue
 		}
-		if !a.nonces.good(p.nonce, c.Remote.Addr(), time.Now()) {
+		if !a.nonces.good(p.Nonce, c.Remote.Addr(), time.Now()) {
 			return nil, ErrStaleNonce // also that of another node, or of before a restart
 		}
 		return p, nil

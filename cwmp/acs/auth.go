@@ -43,8 +43,9 @@ func (e *LockedError) Error() string {
 
 // Claim is who a CPE says it is, when it asks for a session.
 type Claim struct {
-	// Method of the HTTP request, and its Authorization headers.
+	// Method and Target of the HTTP request, and its Authorization headers.
 	Method        string
+	Target        string
 	Authorization []string
 	// Remote is where the CPE is, behind whatever proxies are trusted.
 	Remote netip.AddrPort

@@ -164,8 +164,11 @@ func (x *exchange) receive() (env *cwmp.Envelope, ok bool) {
 	}
 	// Before decoding: also an empty POST without credentials gets 401, as
 	// some HTTP clients ask for the challenge with one.
-	if !x.live && (!x.screen(body) || len(body) > 0 && !x.admit(body, false)) {
-		return nil, false
+	if !x.live {
+		x.look(body)
+		if !x.screen() || len(body) > 0 && !x.admit(false) {
+			return nil, false
+		}
 	}
 	if len(body) == 0 {
 		return nil, true
@@ -202,12 +205,19 @@ const (
 	lobbyTime  = 5 * time.Second
 )
 
+// look finds the device that a body seems to come from, for whoever asks.
+func (x *exchange) look(body []byte) {
+	if o := &x.srv.opts; o.Auth != nil || o.Expected != nil {
+		x.claim.Device = peekDevice(body)
+	}
+}
+
 // admit asks for a token, and whether the CPE is expected where that counts. It
 // answers 503 itself if it returns false.
-func (x *exchange) admit(body []byte, known bool) bool {
+func (x *exchange) admit(known bool) bool {
 	s := x.srv
 	if s.opts.Expected != nil && !known {
-		known = s.opts.Expected(Hint{Remote: x.from.remote.Addr(), Device: x.hint(body)})
+		known = s.opts.Expected(Hint{Remote: x.from.remote.Addr(), Device: x.claim.Device})
 	}
 	if x.lobby && !known {
 		x.busy(rejectSessions)
@@ -222,14 +232,6 @@ func (x *exchange) admit(body []byte, known bool) bool {
 		x.busyFor(rejectRate, wait)
 	}
 	return ok
-}
-
-// hint is the device that a body seems to come from.
-func (x *exchange) hint(body []byte) cwmp.DeviceID {
-	if x.claim.Device == (cwmp.DeviceID{}) {
-		x.claim.Device = peekDevice(body)
-	}
-	return x.claim.Device
 }
 
 // stranger answers what can not be the first POST of a session.
@@ -277,14 +279,14 @@ func (x *exchange) malformed(err error, bytes int) {
 
 // screen looks at the credentials, if any are wanted. It answers itself if it
 // returns false.
-func (x *exchange) screen(body []byte) bool {
+func (x *exchange) screen() bool {
 	auth := x.srv.opts.Auth
 	if auth == nil {
 		return true
 	}
 	x.claim = Claim{
-		Method: x.r.Method, Authorization: x.r.Header["Authorization"], Remote: x.from.remote,
-		Secure: x.from.secure, Certificate: x.from.cert, Device: peekDevice(body),
+		Method: x.r.Method, Target: x.r.RequestURI, Authorization: x.r.Header["Authorization"], Remote: x.from.remote,
+		Secure: x.from.secure, Certificate: x.from.cert, Device: x.claim.Device,
 		InSession: x.live && x.sess.proved && x.sess.source == x.from.remote.Addr(),
 	}
 	if err := auth.Screen(&x.claim); err != nil {
@@ -346,7 +348,8 @@ func (x *exchange) inform(env *cwmp.Envelope, in *cwmp.Inform) {
 		if x.sess.retransmitted(x, env, in) {
 			return
 		}
-		if !x.screen(nil) || !x.takeSlot(true) || !x.admit(nil, true) {
+		x.claim.Device = in.DeviceID
+		if !x.screen() || !x.takeSlot(true) || !x.admit(true) {
 			return
 		}
 	}

@@ -168,6 +168,9 @@ func TestQuirk44(t *testing.T) {
 		}},
 		{"full URL", func(n string) string { return rfc2069("cpe", "secret", n, "http://acs:7547/acs?a=b") }},
 		{"without query", func(n string) string { return rfc2069("cpe", "secret", n, "/acs") }},
+		{"no uri", func(n string) string {
+			return strings.Replace(rfc2617("cpe", "secret", n), ` uri="/acs",`, "", 1)
+		}},
 		{"lower case", func(n string) string {
 			return strings.Replace(rfc2617("cpe", "secret", n), "Digest", "digest", 1)
 		}},
