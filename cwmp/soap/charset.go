@@ -54,17 +54,18 @@ func charsetOf(head []byte, contentType string) charset {
 	return charset{enc: enc}
 }
 
-// toUTF8 returns the whole document in UTF-8 without its byte order mark.
-func toUTF8(b []byte, contentType string) string {
+// toUTF8 returns the whole document in UTF-8 without its byte order mark, and
+// whether that is b itself.
+func toUTF8(b []byte, contentType string) (s string, shared bool) {
 	cs := charsetOf(b, contentType)
 	b = b[cs.skip:]
 	switch {
 	case cs.enc != nil:
-		return transcode(b, cs.enc)
+		return transcode(b, cs.enc), false
 	case cs.latin1 || !utf8.Valid(b):
-		return latin1(b)
+		return latin1(b), false
 	default:
-		return string(b)
+		return view(b), true
 	}
 }
 

@@ -4,6 +4,7 @@
 package soap
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -19,9 +20,10 @@ import (
 // An envelope that ends before its end tag is malformed, however much of it
 // there is: the rest of a list that was cut off would pass for deleted.
 //
-// The strings of the result share one backing array, but for the Namespace,
-// the ID and the DeviceID, which are copies. Errors wrap ErrMalformed,
-// ErrLimit or what r returned. Safe for concurrent use.
+// The strings of the result share memory, up to that of the whole envelope, but
+// for the Namespace, the ID and the DeviceID: clone what is kept for long.
+// Errors wrap ErrMalformed, ErrLimit or what r returned. Safe for concurrent
+// use.
 func Decode(r io.Reader, contentType string, lim Limits) (*cwmp.Envelope, error) {
 	b, err := io.ReadAll(io.LimitReader(r, lim.withDefaults().MaxBytes+1))
 	if err != nil {
@@ -37,7 +39,13 @@ func DecodeBytes(b []byte, contentType string, lim Limits) (*cwmp.Envelope, erro
 		return nil, fmt.Errorf("%w: envelope of more than %d bytes", ErrLimit, lim.MaxBytes)
 	}
 	d := newDecoder(lim)
-	d.s = toUTF8(b, contentType)
+	var shared bool
+	d.s, shared = toUTF8(b, contentType)
+	d.made = newCopies(len(d.s))
+	if shared {
+		texts := newCopies(len(d.s))
+		d.texts = &texts
+	}
 	return d.decode()
 }
 
@@ -61,6 +69,9 @@ func newDecoder(lim Limits) decoder {
 // decode reads the envelope. The result does not keep d.
 func (d *decoder) decode() (*cwmp.Envelope, error) {
 	if err := d.envelope(); err != nil {
+		if m, ok := errors.AsType[*mismatch](err); ok {
+			m.own()
+		}
 		return nil, err
 	}
 	env := d.env
@@ -181,7 +192,7 @@ func (d *decoder) message(name string) (cwmp.Message, error) {
 	if len(name) > d.lim.MaxName {
 		return nil, d.limit("name too long")
 	}
-	return &cwmp.Unknown{Name: name}, nil
+	return &cwmp.Unknown{Name: strings.Clone(name)}, nil
 }
 
 // readers has one entry per RPC, in the order of TR-069 annex A.

@@ -73,7 +73,7 @@ func (d *decoder) faultstring(p *faultParts) error {
 	}
 	inside := *d // the elements in it are read a second time
 	inside.open, inside.empty, inside.pos = open, empty, d.began
-	inside.src, inside.owned = nil, 0
+	inside.src, inside.owned, inside.made = nil, 0, copies{}
 	err := inside.faultParts(p)
 	d.params, d.env.Namespace = inside.params, inside.env.Namespace
 	if errors.Is(err, ErrMalformed) {

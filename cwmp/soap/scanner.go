@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// scanner walks the elements of one document without copying: names,
-// attributes and texts are substrings of s. It knows nothing of CWMP.
+// scanner walks the elements of one document without copying: names and
+// attributes are substrings of s, and so are texts, unless references had to be
+// resolved in them. It knows nothing of CWMP.
 //
 // The work is linear in len(s) and the memory bounded by maxDepth whatever s
 // holds.
@@ -32,8 +33,13 @@ type scanner struct {
 	plain [16][2]string
 	// began is where the text that was read last begins.
 	began int
-	// scratch is the memory of texts that are put together.
+	// scratch is the memory of texts that are put together; made holds them
+	// then.
 	scratch []byte
+	made    copies
+	// texts holds the other texts if s is not ours to keep; nil: they are
+	// substrings of s.
+	texts *copies
 	// short is true once something has looked for more than s has.
 	short bool
 	window
@@ -51,6 +57,13 @@ func (m *mismatch) Error() string {
 }
 
 func (m *mismatch) Unwrap() error { return ErrMalformed }
+
+// own makes m independent of the document.
+func (m *mismatch) own() {
+	const most = 256 // bytes, of which 64 characters are printed
+	m.name = strings.Clone(m.name[:min(len(m.name), most)])
+	m.open = strings.Clone(m.open[:min(len(m.open), most)])
+}
 
 func (sc *scanner) malformed(what string) error {
 	return fmt.Errorf("%w: offset %d: %s", ErrMalformed, sc.base+int64(sc.pos), what)

@@ -5,7 +5,6 @@ package soap
 
 import (
 	"io"
-	"strings"
 
 	"github.com/uspgate/uspgate/cwmp"
 )
@@ -44,26 +43,6 @@ type Lists struct {
 // use.
 func DecodeStream(r io.Reader, contentType string, lim Limits, lists Lists) (*cwmp.Envelope, error) {
 	return decodeStream(r, contentType, lim, lists, streamPiece)
-}
-
-// copies holds copies of strings, many in one piece of memory.
-type copies struct{ b strings.Builder }
-
-// copy returns a copy of s, and s itself for nil.
-func (c *copies) copy(s string) string {
-	const piece = 16 << 10
-	switch {
-	case c == nil || s == "":
-		return s
-	case len(s) > piece/8:
-		return strings.Clone(s)
-	case c.b.Cap()-c.b.Len() < len(s):
-		c.b = strings.Builder{}
-		c.b.Grow(piece)
-	}
-	start := c.b.Len()
-	c.b.WriteString(s)
-	return c.b.String()[start:]
 }
 
 // streamPiece is how much of a stream is read at once.

@@ -65,6 +65,8 @@ var oddFaults = []string{
 	`<s:Fault><faultstring>CWMP fault<detail><cwmp:Fault><FaultCode>9005</FaultCode><SetParameterValuesFault>` +
 		`<ParameterName>A</ParameterName></SetParameterValuesFault></cwmp:Fault></detail></faultstring></s:Fault>`,
 	`<s:Fault><faultstring/><faultcode/></s:Fault>`,
+	`<s:Fault><faultcode>a &amp; b</faultcode><faultstring>c &amp; d<detail><FaultString>e &lt; f</FaultString></detail>` +
+		`</faultstring></s:Fault>`,
 	`<s:Fault><faultstring>a <free> network</faultstring><detail><FaultCode>9001</FaultCode></detail></s:Fault>`,
 }
 

@@ -62,9 +62,10 @@ func (sc *scanner) readText(t trim) (string, error) {
 	if t == trimAll || raw != "" && (raw[0] == '\n' || raw[0] == '\r') {
 		raw = trimSpace(raw)
 	}
+	kept := sc.texts
 	if !isPlain(raw) {
 		sc.scratch = sc.appendText(sc.scratch[:0], raw, true)
-		raw = string(sc.scratch)
+		raw, kept = view(sc.scratch), &sc.made
 	}
 	if len(raw) > sc.maxValue {
 		return "", sc.limit("value too long")
@@ -72,7 +73,7 @@ func (sc *scanner) readText(t trim) (string, error) {
 	if t == trimAll {
 		raw = trimSpace(raw) // blanks that were written as references
 	}
-	return raw, nil
+	return kept.copy(raw), nil
 }
 
 // mixedText is text for an element with more in it than one piece of text:
