@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -43,12 +44,30 @@ func decodeMessage(b []byte) (cwmp.Message, error) {
 	return env.Body, nil
 }
 
+// openInformLoop is a flag of an open session: acs.Info.InformLoop.
+const openInformLoop = 1
+
 func appendOpen(b []byte, id string, in *cwmp.Inform, info *acs.Info) ([]byte, error) {
 	b = appendString(b, id)
 	b = appendString(b, info.Remote.String())
 	b = appendString(b, info.Username)
+	b = appendString(b, info.Method)
+	b = appendString(b, info.Certificate)
 	b = appendString(b, info.Namespace)
 	b = binary.AppendUvarint(b, uint64(max(0, info.SessionTimeout)))
+	var flags byte
+	if info.InformLoop {
+		flags |= openInformLoop
+	}
+	b = append(b, flags)
+	var conflict []byte
+	if info.Conflict != nil {
+		var err error
+		if conflict, err = json.Marshal(info.Conflict); err != nil {
+			return b, fmt.Errorf("cluster: %w", err)
+		}
+	}
+	b = appendString(b, conflict)
 	return appendMessage(b, info.Namespace, in)
 }
 
@@ -56,10 +75,17 @@ func parseOpen(b []byte) (id string, in *cwmp.Inform, info acs.Info, err error) 
 	d := reader{b: b}
 	id = d.string()
 	remote := d.string()
-	info.Username, info.Namespace = d.string(), d.string()
+	info.Username, info.Method, info.Certificate, info.Namespace = d.string(), d.string(), d.string(), d.string()
 	info.SessionTimeout = time.Duration(min(d.uvarint(), uint64(24*time.Hour)))
+	info.InformLoop = d.byte()&openInformLoop != 0
+	conflict := d.string()
 	if d.bad {
 		return id, nil, info, errStreamFrame
+	}
+	if conflict != "" {
+		if err := json.Unmarshal([]byte(conflict), &info.Conflict); err != nil {
+			return id, nil, info, errors.Join(errStreamFrame, err)
+		}
 	}
 	if remote != "" {
 		info.Remote, _ = netip.ParseAddrPort(remote) // or it is not known
@@ -79,7 +105,7 @@ func parseOpen(b []byte) (id string, in *cwmp.Inform, info acs.Info, err error) 
 func causes() []error {
 	return []error{
 		nil, acs.ErrTimeout, acs.ErrVanished, acs.ErrReplaced, acs.ErrShutdown, acs.ErrProtocol, acs.ErrLost,
-		errPeerFailed,
+		acs.ErrEndless, errPeerFailed,
 	}
 }
 
