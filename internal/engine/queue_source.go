@@ -162,6 +162,7 @@ func (e *Engine) receive(
 	defer cancel(nil)
 	late := time.AfterFunc(e.o.answerWait, func() { cancel(errNoAnswer) })
 	defer late.Stop()
+	var before uint64
 	for {
 		late.Reset(e.o.answerWait)
 		m, err := sub.NextMsgWithContext(wait)
@@ -169,21 +170,30 @@ func (e *Engine) receive(
 			return false, errors.Join(err, context.Cause(wait))
 		}
 		switch status := m.Header.Get("Status"); status {
-		case "":
-		case "204":
-			pending, err := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
-			return pending > 0, err
+		case "", "204":
 		case "404":
 			return false, nil
 		default:
 			return false, fmt.Errorf("engine: reading a stream: %s %s", status, m.Header.Get("Description"))
 		}
-		seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
-		if err != nil {
+		behind, err := number(m, "Nats-Last-Sequence")
+		if err != nil || behind != before {
+			return false, errors.Join(err, errNoAnswer) // those between went with a connection that was lost
+		}
+		if m.Header.Get("Status") != "" {
+			pending, err := number(m, "Nats-Num-Pending")
+			return pending > 0, err
+		}
+		if before, err = number(m, "Nats-Sequence"); err != nil {
 			return false, err
 		}
-		if err := f(seq, m); err != nil {
+		if err := f(before, m); err != nil {
 			return false, err
 		}
 	}
+}
+
+// number is a header of a direct get.
+func number(m *nats.Msg, header string) (uint64, error) {
+	return strconv.ParseUint(m.Header.Get(header), 10, 64)
 }
