@@ -147,35 +147,6 @@ func NewAccess(o AccessOptions) (*Access, error) {
 	return a, err
 }
 
-// NewBasic returns an Access with SchemeBasic alone; an empty realm is
-// httpauth.DefaultRealm.
-func NewBasic(realm string, lookup Credentials) (*Access, error) {
-	if lookup == nil {
-		return nil, errors.New("acs: basic: no credentials")
-	}
-	s := []Scheme{SchemeBasic}
-	return NewAccess(AccessOptions{Realm: realm, Plain: s, Secure: s, Accounts: lookup.accounts})
-}
-
-// DigestOptions configures NewDigest; the fields are those of AccessOptions.
-type DigestOptions struct {
-	Realm     string
-	Lookup    Credentials // required
-	NonceTime time.Duration
-	Key       []byte
-}
-
-// NewDigest returns an Access with SchemeDigest alone.
-func NewDigest(o DigestOptions) (*Access, error) {
-	if o.Lookup == nil {
-		return nil, errors.New("acs: digest: no credentials")
-	}
-	s := []Scheme{SchemeDigest}
-	return NewAccess(AccessOptions{
-		Realm: o.Realm, Plain: s, Secure: s, Accounts: o.Lookup.accounts, NonceTime: o.NonceTime, Key: o.Key,
-	})
-}
-
 // proof is an Authorization header that has been read.
 type proof interface {
 	username() string

@@ -90,15 +90,3 @@ type Authenticator interface {
 // Username, its Device, or both. None: it is unknown. An error means 503. Safe
 // for concurrent use.
 type Accounts func(ctx context.Context, c *Claim) (passwords []string, err error)
-
-// Credentials looks up the password of a user; ok is false for an unknown one.
-// Safe for concurrent use.
-type Credentials func(username string) (password string, ok bool)
-
-// accounts is f as Accounts: whatever the device.
-func (f Credentials) accounts(_ context.Context, c *Claim) ([]string, error) {
-	if p, ok := f(c.Username); ok {
-		return []string{p}, nil
-	}
-	return nil, nil
-}

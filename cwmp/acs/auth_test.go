@@ -19,19 +19,29 @@ import (
 	"github.com/uspgate/uspgate/cwmp/acs"
 )
 
-func users(name string) (string, bool) {
-	return map[string]string{"cpe": "secret", "Mufasa": "Circle Of Life", "nopass": ""}[name],
-		name == "cpe" || name == "Mufasa" || name == "nopass"
+// users are Accounts.
+func users(_ context.Context, c *acs.Claim) ([]string, error) {
+	p, ok := map[string]string{"cpe": "secret", "Mufasa": "Circle Of Life", "nopass": ""}[c.Username]
+	if !ok {
+		return nil, nil
+	}
+	return []string{p}, nil
 }
 
-func newDigest(tb testing.TB, o acs.DigestOptions) *acs.Access {
+func newDigest(tb testing.TB, o acs.AccessOptions) *acs.Access {
 	tb.Helper()
-	o.Lookup = users
-	d, err := acs.NewDigest(o)
+	o.Accounts = users
+	d, err := acs.NewAccess(o)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return d
+}
+
+func newBasic(tb testing.TB, o acs.AccessOptions) *acs.Access {
+	tb.Helper()
+	o.Plain = []acs.Scheme{acs.SchemeBasic}
+	return newDigest(tb, o)
 }
 
 // try has a claim with that header screened and authenticated.
@@ -85,7 +95,7 @@ func rfc2617(user, pass, nonce string) string {
 
 func TestDigestForms(t *testing.T) {
 	t.Parallel()
-	d := newDigest(t, acs.DigestOptions{})
+	d := newDigest(t, acs.AccessOptions{})
 	n := nonce(t, challenge(t, d, acs.ErrNoCredentials))
 	ha1 := md5hex("cpe", "uspgate", "secret")
 	ha2 := md5hex("POST", "/acs")
@@ -136,8 +146,8 @@ func TestDigestNonceExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		key := []byte("shared by two nodes")
-		d := newDigest(t, acs.DigestOptions{NonceTime: time.Minute, Key: key})
-		other := newDigest(t, acs.DigestOptions{NonceTime: time.Minute, Key: key})
+		d := newDigest(t, acs.AccessOptions{NonceTime: time.Minute, Key: key})
+		other := newDigest(t, acs.AccessOptions{NonceTime: time.Minute, Key: key})
 		h := rfc2617("cpe", "secret", nonce(t, challenge(t, d, nil)))
 		<-time.After(59 * time.Second)
 		for _, at := range []*acs.Access{d, d, other} {
@@ -158,10 +168,7 @@ func TestDigestNonceExpires(t *testing.T) {
 
 func TestBasic(t *testing.T) {
 	t.Parallel()
-	b, err := acs.NewBasic(`a "quoted" realm`, users)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := newBasic(t, acs.AccessOptions{Realm: `a "quoted" realm`})
 	if c := challenge(t, b, nil); c != `Basic realm="a quoted realm"` {
 		t.Fatalf("got %q, want a realm without quotes", c)
 	}
@@ -185,7 +192,7 @@ func TestBasic(t *testing.T) {
 func TestSessionWithDigest(t *testing.T) {
 	t.Parallel()
 	h := &script{next: []cwmp.Request{getDevice}}
-	p := newCPE(t, serve(t, h, acs.Options{Auth: newDigest(t, acs.DigestOptions{})}))
+	p := newCPE(t, serve(t, h, acs.Options{Auth: newDigest(t, acs.AccessOptions{})}))
 	a := p.post(inform("1")).want(http.StatusUnauthorized)
 	offer := a.head.Get("WWW-Authenticate")
 	if p.c == nil || a.head.Get("Set-Cookie") != "" || !strings.Contains(offer, `qop="auth",`) {
@@ -209,7 +216,7 @@ func TestSessionWithDigest(t *testing.T) {
 // Some HTTP clients fetch the challenge with an empty POST.
 func TestEmptyPostFetchesTheChallenge(t *testing.T) {
 	t.Parallel()
-	p := newCPE(t, serve(t, &script{}, acs.Options{Auth: newDigest(t, acs.DigestOptions{})}))
+	p := newCPE(t, serve(t, &script{}, acs.Options{Auth: newDigest(t, acs.AccessOptions{})}))
 	c := p.post("").want(http.StatusUnauthorized).head.Get("WWW-Authenticate")
 	p.header = "Authorization: " + rfc2617("cpe", "secret", nonce(t, c)) + "\r\n"
 	p.post(inform("1")).envelope("InformResponse")
@@ -219,7 +226,7 @@ func TestEmptyPostFetchesTheChallenge(t *testing.T) {
 func TestNewSessionAuthenticatesAnew(t *testing.T) {
 	t.Parallel()
 	h := &script{}
-	d := newDigest(t, acs.DigestOptions{})
+	d := newDigest(t, acs.AccessOptions{})
 	p := newCPE(t, serve(t, h, acs.Options{Auth: d}))
 	p.header = "Authorization: " + rfc2617("cpe", "secret", nonce(t, challenge(t, d, nil))) + "\r\n"
 	p.post(inform("1")).envelope("InformResponse")
@@ -230,13 +237,10 @@ func TestNewSessionAuthenticatesAnew(t *testing.T) {
 	h.wantClosed(t, nil)
 }
 
-func TestAuthenticatorsNeedALookup(t *testing.T) {
+func TestAccessNeedsAccounts(t *testing.T) {
 	t.Parallel()
-	if _, err := acs.NewDigest(acs.DigestOptions{}); err == nil {
-		t.Error("NewDigest: got nil, want an error")
-	}
-	if _, err := acs.NewBasic("", nil); err == nil {
-		t.Error("NewBasic: got nil, want an error")
+	if _, err := acs.NewAccess(acs.AccessOptions{}); err == nil {
+		t.Error("NewAccess: got nil, want an error")
 	}
 }
 

@@ -54,7 +54,7 @@ uspgate_cwmp_rejected_total{reason="sessions"} 20
 func TestSlotsAreGivenBack(t *testing.T) {
 	t.Parallel()
 	h := &script{}
-	s := serve(t, h, acs.Options{MaxSessions: 1, Auth: newDigest(t, acs.DigestOptions{})})
+	s := serve(t, h, acs.Options{MaxSessions: 1, Auth: newDigest(t, acs.AccessOptions{})})
 	p := newCPE(t, s)
 	for range 3 {
 		p.header = ""

@@ -6,7 +6,9 @@ package app
 import (
 	"crypto/subtle"
 	"errors"
+	"time"
 
+	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/cwmp/acs"
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/mtp"
@@ -45,21 +47,78 @@ func (u users) identify(name, password string) (mtp.Identity, error) {
 	return id, nil
 }
 
-// lookup is acs.Credentials.
-func (u users) lookup(name string) (string, bool) {
-	user, ok := u[name]
-	return user.Password.Reveal(), ok
-}
-
 // cpeAuth makes the authenticator of CPE; nil lets everybody in. Nonces are made
 // with key; nil: with one of its own.
-func cpeAuth(c *config.Auth, key []byte) (acs.Authenticator, error) {
-	switch c.Mode {
-	case "basic":
-		return acs.NewBasic(realm, newUsers(c.Users).lookup)
-	case "digest":
-		return acs.NewDigest(acs.DigestOptions{Realm: realm, Lookup: newUsers(c.Users).lookup, Key: key})
-	default:
+func cpeAuth(c *config.CPEAuth, key []byte) (acs.Authenticator, error) {
+	if c.Mode == "none" && c.Certificates == "ignored" {
 		return nil, nil //nolint:nilnil // no authentication is no error
 	}
+	accounts, err := cpeAccounts(c.Users)
+	if err != nil {
+		return nil, err
+	}
+	o := acs.AccessOptions{
+		Realm: realm, Unasked: c.Unasked, SchemesFor: schemesFor(c.SHA256), Accounts: accounts, Key: key,
+		Usernames: c.Usernames, Certificates: certificateUse(c.Certificates), CertificateNames: c.CertificateNames,
+		Lockout: acs.LockoutOptions{
+			UserFailures: orNever(c.Lockout.UserFailures), AddressFailures: orNever(c.Lockout.AddressFailures),
+			First: time.Duration(c.Lockout.First), Max: time.Duration(c.Lockout.Max),
+		},
+	}
+	switch c.Mode { // auto is the default of acs [quirk 45]
+	case "basic":
+		o.Plain, o.Secure = []acs.Scheme{acs.SchemeBasic}, []acs.Scheme{acs.SchemeBasic}
+	case "digest":
+		o.Plain, o.Secure = []acs.Scheme{acs.SchemeDigest}, []acs.Scheme{acs.SchemeDigest}
+	}
+	return acs.NewAccess(o)
+}
+
+func cpeAccounts(list []config.CPEUser) (acs.Accounts, error) {
+	accounts := make([]acs.Account, len(list))
+	for i := range list {
+		u := &list[i]
+		accounts[i] = acs.Account{
+			Username: u.Username, Password: u.Password.Reveal(), PasswordFrom: u.PasswordFrom,
+			Devices: acs.DevicePattern{OUI: u.OUI, ProductClass: u.ProductClass, SerialNumber: u.Serial},
+		}
+	}
+	return acs.NewAccounts(accounts)
+}
+
+// schemesFor offers SHA-256 to the CPE of these OUIs.
+func schemesFor(ouis []string) func(cwmp.DeviceID) []acs.Scheme {
+	if len(ouis) == 0 {
+		return nil
+	}
+	sha256 := []acs.Scheme{acs.SchemeDigestSHA256}
+	return func(id cwmp.DeviceID) []acs.Scheme {
+		for _, oui := range ouis {
+			if (acs.DevicePattern{OUI: oui}).Matches(id) {
+				return sha256
+			}
+		}
+		return nil
+	}
+}
+
+func certificateUse(name string) acs.CertificateUse {
+	switch name {
+	case "suffices":
+		return acs.CertificateSuffices
+	case "only":
+		return acs.CertificateOnly
+	case "and_login":
+		return acs.CertificateAndLogin
+	default:
+		return acs.CertificateIgnored
+	}
+}
+
+// orNever is the value of a bound of which 0 means none.
+func orNever(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
 }

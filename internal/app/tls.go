@@ -19,21 +19,25 @@ import (
 
 // source reads the files of a TLS block and keeps an eye on them while the
 // gateway runs. authorities are the CAs of the peers.
-func (a *App) source(o Options, reg *prometheus.Registry, name string, c *config.TLS, authorities string) (
-	*pki.Source, error,
-) {
+func (a *App) source(o Options, reg *prometheus.Registry, name string, c *config.TLS, authorities string,
+	change ...func(*pki.Options),
+) (*pki.Source, error) {
 	version := uint16(tls.VersionTLS12)
 	if c.MinVersion == "1.3" {
 		version = tls.VersionTLS13
 	}
-	s, err := pki.New(pki.Options{
+	options := pki.Options{
 		Files:      pki.Files{Cert: c.Cert, Key: c.Key, CA: authorities, CRL: c.CRL},
 		Name:       name,
 		MinVersion: version,
 		SoftCRL:    c.CRLExpired == "allow",
 		Log:        o.Log,
 		Metrics:    reg,
-	})
+	}
+	for _, f := range change {
+		f(&options)
+	}
+	s, err := pki.New(options)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +51,20 @@ func (a *App) serverTLS(o Options, reg *prometheus.Registry, name string, c *con
 		return nil, nil //nolint:nilnil // no TLS is no error
 	}
 	s, err := a.source(o, reg, name, c, c.ClientCA)
+	if err != nil {
+		return nil, err
+	}
+	return s.ServerConfig(), nil
+}
+
+// cpeTLS is for the listener of CPE; nil without a certificate.
+func (a *App) cpeTLS(o Options, reg *prometheus.Registry, c *config.CWMP) (*tls.Config, error) {
+	if c.TLS.Cert == "" {
+		return nil, nil //nolint:nilnil // no TLS is no error
+	}
+	s, err := a.source(o, reg, "cwmp", &c.TLS, c.TLS.ClientCA, func(p *pki.Options) {
+		p.OptionalClient = c.Auth.Certificates == "suffices"
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -156,7 +156,7 @@ func protocols(list []config.MTP) []string {
 // buildACS makes the server to which CPE open their sessions.
 func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
 	c := &o.Config.CWMP
-	tlsConfig, err := a.serverTLS(o, reg, "cwmp", &c.TLS)
+	tlsConfig, err := a.cpeTLS(o, reg, c)
 	if err != nil {
 		return fmt.Errorf("cwmp.tls: %w", err)
 	}

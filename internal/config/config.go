@@ -82,10 +82,10 @@ func (t TLS) Merged(top TLS) TLS {
 	return t
 }
 
-// Auth says how peers of one listener prove who they are.
+// Auth says how peers of one binding prove who they are.
 type Auth struct {
-	Mode  string `yaml:"mode" doc:"none, password or certificate; cwmp: none, basic or digest"`
-	Users []User `yaml:"users" doc:"credentials for password, basic and digest"`
+	Mode  string `yaml:"mode" doc:"none, password or certificate"`
+	Users []User `yaml:"users" doc:"credentials for password"`
 }
 
 // User is one set of credentials.
@@ -151,55 +151,6 @@ type Routing struct {
 	LinksPerWho int      `yaml:"max_links_per_identity" doc:"connections of one user name or certificate; 0: no bound"`
 }
 
-// CWMP is the ACS side.
-type CWMP struct {
-	Listen            string            `yaml:"listen" doc:"host:port; any path answers"`
-	TLS               TLS               `yaml:"tls" doc:"certificate files; empty: no TLS"`
-	Auth              Auth              `yaml:"auth" doc:"how CPE prove who they are"`
-	Insecure          bool              `yaml:"insecure" doc:"allow a listener on a public address without authentication"`
-	SessionTimeout    Duration          `yaml:"session_timeout" doc:"how long a CPE may be silent within a session"`
-	MaxSessions       int               `yaml:"max_sessions" doc:"sessions at the same time; more get 503"`
-	MaxEnvelope       Size              `yaml:"max_envelope" doc:"largest SOAP envelope"`
-	ConnectionRequest ConnectionRequest `yaml:"connection_request" doc:"waking CPE"`
-}
-
-// ConnectionRequest says how CPE are woken.
-type ConnectionRequest struct {
-	Username      string   `yaml:"username" doc:"fixed user name; empty: one per device is provisioned"`
-	Password      Secret   `yaml:"password" doc:"fixed password"`
-	PasswordFile  string   `yaml:"password_file" doc:"file that holds the password"`
-	Provision     bool     `yaml:"provision" doc:"write the credentials to the CPE at first contact"`
-	AllowLoopback bool     `yaml:"allow_loopback" doc:"wake CPE on this host (simulators)"`
-	Networks      []string `yaml:"networks" doc:"CIDRs where CPE may be woken; empty: the address the CPE came from"`
-	Timeout       Duration `yaml:"timeout" doc:"limit of one attempt"`
-	Order         []string `yaml:"order" doc:"http, udp and xmpp, in the order of the attempts; what worked last for a CPE comes first"`
-	SessionWait   Duration `yaml:"session_wait" doc:"how long a CPE that was asked has time to open its session"`
-	Retries       int      `yaml:"retries" doc:"repetitions before the next way is tried"`
-	MaxActive     int      `yaml:"max_active" doc:"requests on their way at the same time"`
-	MaxPerNetwork int      `yaml:"max_per_network" doc:"and to one /24 or, of IPv6, /48"`
-	Logins        []User   `yaml:"logins" doc:"further credentials to try where a CPE refuses its own"`
-	UDP           UDP      `yaml:"udp" doc:"STUN server, and requests from its sockets"`
-	XMPP          XMPP     `yaml:"xmpp" doc:"account at an XMPP server"`
-}
-
-// UDP is the STUN server.
-type UDP struct {
-	Listen []string `yaml:"listen" doc:"host:port of each socket; empty: none"`
-	Users  []User   `yaml:"users" doc:"STUN user names and passwords of the CPE; empty: none needed"`
-	Rate   int      `yaml:"rate" doc:"messages per second from one address"`
-}
-
-// XMPP is an account at an XMPP server.
-type XMPP struct {
-	JID          string   `yaml:"jid" doc:"JID of the gateway, with a resource; empty: no XMPP"`
-	Password     Secret   `yaml:"password" doc:"its password"`
-	PasswordFile string   `yaml:"password_file" doc:"file that holds the password"`
-	Server       string   `yaml:"server" doc:"host:port; empty: by DNS"`
-	DirectTLS    bool     `yaml:"direct_tls" doc:"TLS from the first byte instead of STARTTLS"`
-	TLS          TLS      `yaml:"tls" doc:"server_ca: authorities that the server is checked with"`
-	Domains      []string `yaml:"domains" doc:"domains of the CPE; empty: that of jid"`
-}
-
 // Translate configures the Virtual Agents.
 type Translate struct {
 	Freshness   Duration `yaml:"freshness" doc:"how old a value may be that answers a Get; 0: always ask the CPE"`
@@ -260,15 +211,7 @@ func Default() Config {
 			SpillAfter: Duration(100 * time.Millisecond), Grace: Duration(10 * time.Second),
 			ForgetAfter: Duration(7 * 24 * time.Hour), LinksPerID: 8,
 		},
-		CWMP: CWMP{
-			Listen: "127.0.0.1:7547", TLS: DefaultTLS(), Auth: Auth{Mode: "none"},
-			SessionTimeout: Duration(time.Minute), MaxSessions: 10_000, MaxEnvelope: 32 << 20,
-			ConnectionRequest: ConnectionRequest{
-				Provision: true, AllowLoopback: true, Timeout: Duration(5 * time.Second),
-				Order: []string{"http", "udp", "xmpp"}, SessionWait: Duration(30 * time.Second), Retries: 2,
-				MaxActive: 256, MaxPerNetwork: 32, UDP: UDP{Rate: 50}, XMPP: XMPP{TLS: DefaultTLS()},
-			},
-		},
+		CWMP: defaultCWMP(),
 		Translate: Translate{
 			Freshness: Duration(5 * time.Minute), Deadline: Duration(30 * time.Second),
 			Linger: Duration(500 * time.Millisecond), MaxDevices: 200_000,

@@ -94,7 +94,7 @@ func TestProblems(t *testing.T) {
 		"no password": {
 			"cwmp:\n  auth: {mode: digest, users: [{username: a}]}\n",
 			"f.yaml:2:32: cwmp.auth.users[0].password: the user has no password and anybody could log in; " +
-				"set password or password_file",
+				"set password, password_file or password_from",
 		},
 		"same address": {
 			"mtp:\n  - {name: a, type: websocket}\n  - {name: b, type: websocket}\n",

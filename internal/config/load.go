@@ -113,7 +113,10 @@ func (d *decoder) secrets(cfg *Config) {
 		d.secretFile(fmt.Sprintf("cwmp.connection_request.logins[%d]", i), &cr.Logins[i].Password, cr.Logins[i].PasswordFile)
 	}
 	d.secretFile("engine", &cfg.Engine.Password, cfg.Engine.PasswordFile)
-	d.userSecrets("cwmp.auth", cfg.CWMP.Auth.Users)
+	for i := range cfg.CWMP.Auth.Users {
+		u := &cfg.CWMP.Auth.Users[i]
+		d.secretFile(fmt.Sprintf("cwmp.auth.users[%d]", i), &u.Password, u.PasswordFile)
+	}
 	for i := range cfg.MTP {
 		path := fmt.Sprintf("mtp[%d]", i)
 		d.userSecrets(path+".auth", cfg.MTP[i].Auth.Users)

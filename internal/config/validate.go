@@ -65,8 +65,8 @@ func (d *decoder) validate(cfg *Config) {
 	}
 	d.engine(cfg)
 	d.relay(cfg)
-	d.cwmp(&cfg.CWMP)
 	d.tlsFiles("cwmp.tls", &cfg.CWMP.TLS, cfg.TLS)
+	d.cwmp(&cfg.CWMP)
 	d.address("cwmp.listen", cfg.CWMP.Listen, addresses)
 	if cfg.Metrics.Listen != "" {
 		d.address("metrics.listen", cfg.Metrics.Listen, addresses)
@@ -98,38 +98,9 @@ func (d *decoder) validate(cfg *Config) {
 	}
 }
 
-func (d *decoder) cwmp(c *CWMP) {
-	d.tls("cwmp.tls", &c.TLS)
-	d.auth("cwmp.auth", &c.Auth, "none", "basic", "digest")
-	d.positive("cwmp.max_sessions", c.MaxSessions)
-	d.exposed("cwmp", c.Listen, c.Auth.Mode, c.Insecure)
-	d.connectionRequest("cwmp.connection_request", &c.ConnectionRequest)
-	if (c.ConnectionRequest.Username == "") != (c.ConnectionRequest.Password == "") {
-		d.invalid("cwmp.connection_request", "user name and password go together", "set both or none")
-	}
-}
-
-func (d *decoder) connectionRequest(path string, c *ConnectionRequest) {
-	d.networks(path+".networks", c.Networks)
-	d.positive(path+".max_active", c.MaxActive)
-	d.positive(path+".max_per_network", c.MaxPerNetwork)
-	d.positive(path+".udp.rate", c.UDP.Rate)
-	for i, m := range c.Order {
-		d.oneOf(fmt.Sprintf("%s.order[%d]", path, i), m, "http", "udp", "xmpp")
-	}
-	taken := map[string]string{}
-	for i, listen := range c.UDP.Listen {
-		d.addressOf("udp ", fmt.Sprintf("%s.udp.listen[%d]", path, i), listen, taken)
-	}
-	if x := &c.XMPP; x.DirectTLS && x.JID != "" && x.Server == "" {
-		d.invalid(path+".xmpp.direct_tls", "it needs server", "write for example server: xmpp.example.com:5223")
-	}
-}
-
 func (d *decoder) auth(path string, a *Auth, modes ...string) {
 	d.oneOf(path+".mode", a.Mode, modes...)
-	needUsers := a.Mode == "password" || a.Mode == "basic" || a.Mode == "digest"
-	if needUsers && len(a.Users) == 0 {
+	if a.Mode == "password" && len(a.Users) == 0 {
 		d.invalid(path+".users", "nobody could log in", "add a user or set mode: none")
 	}
 	for i, u := range a.Users {

@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import "time"
+
+// CWMP is the ACS side.
+type CWMP struct {
+	Listen            string            `yaml:"listen" doc:"host:port; any path answers"`
+	TLS               TLS               `yaml:"tls" doc:"certificate files; empty: no TLS"`
+	Auth              CPEAuth           `yaml:"auth" doc:"how CPE prove who they are"`
+	Insecure          bool              `yaml:"insecure" doc:"allow a listener on a public address without authentication"`
+	SessionTimeout    Duration          `yaml:"session_timeout" doc:"how long a CPE may be silent within a session"`
+	MaxSessions       int               `yaml:"max_sessions" doc:"sessions at the same time; more get 503"`
+	MaxEnvelope       Size              `yaml:"max_envelope" doc:"largest SOAP envelope"`
+	ConnectionRequest ConnectionRequest `yaml:"connection_request" doc:"waking CPE"`
+}
+
+// CPEAuth says how CPE prove who they are.
+type CPEAuth struct {
+	Mode             string    `yaml:"mode" doc:"none, digest, basic, or auto: Digest without TLS and Basic with it"`
+	SHA256           []string  `yaml:"sha256" doc:"OUIs of CPE that are offered Digest with SHA-256 and nothing else; * stands for any characters"`
+	Unasked          bool      `yaml:"unasked" doc:"take Basic, and Digest with MD5, also from CPE that were offered the other one"`
+	Users            []CPEUser `yaml:"users" doc:"user names and passwords of CPE; any that fits a CPE is good"`
+	Usernames        []string  `yaml:"usernames" doc:"forms that the user name of a CPE must have, such as {oui}-{serial}; empty: any"`
+	Certificates     string    `yaml:"certificates" doc:"client certificates: ignored, suffices (instead of a login), only (and no logins) or and_login (both are needed)"`
+	CertificateNames []string  `yaml:"certificate_names" doc:"forms that the Common Name, a DNS name or a URI in the certificate of a CPE must have"`
+	Lockout          Lockout   `yaml:"lockout" doc:"who guesses passwords gets 503 for a while"`
+}
+
+// CPEUser is one account of CPE.
+type CPEUser struct {
+	Username     string `yaml:"username" doc:"user name, or its form with {oui}, {product_class}, {serial}, {manufacturer}; empty: any, of the CPE that are named below"`
+	Password     Secret `yaml:"password" doc:"password"`
+	PasswordFile string `yaml:"password_file" doc:"file that holds the password"`
+	PasswordFrom string `yaml:"password_from" doc:"form that makes the password, such as {serial}, instead"`
+	OUI          string `yaml:"oui" doc:"of CPE with this OUI only; * stands for any characters"`
+	ProductClass string `yaml:"product_class" doc:"of this product class only; * stands for any characters"`
+	Serial       string `yaml:"serial" doc:"of this serial number only; * stands for any characters"`
+}
+
+// Lockout bounds guesses.
+type Lockout struct {
+	UserFailures    int      `yaml:"user_failures" doc:"failures of a user name before it is locked out where it has not logged in before; 0: never"`
+	AddressFailures int      `yaml:"address_failures" doc:"failures of an address, or an IPv6 /64; 0: never"`
+	First           Duration `yaml:"first" doc:"how long the first time; each failure after it doubles that"`
+	Max             Duration `yaml:"max" doc:"the longest; twice as long without a failure and all are forgotten"`
+}
+
+// ConnectionRequest says how CPE are woken.
+type ConnectionRequest struct {
+	Username      string   `yaml:"username" doc:"fixed user name; empty: one per device is provisioned"`
+	Password      Secret   `yaml:"password" doc:"fixed password"`
+	PasswordFile  string   `yaml:"password_file" doc:"file that holds the password"`
+	Provision     bool     `yaml:"provision" doc:"write the credentials to the CPE at first contact"`
+	AllowLoopback bool     `yaml:"allow_loopback" doc:"wake CPE on this host (simulators)"`
+	Networks      []string `yaml:"networks" doc:"CIDRs where CPE may be woken; empty: the address the CPE came from"`
+	Timeout       Duration `yaml:"timeout" doc:"limit of one attempt"`
+	Order         []string `yaml:"order" doc:"http, udp and xmpp, in the order of the attempts; what worked last for a CPE comes first"`
+	SessionWait   Duration `yaml:"session_wait" doc:"how long a CPE that was asked has time to open its session"`
+	Retries       int      `yaml:"retries" doc:"repetitions before the next way is tried"`
+	MaxActive     int      `yaml:"max_active" doc:"requests on their way at the same time"`
+	MaxPerNetwork int      `yaml:"max_per_network" doc:"and to one /24 or, of IPv6, /48"`
+	Logins        []User   `yaml:"logins" doc:"further credentials to try where a CPE refuses its own"`
+	UDP           UDP      `yaml:"udp" doc:"STUN server, and requests from its sockets"`
+	XMPP          XMPP     `yaml:"xmpp" doc:"account at an XMPP server"`
+}
+
+// UDP is the STUN server.
+type UDP struct {
+	Listen []string `yaml:"listen" doc:"host:port of each socket; empty: none"`
+	Users  []User   `yaml:"users" doc:"STUN user names and passwords of the CPE; empty: none needed"`
+	Rate   int      `yaml:"rate" doc:"messages per second from one address"`
+}
+
+// XMPP is an account at an XMPP server.
+type XMPP struct {
+	JID          string   `yaml:"jid" doc:"JID of the gateway, with a resource; empty: no XMPP"`
+	Password     Secret   `yaml:"password" doc:"its password"`
+	PasswordFile string   `yaml:"password_file" doc:"file that holds the password"`
+	Server       string   `yaml:"server" doc:"host:port; empty: by DNS"`
+	DirectTLS    bool     `yaml:"direct_tls" doc:"TLS from the first byte instead of STARTTLS"`
+	TLS          TLS      `yaml:"tls" doc:"server_ca: authorities that the server is checked with"`
+	Domains      []string `yaml:"domains" doc:"domains of the CPE; empty: that of jid"`
+}
+
+func defaultCWMP() CWMP {
+	return CWMP{
+		Listen: "127.0.0.1:7547", TLS: DefaultTLS(), Auth: defaultCPEAuth(),
+		SessionTimeout: Duration(time.Minute), MaxSessions: 10_000, MaxEnvelope: 32 << 20,
+		ConnectionRequest: ConnectionRequest{
+			Provision: true, AllowLoopback: true, Timeout: Duration(5 * time.Second),
+			Order: []string{"http", "udp", "xmpp"}, SessionWait: Duration(30 * time.Second), Retries: 2,
+			MaxActive: 256, MaxPerNetwork: 32, UDP: UDP{Rate: 50}, XMPP: XMPP{TLS: DefaultTLS()},
+		},
+	}
+}
+
+func defaultCPEAuth() CPEAuth {
+	return CPEAuth{
+		Mode: "none", Certificates: "ignored",
+		CertificateNames: []string{"{oui}-{serial}", "{oui}-{product_class}-{serial}"},
+		Lockout: Lockout{
+			UserFailures: 10, AddressFailures: 50, First: Duration(30 * time.Second), Max: Duration(15 * time.Minute),
+		},
+	}
+}
