@@ -23,9 +23,12 @@ type conn struct {
 	known  sync.Once // remote
 	remote netip.AddrPort
 	spare  bool // above MaxConns: only for who has a session
-	judged bool // spare has been looked at
-	sess   atomic.Pointer[session]
-	closed atomic.Bool
+	judged bool // by judge
+	// counted is the address for which Server.perAddress has it; zero: none. It
+	// belongs to that one's lock.
+	counted netip.Addr
+	sess    atomic.Pointer[session]
+	closed  atomic.Bool
 
 	// Of one that ends at another node.
 	secure bool
@@ -43,15 +46,11 @@ func (c *conn) addr() netip.AddrPort {
 	return c.remote
 }
 
-// Read closes a connection above MaxConns unless it comes from where a session is
-// open: its CPE may use one for each POST [quirk 39].
+// Read has the connection judged first.
 func (c *conn) Read(b []byte) (int, error) {
-	if c.spare && !c.judged {
+	if !c.judged {
 		c.judged = true
-		if a := c.addr().Addr(); !c.srv.table.inSession(a) && !c.srv.trusts(a) {
-			c.srv.met.reject(rejectConns)
-			_ = c.Close()
-		}
+		c.judge()
 	}
 	return c.Conn.Read(b) //nolint:wrapcheck // net/http looks at the error's type
 }
@@ -60,6 +59,9 @@ func (c *conn) Read(b []byte) (int, error) {
 func (c *conn) Close() error {
 	if c.closed.CompareAndSwap(false, true) {
 		c.srv.conns.Add(-1)
+		if c.srv.opts.MaxConnsPerAddress > 0 {
+			c.srv.perAddress.give(c)
+		}
 		if s := c.sess.Load(); s != nil {
 			s.connClosed(c)
 		}

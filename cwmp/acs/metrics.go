@@ -17,6 +17,7 @@ import (
 // Reasons of uspgate_cwmp_rejected_total.
 const (
 	rejectConns     = "connections"
+	rejectAddress   = "address"
 	rejectSessions  = "sessions"
 	rejectDraining  = "draining"
 	rejectAuth      = "auth"

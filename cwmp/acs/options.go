@@ -76,6 +76,10 @@ type Options struct {
 	// closed at once. Default 20,000. An eighth more is for the addresses from
 	// which a session is open.
 	MaxConns int
+	// MaxConnsPerAddress is how many of them may come from one address, an IPv6
+	// address with all of its /64; default no bound. As many again may come from
+	// where a session is open. TrustedProxies are not bound.
+	MaxConnsPerAddress int
 	// MaxSessions is the greatest number of sessions that are open at a time;
 	// above it an Inform gets 503 with Retry-After before it is parsed.
 	// Default 10,000. A CPE has one session: its newest. A sixteenth more, but at

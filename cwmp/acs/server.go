@@ -28,6 +28,7 @@ type Server struct {
 	met        *metrics
 	table      table
 	conns      atomic.Int64
+	perAddress addresses
 	bufs       sync.Pool // of *[]byte: bodies and answers
 	epoch      time.Time
 	memory     memory

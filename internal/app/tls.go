@@ -5,13 +5,17 @@ package app
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/uspgate/uspgate/cwmp/acs"
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/pki"
 	"github.com/uspgate/uspgate/usp"
@@ -62,13 +66,41 @@ func (a *App) cpeTLS(o Options, reg *prometheus.Registry, c *config.CWMP) (*tls.
 	if c.TLS.Cert == "" {
 		return nil, nil //nolint:nilnil // no TLS is no error
 	}
-	s, err := a.source(o, reg, "cwmp", &c.TLS, c.TLS.ClientCA, func(p *pki.Options) {
+	files := c.TLS.Block()
+	s, err := a.source(o, reg, "cwmp", &files, files.ClientCA, func(p *pki.Options) {
 		p.OptionalClient = c.Auth.Certificates == "suffices"
 	})
 	if err != nil {
 		return nil, err
 	}
 	return s.ServerConfig(), nil
+}
+
+// legacyTLS is what old CPE need besides; nil if it is not wanted. The authorities
+// whose certificates may be signed with SHA-1 are those of now.
+func legacyTLS(c *config.CPETLS) (*acs.Legacy, error) {
+	if !c.Legacy {
+		return nil, nil //nolint:nilnil // not wanted
+	}
+	l := new(acs.Legacy)
+	if c.ClientCA == "" {
+		return l, nil
+	}
+	text, err := os.ReadFile(c.ClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("client_ca: %w", err)
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		ca, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("client_ca: %w", err)
+		}
+		l.ClientCAs = append(l.ClientCAs, ca)
+	}
+	return l, nil
 }
 
 // clientTLS is for the one connection of a binding that connects; nil where the

@@ -4,15 +4,12 @@
 package app
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/cwmp"
-	"github.com/uspgate/uspgate/cwmp/acs"
-	"github.com/uspgate/uspgate/cwmp/soap"
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/state"
 	"github.com/uspgate/uspgate/translate/agent"
@@ -151,34 +148,4 @@ func protocols(list []config.MTP) []string {
 		}
 	}
 	return out
-}
-
-// buildACS makes the server to which CPE open their sessions.
-func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
-	c := &o.Config.CWMP
-	tlsConfig, err := a.cpeTLS(o, reg, c)
-	if err != nil {
-		return fmt.Errorf("cwmp.tls: %w", err)
-	}
-	auth, err := cpeAuth(&c.Auth, a.nonces)
-	if err != nil {
-		return fmt.Errorf("cwmp.auth: %w", err)
-	}
-	options := acs.Options{
-		Addr:           c.Listen,
-		TLS:            tlsConfig,
-		Handler:        a.fleet,
-		Auth:           auth,
-		MaxSessions:    c.MaxSessions,
-		Limits:         soap.Limits{MaxBytes: int64(c.MaxEnvelope)},
-		SessionTimeout: time.Duration(c.SessionTimeout),
-		Log:            o.Log,
-		Metrics:        reg,
-	}
-	a.sessions(&options)
-	a.acs, err = acs.New(options)
-	if err == nil && a.node != nil {
-		a.node.ServeExchanges(a.acs)
-	}
-	return err
 }

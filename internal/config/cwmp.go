@@ -8,13 +8,49 @@ import "time"
 // CWMP is the ACS side.
 type CWMP struct {
 	Listen            string            `yaml:"listen" doc:"host:port; any path answers"`
-	TLS               TLS               `yaml:"tls" doc:"certificate files; empty: no TLS"`
+	TLS               CPETLS            `yaml:"tls" doc:"certificate files; empty: no TLS"`
 	Auth              CPEAuth           `yaml:"auth" doc:"how CPE prove who they are"`
 	Insecure          bool              `yaml:"insecure" doc:"allow a listener on a public address without authentication"`
+	ProxyFrom         []string          `yaml:"proxy_from" doc:"networks of load balancers that send a PROXY protocol header"`
+	ForwardedFrom     []string          `yaml:"forwarded_from" doc:"networks of HTTP proxies that say in a header where a CPE is; from anywhere else it is ignored"`
+	ForwardedHeader   string            `yaml:"forwarded_header" doc:"that header: X-Forwarded-For or Forwarded"`
+	MaxConnections    int               `yaml:"max_connections" doc:"connections at the same time; an eighth more for addresses with a session"`
+	MaxPerAddress     int               `yaml:"max_connections_per_address" doc:"of these from one address, or IPv6 /64; twice as many while it has a session; 0: no bound of its own"`
+	SessionRate       int               `yaml:"session_rate" doc:"sessions that may begin per second in the long run, and as many for which somebody waits; more get 503; 0: no bound"`
+	SessionBurst      int               `yaml:"session_burst" doc:"sessions that may begin at once after a quiet time; 0: twice session_rate"`
+	MaxMemory         Size              `yaml:"max_memory" doc:"bytes of the bodies of all POSTs together, inflated; CPE without a session have half of it"`
 	SessionTimeout    Duration          `yaml:"session_timeout" doc:"how long a CPE may be silent within a session"`
 	MaxSessions       int               `yaml:"max_sessions" doc:"sessions at the same time; more get 503"`
 	MaxEnvelope       Size              `yaml:"max_envelope" doc:"largest SOAP envelope"`
 	ConnectionRequest ConnectionRequest `yaml:"connection_request" doc:"waking CPE"`
+}
+
+// CPETLS is TLS for CPE.
+type CPETLS struct {
+	Shared     bool     `yaml:"shared" doc:"use the top-level tls block; what is set here comes first"`
+	Cert       string   `yaml:"cert" doc:"PEM file with the certificate chain"`
+	Key        string   `yaml:"key" doc:"PEM file with the private key"`
+	ClientCA   string   `yaml:"client_ca" doc:"PEM file; with it every client needs a certificate, but with auth.certificates: suffices"`
+	CRL        []string `yaml:"crl" doc:"PEM or DER files; a peer whose certificate is in one is refused"`
+	CRLExpired string   `yaml:"crl_expired" doc:"peers of a CA whose list is out of date: refuse or allow"`
+	MinVersion string   `yaml:"min_version" doc:"1.2 or 1.3"`
+	Legacy     bool     `yaml:"legacy" doc:"TLS 1.0 and 1.1 as well, RSA key exchange, and client certificates signed with SHA-1, for old CPE"`
+}
+
+// Block is t as any other TLS block.
+func (t *CPETLS) Block() TLS {
+	return TLS{
+		Shared: t.Shared, Cert: t.Cert, Key: t.Key, ClientCA: t.ClientCA,
+		CRL: t.CRL, CRLExpired: t.CRLExpired, MinVersion: t.MinVersion,
+	}
+}
+
+// set is the other way round.
+func (t *CPETLS) set(b *TLS) {
+	*t = CPETLS{
+		Shared: b.Shared, Cert: b.Cert, Key: b.Key, ClientCA: b.ClientCA,
+		CRL: b.CRL, CRLExpired: b.CRLExpired, MinVersion: b.MinVersion, Legacy: t.Legacy,
+	}
 }
 
 // CPEAuth says how CPE prove who they are.
@@ -86,8 +122,9 @@ type XMPP struct {
 }
 
 func defaultCWMP() CWMP {
-	return CWMP{
-		Listen: "127.0.0.1:7547", TLS: DefaultTLS(), Auth: defaultCPEAuth(),
+	c := CWMP{
+		Listen: "127.0.0.1:7547", Auth: defaultCPEAuth(),
+		ForwardedHeader: "X-Forwarded-For", MaxConnections: 20_000, SessionRate: 2000, MaxMemory: 128 << 20,
 		SessionTimeout: Duration(time.Minute), MaxSessions: 10_000, MaxEnvelope: 32 << 20,
 		ConnectionRequest: ConnectionRequest{
 			Provision: true, AllowLoopback: true, Timeout: Duration(5 * time.Second),
@@ -95,6 +132,9 @@ func defaultCWMP() CWMP {
 			MaxActive: 256, MaxPerNetwork: 32, UDP: UDP{Rate: 50}, XMPP: XMPP{TLS: DefaultTLS()},
 		},
 	}
+	t := DefaultTLS()
+	c.TLS.set(&t)
+	return c
 }
 
 func defaultCPEAuth() CPEAuth {

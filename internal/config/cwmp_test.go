@@ -55,3 +55,33 @@ func TestCPEAuth(t *testing.T) {
 		}
 	}
 }
+
+func TestCWMPBounds(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ cwmp, want string }{
+		{"proxy_from: [10.0.0.1]", `cwmp.proxy_from[0]: "10.0.0.1" is not a network; write for example 10.0.0.0/8`},
+		{"forwarded_from: [lb]", `cwmp.forwarded_from[0]: "lb" is not a network`},
+		{"forwarded_header: X-Real-IP", `cwmp.forwarded_header: "X-Real-IP" is not known; write X-Forwarded-For, Forwarded`},
+		{"max_connections: 0", "cwmp.max_connections: 0 is not positive"},
+		{"max_memory: 0", "cwmp.max_memory: 0 is not positive"},
+		{"tls: {legacy: true}", "cwmp.tls.legacy: there is no TLS; set cert and key"},
+		{"tls: {cert: c, key: k, legacy: true, min_version: 1.3}", "cwmp.tls.legacy: old CPE do not know TLS 1.3"},
+		{"tls: {shared: true}", "cwmp.tls.shared: the top-level tls block is empty"},
+	} {
+		_, err := config.Parse("f.yaml", []byte("cwmp: {"+tc.cwmp+"}\n"), nil)
+		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.HasPrefix(err.Error(), "f.yaml:1:") {
+			t.Errorf("%s: got %v, want %s", tc.cwmp, err, tc.want)
+		}
+	}
+	cfg, err := config.Parse("f.yaml", []byte(
+		"tls: {cert: c, key: k, client_ca: a}\ncwmp: {tls: {shared: true, legacy: true}, session_rate: 0}\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.CWMP.TLS; got.Cert != "c" || got.ClientCA != "a" || !got.Legacy {
+		t.Errorf("got %+v, want the shared block and legacy", got)
+	}
+	if _, err := config.Parse("f.yaml", []byte("mtp: [{name: a, type: stomp, tls: {legacy: true}}]\n"), nil); err == nil {
+		t.Error("legacy for a USP binding: got nil, want a problem")
+	}
+}

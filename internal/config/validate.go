@@ -65,7 +65,9 @@ func (d *decoder) validate(cfg *Config) {
 	}
 	d.engine(cfg)
 	d.relay(cfg)
-	d.tlsFiles("cwmp.tls", &cfg.CWMP.TLS, cfg.TLS)
+	cpe := cfg.CWMP.TLS.Block()
+	d.tlsFiles("cwmp.tls", &cpe, cfg.TLS)
+	cfg.CWMP.TLS.set(&cpe)
 	d.cwmp(&cfg.CWMP)
 	d.address("cwmp.listen", cfg.CWMP.Listen, addresses)
 	if cfg.Metrics.Listen != "" {

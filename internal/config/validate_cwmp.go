@@ -12,6 +12,17 @@ import (
 func (d *decoder) cwmp(c *CWMP) {
 	d.cpeAuth("cwmp.auth", &c.Auth, &c.TLS)
 	d.positive("cwmp.max_sessions", c.MaxSessions)
+	d.positive("cwmp.max_connections", c.MaxConnections)
+	d.positive("cwmp.max_memory", int(c.MaxMemory))
+	d.networks("cwmp.proxy_from", c.ProxyFrom)
+	d.networks("cwmp.forwarded_from", c.ForwardedFrom)
+	d.oneOf("cwmp.forwarded_header", c.ForwardedHeader, "X-Forwarded-For", "Forwarded")
+	if c.TLS.Legacy && c.TLS.Cert == "" {
+		d.invalid("cwmp.tls.legacy", "there is no TLS", "set cert and key")
+	}
+	if c.TLS.Legacy && c.TLS.MinVersion == "1.3" {
+		d.invalid("cwmp.tls.legacy", "old CPE do not know TLS 1.3", "set min_version: 1.2, or legacy: false")
+	}
 	mode := c.Auth.Mode
 	if mode == "none" && c.Auth.Certificates == "only" {
 		mode = "certificate"
@@ -24,7 +35,7 @@ func (d *decoder) cwmp(c *CWMP) {
 }
 
 // cpeAuth checks how CPE prove who they are; t is the whole TLS block.
-func (d *decoder) cpeAuth(path string, a *CPEAuth, t *TLS) {
+func (d *decoder) cpeAuth(path string, a *CPEAuth, t *CPETLS) {
 	d.oneOf(path+".mode", a.Mode, "none", "digest", "basic", "auto")
 	d.oneOf(path+".certificates", a.Certificates, "ignored", "suffices", "only", "and_login")
 	if a.Certificates != "ignored" && t.ClientCA == "" {

@@ -4,10 +4,12 @@
 package e2e_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -24,10 +26,13 @@ type doorbell struct {
 	t   *testing.T
 	url string
 	tls *tls.Config
+	// before is sent ahead of everything else, header with the Inform.
+	before, header string
 }
 
-// ring is one Inform of a device, over a connection of its own; user is empty for
-// no Basic login. It returns the status and the challenges.
+// ring is one Inform of a device, over a connection of its own, and the end of the
+// session; user is empty for no Basic login. It returns the status and the
+// challenges.
 func (d *doorbell) ring(serial, user, password string) (status int, challenges []string) {
 	d.t.Helper()
 	body, err := soap.Append(nil, &cwmp.Envelope{ID: "1", Body: &cwmp.Inform{
@@ -38,15 +43,33 @@ func (d *doorbell) ring(serial, user, password string) (status int, challenges [
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.url, strings.NewReader(string(body)))
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: d.tls, DialContext: d.dial}}
+	defer client.CloseIdleConnections()
+	resp := d.post(client, string(body), user, password)
+	if resp.StatusCode == http.StatusOK {
+		cookie, _, _ := strings.Cut(resp.Header.Get("Set-Cookie"), ";")
+		for end := resp; end.StatusCode == http.StatusOK; {
+			end = d.post(client, "", "", "", cookie)
+		}
+	}
+	return resp.StatusCode, resp.Header.Values("WWW-Authenticate")
+}
+
+func (d *doorbell) post(client *http.Client, body, user, password string, cookies ...string) *http.Response {
+	d.t.Helper()
+	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.url, strings.NewReader(body))
 	if err != nil {
 		d.t.Fatal(err)
+	}
+	for _, c := range cookies {
+		req.Header.Set("Cookie", c)
 	}
 	if user != "" {
 		req.SetBasicAuth(user, password)
 	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: d.tls}}
-	defer client.CloseIdleConnections() // ends the session, too
+	if name, value, ok := strings.Cut(d.header, ": "); ok {
+		req.Header.Set(name, value)
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		d.t.Fatal(err)
@@ -54,7 +77,15 @@ func (d *doorbell) ring(serial, user, password string) (status int, challenges [
 	if err := resp.Body.Close(); err != nil {
 		d.t.Fatal(err)
 	}
-	return resp.StatusCode, resp.Header.Values("WWW-Authenticate")
+	return resp
+}
+
+func (d *doorbell) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err == nil && d.before != "" {
+		_, err = conn.Write([]byte(d.before))
+	}
+	return conn, err
 }
 
 // Without TLS a CPE is asked for Digest, with it for Basic, and for one of them
@@ -75,7 +106,7 @@ func TestQuirk45AuthAuto(t *testing.T) {
 			if block != "" {
 				url = "https://" + gw.Addr("cwmp")
 			}
-			door := &doorbell{t, url, trust}
+			door := &doorbell{t: t, url: url, tls: trust}
 			status, offered := door.ring("9", "", "")
 			if status != http.StatusUnauthorized || len(offered) != 1 || !strings.HasPrefix(offered[0], scheme+" ") {
 				t.Errorf("without a login: got %d, %q, want 401 and one challenge of %s", status, offered, scheme)
@@ -103,7 +134,7 @@ func TestUserTemplate(t *testing.T) {
       - {username: staff, password: staff, product_class: Q}
     usernames: ["{oui}-{serial}", "lab"]
 `)
-	door := &doorbell{t, gw.ACS(), nil}
+	door := &doorbell{t: t, url: gw.ACS()}
 	for _, tc := range []struct {
 		serial, user, password string
 		want                   int
@@ -144,7 +175,7 @@ func TestCPECertificateSuffices(t *testing.T) {
 		{"none, with a login", "3", "cpe", trust, http.StatusOK},
 		{"nothing", "4", "", trust, http.StatusUnauthorized},
 	} {
-		door := &doorbell{t, "https://" + gw.Addr("cwmp"), tc.tls}
+		door := &doorbell{t: t, url: "https://" + gw.Addr("cwmp"), tls: tc.tls}
 		if got, _ := door.ring(tc.serial, tc.user, "secret"); got != tc.want {
 			t.Errorf("%s: got %d, want %d", tc.name, got, tc.want)
 		}

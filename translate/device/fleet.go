@@ -194,6 +194,17 @@ func (f *Fleet) Device(id cwmp.DeviceID) *Device {
 	return f.devices[id.Key()]
 }
 
+// Awaited reports whether somebody waits for a session of that Device.
+func (f *Fleet) Awaited(id cwmp.DeviceID) bool {
+	d := f.Device(id)
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.queue) > 0
+}
+
 func (f *Fleet) all() []*Device {
 	f.mu.Lock()
 	defer f.mu.Unlock()
