@@ -86,6 +86,10 @@ type disowning struct {
 const (
 	pauseMin = 5 * time.Millisecond
 	pauseMax = time.Second
+	// calm is how long nothing was refused before the pauses begin with the shortest
+	// again. Until then they go on growing, whatever the fence: an owner that hears of
+	// each of its claims after the others do is to have the time for it.
+	calm = 5 * pauseMax
 )
 
 // set is false, and does nothing, if the address would be this node's by a fence under
@@ -184,7 +188,7 @@ func (o *owned) way(own Ownership, now time.Duration) bool {
 		p = r.nodePort(own.Node)
 	}
 	o.mu.Lock()
-	if own.Fence == o.bad && o.badTill > now {
+	if p != nil && o.badTill > now {
 		p = nil
 		o.mu.Unlock()
 		o.at(o.badTill)
@@ -331,7 +335,7 @@ func (o *owned) refused(fence uint64) {
 	o.mu.Lock()
 	now := o.e.r.now()
 	if o.bad != fence || o.badTill <= now {
-		if o.bad != fence {
+		if now-o.badTill > calm {
 			o.pause = 0
 		}
 		o.pause = min(max(2*o.pause, pauseMin), pauseMax)
