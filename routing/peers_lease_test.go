@@ -101,3 +101,23 @@ func TestLateClaimOfALostLease(t *testing.T) {
 		wantTexts(t, agent, "there")
 	})
 }
+
+// A node that hears later than the others that an address is its own gets it all the
+// same, although they send by each fence that they see.
+func TestNodeThatHearsOfItsClaimsLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := delays(time.Millisecond)
+		o.Outcome = 300 * time.Millisecond
+		g := newGateway(t, 2, o, routing.Options{})
+		defer g.close()
+		c := g.nodes[1].up(t, controllerPeer(controllerID))
+		agent := g.nodes[0].up(t, agentPeer(agentID))
+		<-time.After(20 * time.Millisecond) // B knows of A's claim, A does not yet
+		tok := c.send(msg(controllerID, agentID, "1"))
+		<-time.After(10 * time.Second)
+		agent.deliver(1)
+		c.wantAck(tok, nil)
+		wantTexts(t, agent, "1")
+	})
+}

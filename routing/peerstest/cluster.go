@@ -20,6 +20,9 @@ type Options struct {
 	// request, a Forward, its outcome. It is called once per message; order is
 	// kept. nil: none.
 	Delay func() time.Duration
+	// Outcome is how much longer a node needs to hear of a claim of its own than the
+	// others do.
+	Outcome time.Duration
 	// Lease is how long after the death of a node the others learn of it.
 	// Default 1 s.
 	Lease time.Duration
@@ -173,7 +176,8 @@ func (n *Node) run() {
 	for {
 		select {
 		case x := <-n.tasks:
-			if n.c.wait() || x.outcome {
+			late := x.outcome && n.c.o.Outcome > 0
+			if n.c.wait() && (!late || n.c.pause(n.c.o.Outcome)) || x.outcome {
 				x.f()
 			}
 		case <-n.c.ended:
@@ -197,8 +201,9 @@ func (n *Node) finish() {
 }
 
 // wait lets one message take its time; it is false after the end.
-func (c *Cluster) wait() bool {
-	d := c.o.Delay()
+func (c *Cluster) wait() bool { return c.pause(c.o.Delay()) }
+
+func (c *Cluster) pause(d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
