@@ -30,6 +30,8 @@ func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
 		SessionRate:        orNever(c.SessionRate),
 		SessionBurst:       c.SessionBurst,
 		Expected:           func(h acs.Hint) bool { return a.fleet.Awaited(h.Device) },
+		Profile:            a.fleet.Profile,
+		Found:              a.fleet.Found,
 		MaxMemory:          int64(c.MaxMemory),
 		Limits:             soap.Limits{MaxBytes: int64(c.MaxEnvelope)},
 		SessionTimeout:     time.Duration(c.SessionTimeout),

@@ -181,3 +181,23 @@ func TestCPECertificateSuffices(t *testing.T) {
 		}
 	}
 }
+
+// Two boxes that say they are the same device are kept apart from everything.
+func TestQuirk27Quarantine(t *testing.T) {
+	t.Parallel()
+	gw := harness.Start(t, `cwmp: {auth: {mode: basic, users: [{username: a, password: x}, {username: b, password: x}]}}
+`)
+	door := &doorbell{t: t, url: gw.ACS()}
+	for _, user := range []string{"a", "b"} {
+		door.ring("1", user, "x")
+	}
+	if got := metrics(t, gw); !strings.Contains(got, "uspgate_quarantined_devices 0\n") {
+		t.Error("got a CPE in quarantine that has a new user name, want none")
+	}
+	door.ring("1", "a", "x")
+	got := metrics(t, gw)
+	if !strings.Contains(got, "uspgate_quarantined_devices 1\n") ||
+		!strings.Contains(got, `uspgate_cwmp_faults_total{code="8001"} 1`) {
+		t.Errorf("got\n%s\nwant one CPE in quarantine, and Fault 8001", got)
+	}
+}

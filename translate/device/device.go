@@ -124,7 +124,7 @@ type onWireKey struct{}
 // open begins a session with the CPE; what the last one left open is settled. It
 // returns once everything that the Inform has changed is stored.
 func (d *Device) open(in *cwmp.Inform, info acs.Info) (*session, error) {
-	s := &session{d: d}
+	s := &session{d: d, looping: info.InformLoop}
 	d.told.Lock()
 	defer d.told.Unlock()
 	d.mu.Lock()

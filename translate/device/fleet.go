@@ -21,11 +21,12 @@ import (
 // Fleet is all Devices. It implements acs.Handler. Safe for concurrent use. With a
 // Keeper only those are in memory that have something to do, see Device.Retire.
 //
-// Lock order: Device.told, Device.mu, Fleet.mu.
+// Lock order: Device.told, Device.mu, Fleet.mu, Fleet.odd.
 type Fleet struct {
 	opts Options
 	log  *zap.Logger
 	met  *metrics
+	odd  oddities
 
 	mu      sync.Mutex
 	devices map[cwmp.DeviceID]*Device
@@ -56,6 +57,7 @@ func New(o Options) (*Fleet, error) {
 	if o.Keeper != nil {
 		met.devices.Set(float64(o.Keeper.Len()))
 	}
+	f.odd.init(o.MaxDevices)
 	f.base, f.stop = context.WithCancel(context.Background())
 	return f, nil
 }
@@ -76,8 +78,12 @@ func (f *Fleet) Run(ctx context.Context) error {
 	return nil
 }
 
-// Open implements acs.Handler.
+// Open implements acs.Handler. Of two boxes with one DeviceID it refuses both with
+// Fault 8001 [quirk 27].
 func (f *Fleet) Open(_ context.Context, in *cwmp.Inform, info acs.Info) (acs.Session, error) {
+	if err := f.judge(in, info.Conflict); err != nil {
+		return nil, err
+	}
 	for {
 		d, err := f.device(in.DeviceID, true)
 		if err != nil {
@@ -134,6 +140,7 @@ func (f *Fleet) device(id cwmp.DeviceID, create bool) (*Device, error) {
 	d.id.Manufacturer = strings.Clone(strings.TrimSpace(id.Manufacturer))
 	if found {
 		d.id.Manufacturer = known.Identity.Manufacturer
+		f.odd.learn(key, known.Found)
 	} else {
 		f.met.devices.Inc()
 	}

@@ -16,6 +16,8 @@ type metrics struct {
 	devices prometheus.Gauge
 	waiting prometheus.Gauge
 	calls   *prometheus.CounterVec
+
+	quarantined prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -32,11 +34,17 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "uspgate_device_rpcs_total",
 			Help: "RPCs to CPE by result.",
 		}, []string{"result"}),
+		quarantined: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "uspgate_quarantined_devices",
+			Help: "CPE that are refused, as two boxes have their DeviceID.",
+		}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	return m, errors.Join(reg.Register(m.devices), reg.Register(m.waiting), reg.Register(m.calls))
+	return m, errors.Join(
+		reg.Register(m.devices), reg.Register(m.waiting), reg.Register(m.calls), reg.Register(m.quarantined),
+	)
 }
 
 // called counts the outcome of a Call.

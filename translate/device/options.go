@@ -77,6 +77,8 @@ type Known struct {
 	WokenBy connreq.Method
 	// Source is where the last session came from.
 	Source netip.Addr
+	// Found is how the CPE wants its sessions.
+	Found Found `json:",omitzero"`
 }
 
 // Login is a user name with its password.

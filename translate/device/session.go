@@ -22,6 +22,8 @@ type session struct {
 	wire  *call                    // has no response yet
 	bell  chan struct{}            // rung when Next may have something to do
 	ended bool
+	// looping: acs tries to end a loop of Informs.
+	looping bool
 }
 
 var _ acs.Session = (*session)(nil)
@@ -187,6 +189,17 @@ func (s *session) Close(cause error) {
 	s.d.told.Lock()
 	defer s.d.told.Unlock()
 	s.endTold(cause)
+	d := s.d
+	if s.looping && cause == nil {
+		x := Found{InformLoop: true}
+		d.fleet.odd.learn(d.id.Key(), x)
+		d.mu.Lock()
+		d.found(x)
+		d.mu.Unlock()
+	}
+	if err := d.save(); err != nil { // the next Inform tries again
+		d.fleet.log.Warn("what a session has shown of a CPE is not stored", zap.Error(err))
+	}
 }
 
 // endTold settles what was on the wire and tells the Observer, once; d.told is
