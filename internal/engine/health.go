@@ -34,6 +34,7 @@ var (
 type health struct {
 	reason   atomic.Pointer[error] // nil: well
 	failed   atomic.Bool           // JetStream has not answered
+	begun    atomic.Int64          // when it was started anew, in Unix ns; 0: it was not
 	free     prometheus.Gauge
 	stored   prometheus.Gauge
 	restarts prometheus.Counter
@@ -121,6 +122,10 @@ func (e *Engine) dead() error {
 	}
 	return nil
 }
+
+// renewed reports that JetStream was started anew after at: what it was given before
+// is in it or not, but not answered any more.
+func (e *Engine) renewed(at time.Time) bool { return e.health.begun.Load() > at.UnixNano() }
 
 func (e *Engine) unwell(reason error) {
 	if was := e.health.reason.Swap(&reason); was == nil {
@@ -218,6 +223,7 @@ func (e *Engine) restart() error {
 	if err != nil {
 		return fmt.Errorf("starting the store anew: %w", err)
 	}
+	e.health.begun.Store(time.Now().UnixNano())
 	e.health.restarts.Inc()
 	e.log.Warn("the store had failed and was started anew")
 	return nil

@@ -35,6 +35,7 @@ type part struct {
 	payload []byte
 	puts    []*put
 	ack     jetstream.PubAckFuture
+	sent    time.Time
 	msg     uint64 // the sequence in the stream
 	err     error
 	absent  bool // with err: it is certain that it was not stored
@@ -99,6 +100,7 @@ func (q *Queue) divide(puts []*put) []*part {
 }
 
 func (p *part) send(q *Queue) {
+	p.sent = time.Now()
 	p.ack, p.err = q.e.js.PublishAsync(logStream, p.payload)
 	p.absent = p.err != nil
 }
@@ -163,7 +165,7 @@ func (q *Queue) secure(group []*batch) {
 func (p *part) wait(q *Queue) {
 	tick := time.NewTicker(retryWait)
 	defer tick.Stop()
-	for begin, known := time.Now(), false; !known; {
+	for known := false; !known; {
 		select {
 		case ack := <-p.ack.Ok():
 			p.msg = ack.Sequence
@@ -172,7 +174,8 @@ func (p *part) wait(q *Queue) {
 		case p.err = <-p.ack.Err():
 			known = true
 		case <-tick.C:
-			if known = time.Since(begin) >= ackWait || q.e.dead() != nil; known {
+			known = time.Since(p.sent) >= ackWait || q.e.dead() != nil || q.e.renewed(p.sent)
+			if known {
 				p.err = nats.ErrTimeout
 			}
 		case <-q.ctx.Done():
@@ -184,7 +187,7 @@ func (p *part) wait(q *Queue) {
 		p.absent = true // JetStream has looked at it
 		return
 	}
-	if q.e.dead() == nil {
+	if q.e.dead() == nil && !q.e.renewed(p.sent) {
 		q.e.unanswered(p.err) // has JetStream started anew
 		q.log.Warn("the store does not answer", zap.String("stream", logStream), zap.Error(p.err))
 	}

@@ -16,8 +16,10 @@ import (
 
 // open makes the streams, and loads what waits in them.
 func (q *Queue) open(ctx context.Context) error {
+	begin, cancel := context.WithTimeout(ctx, q.e.o.Start)
+	defer cancel()
 	for _, name := range []string{logStream, logMarks} {
-		_, err := q.e.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		_, err := q.e.js.CreateOrUpdateStream(begin, jetstream.StreamConfig{
 			Name: name, Subjects: []string{name}, Storage: jetstream.FileStorage, AllowDirect: true,
 			Discard: jetstream.DiscardNew, Replicas: 1,
 		})

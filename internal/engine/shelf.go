@@ -134,10 +134,15 @@ func (e *Engine) SharedQueue(ctx context.Context, o SharedOptions) (*SharedQueue
 	if q.g, err = buffer.NewLedger(o.Limits, m, q.gone); err != nil {
 		return nil, err
 	}
-	q.data, err = e.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	begin, cancel := context.WithTimeout(ctx, e.o.Start)
+	defer cancel()
+	err = (&kvStore{e}).make(begin, &jetstream.StreamConfig{
 		Name: shelfStream, Subjects: []string{shelfPrefix + "*", markPrefix + "*"}, AllowRollup: true,
 		Storage: jetstream.FileStorage, Replicas: e.o.Replicas, Discard: jetstream.DiscardNew,
 	})
+	if err == nil {
+		q.data, err = e.js.Stream(begin, shelfStream)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("engine: queue: %w", err)
 	}
