@@ -49,18 +49,18 @@ type world struct {
 const strangers = "# no routes\n"
 
 // newWorld prepares a gateway and its neighbours and starts neither. The seed is
-// that of the environment variable USPGATE_KILL_SEED, or a new one. data is the
+// that of the environment variable KILL_SEED, or a new one. data is the
 // data_dir; empty: one of the test's own.
 func newWorld(t *testing.T, data, yaml string) *world {
 	t.Helper()
 	seed := rand.Uint64()
-	if text := os.Getenv("USPGATE_KILL_SEED"); text != "" {
+	if text := os.Getenv("KILL_SEED"); text != "" {
 		var err error
 		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("USPGATE_KILL_SEED=%d", seed)
+	t.Logf("KILL_SEED=%d", seed)
 	w := &world{
 		t: t, l: newLedger(), r: rand.New(rand.NewPCG(seed, 0)),
 		stop: make(chan struct{}), calm: make(chan struct{}),
