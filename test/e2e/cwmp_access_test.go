@@ -201,3 +201,26 @@ func TestQuirk27Quarantine(t *testing.T) {
 		t.Errorf("got\n%s\nwant one CPE in quarantine, and Fault 8001", got)
 	}
 }
+
+// CPE of the OUIs that are named are asked for SHA-256, and a CPE that does what it
+// was not asked for is let in where that is allowed.
+func TestSHA256AndUnasked(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		more, offered string
+		basic         int
+	}{
+		{"", "algorithm=MD5", http.StatusUnauthorized},
+		{", sha256: [\"00d0*\"]", "algorithm=SHA-256", http.StatusUnauthorized},
+		{", sha256: [\"AABB*\"], unasked: true", "algorithm=MD5", http.StatusOK},
+	} {
+		gw := harness.Start(t, fmt.Sprintf("cwmp: {auth: {mode: digest, users: [{username: u, password: x}]%s}}\n", tc.more))
+		door := &doorbell{t: t, url: gw.ACS()}
+		if _, got := door.ring("1", "", ""); len(got) != 1 || !strings.Contains(got[0], tc.offered) {
+			t.Errorf("%q: got %q, want one challenge with %s", tc.more, got, tc.offered)
+		}
+		if got, _ := door.ring("1", "u", "x"); got != tc.basic {
+			t.Errorf("%q: got %d for Basic, want %d", tc.more, got, tc.basic)
+		}
+	}
+}
