@@ -112,6 +112,7 @@ func TestNodeThatHearsOfItsClaimsLate(t *testing.T) {
 		g := newGateway(t, 2, o, routing.Options{})
 		defer g.close()
 		c := g.nodes[1].up(t, controllerPeer(controllerID))
+		<-time.After(time.Second) // B has heard of its own claim
 		agent := g.nodes[0].up(t, agentPeer(agentID))
 		<-time.After(20 * time.Millisecond) // B knows of A's claim, A does not yet
 		tok := c.send(msg(controllerID, agentID, "1"))
