@@ -214,7 +214,7 @@ func TestClientPuback(t *testing.T) {
 	} {
 		link.Send(record(controller, agent, 1), mtp.Hint{})
 		id := p.wantPublish(record(controller, agent, 1)).PacketID
-		p.write([]byte{0x40, 3, byte(id >> 8), byte(id), reason}, puback(id), puback(id+1)) // what is not ours is ignored
+		p.write([]byte{0x40, 3, byte(id >> 8), byte(id), reason}, puback(id), puback(id+100)) // what is not ours is ignored
 		if got := link.Settlement(); !errors.Is(got.Err, want) {
 			t.Errorf("%#x: got %v, want %v", reason, got.Err, want)
 		}
