@@ -86,7 +86,7 @@ func millionChild(t *testing.T, dir, step string) {
 		t.Fatal(err)
 	}
 	if step == "fill" {
-		fill(t, q)
+		fillMillion(t, q)
 		fmt.Fprintln(os.Stdout, "filled=yes")
 		select {} // until it is killed
 	}
@@ -97,12 +97,12 @@ func millionChild(t *testing.T, dir, step string) {
 	debug.FreeOSMemory()
 	fmt.Fprintf(os.Stdout, "idle_mb=%d\n", resident(t)>>20)
 	began = time.Now()
-	fmt.Fprintf(os.Stdout, "draining_mb=%d\n", drain(t, q)>>20)
+	fmt.Fprintf(os.Stdout, "draining_mb=%d\n", drainMillion(t, q)>>20)
 	fmt.Fprintf(os.Stdout, "endpoints_per_s=%.0f\n", millionSize/time.Since(began).Seconds())
 	fmt.Fprintln(os.Stdout, "drained=yes")
 }
 
-func fill(t *testing.T, q *engine.Queue) {
+func fillMillion(t *testing.T, q *engine.Queue) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for range 10 {
@@ -122,9 +122,9 @@ func fill(t *testing.T, q *engine.Queue) {
 	}
 }
 
-// drain empties the Queue with eight readers and returns the largest size that it
+// drainMillion empties the Queue with eight readers and returns the largest size that it
 // has seen of the process.
-func drain(t *testing.T, q *engine.Queue) (peak int64) {
+func drainMillion(t *testing.T, q *engine.Queue) (peak int64) {
 	t.Helper()
 	lanes := make(chan buffer.Lane)
 	var wg sync.WaitGroup

@@ -171,7 +171,7 @@ func (p *prosody) cpe(t *testing.T, busy bool) (self *connreq.CPE, got <-chan co
 			tok, err := rw.Token()
 			payload, ok := tok.(xml.StartElement)
 			if err != nil || !ok || payload.Name.Space != "urn:broadband-forum-org:cwmp:xmppConnReq-1-0" {
-				return nil // refused by mellium
+				return nil //nolint:nilerr // refused by mellium, which is what is wanted
 			}
 			var r connectionRequest
 			if err := xml.NewTokenDecoder(xmlstream.MultiReader(xmlstream.Token(payload), rw)).Decode(&r); err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/uspgate/uspgate/test/harness"
 )
 
-// TestUSPJSOnMosquitto: the Controller library usp-js is on mosquitto, and so is
+// TestUSPJSOnMosquitto: the Controller library usp-js is on that broker, and so is
 // the gateway, as a client that represents its Virtual Agents there.
 func TestUSPJSOnMosquitto(t *testing.T) {
 	const model = "tr098-dsl"
