@@ -47,6 +47,13 @@ func blockName(dir string, n uint32) string {
 	return filepath.Join(dir, strconv.FormatUint(uint64(n), 10)+blockSuffix)
 }
 
+// blockOf is the number of the block whose file has that name, if it is one.
+func blockOf(name string) (n uint32, isBlock bool) {
+	name, isBlock = strings.CutSuffix(name, blockSuffix)
+	number, err := strconv.ParseUint(name, 10, 32)
+	return uint32(number), isBlock && err == nil
+}
+
 // blocksIn lists the numbers of the blocks in dir, ascending; none where there is
 // no dir.
 func blocksIn(dir string) ([]uint32, error) {
@@ -56,9 +63,8 @@ func blocksIn(dir string) ([]uint32, error) {
 	}
 	var numbers []uint32
 	for _, e := range entries {
-		name, isBlock := strings.CutSuffix(e.Name(), blockSuffix)
-		if n, err := strconv.ParseUint(name, 10, 32); isBlock && err == nil {
-			numbers = append(numbers, uint32(n))
+		if n, isBlock := blockOf(e.Name()); isBlock {
+			numbers = append(numbers, n)
 		}
 	}
 	slices.Sort(numbers)

@@ -170,7 +170,7 @@ func (ld *loader) settle(l *loaded) int {
 		for _, lost := range without(h, l.holes) {
 			missing += int(lost.n)
 			q.g.Missing(l.lane, lost.first, int(lost.n), now)
-			q.logDamage(l.lane, lost.first, int(lost.n))
+			logDamage(q.log, l.lane, lost.first, int(lost.n))
 		}
 	}
 	if missing > 0 {

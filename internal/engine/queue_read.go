@@ -121,11 +121,12 @@ func (q *Queue) lost(lane buffer.Lane, e *buffer.Entry[place]) {
 
 func (q *Queue) dropLost(l *buffer.Line[place], e *buffer.Entry[place]) {
 	q.g.Drop(l, e.Seq, buffer.ReasonDamaged, time.Now())
-	q.logDamage(l.Lane, e.Seq, 1)
+	logDamage(q.log, l.Lane, e.Seq, 1)
 }
 
-func (q *Queue) logDamage(lane buffer.Lane, seq uint64, records int) {
-	q.log.Error("the store has lost Records that were waiting",
+// logDamage says what the store has lost.
+func logDamage(log *zap.Logger, lane buffer.Lane, seq uint64, records int) {
+	log.Error("the store has lost Records that were waiting",
 		zap.String("to", lane.To.String()), zap.String("from", string(lane.From)),
 		zap.Uint64("seq", seq), zap.Int("records", records))
 }

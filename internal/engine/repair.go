@@ -166,16 +166,7 @@ func (e *Engine) takeAway(stream string, n uint32) error {
 // replace writes a block anew, and keeps it as it was.
 func (e *Engine) replace(stream string, n uint32, b []byte) error {
 	e.keepBlock(stream, n)
-	name := blockName(e.streamDir(stream), n)
-	f, err := os.OpenFile(name+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(name+".tmp"))
-	}
-	return os.Rename(name+".tmp", name)
+	return replaceFile(blockName(e.streamDir(stream), n), b)
 }
 
 // keepBlock keeps a block as it was found, if there is room for it.

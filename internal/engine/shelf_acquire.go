@@ -183,5 +183,5 @@ func (q *SharedQueue) missing(s *shelf, batch uint64, records int) {
 	defer q.mu.Unlock()
 	lane := buffer.Lane{To: s.to}
 	q.g.Missing(lane, batch<<shelfShift, more, time.Now())
-	q.logDamage(lane, batch<<shelfShift, more)
+	logDamage(q.log, lane, batch<<shelfShift, more)
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/routing/buffer"
 )
@@ -139,7 +138,7 @@ func (q *SharedQueue) dropDamaged(l *buffer.Line[place], e *buffer.Entry[place])
 		s.spoilt[e.Ref.msg]++
 	}
 	q.g.Drop(l, seq, buffer.ReasonDamaged, time.Now())
-	q.logDamage(lane, seq, 1)
+	logDamage(q.log, lane, seq, 1)
 }
 
 // behind notes that the newest batch in the store is older than the last. If that has
@@ -156,14 +155,7 @@ func (q *SharedQueue) behind(s *shelf, newest uint64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s.last = newest
-	var lines []*buffer.Line[place]
-	q.g.Each(func(l *buffer.Line[place]) bool {
-		if l.Lane.To == s.to {
-			lines = append(lines, l)
-		}
-		return true
-	})
-	for _, l := range lines {
+	for _, l := range q.lines(s) {
 		for _, e := range slices.Clone(l.Entries()) {
 			if e.Ref.msg > newest {
 				q.dropDamaged(l, &e)
@@ -171,10 +163,4 @@ func (q *SharedQueue) behind(s *shelf, newest uint64) bool {
 		}
 	}
 	return true
-}
-
-func (q *SharedQueue) logDamage(lane buffer.Lane, seq uint64, records int) {
-	q.log.Error("the store has lost Records that were waiting",
-		zap.String("to", lane.To.String()), zap.String("from", string(lane.From)),
-		zap.Uint64("seq", seq), zap.Int("records", records))
 }

@@ -213,6 +213,14 @@ func (q *SharedQueue) forget(s *shelf) {
 	if q.owned[s.to] != s {
 		return
 	}
+	for _, l := range q.lines(s) {
+		q.g.Forget(l)
+	}
+	delete(q.owned, s.to)
+}
+
+// lines are those of a shelf; mu is held.
+func (q *SharedQueue) lines(s *shelf) []*buffer.Line[place] {
 	var lines []*buffer.Line[place]
 	q.g.Each(func(l *buffer.Line[place]) bool {
 		if l.Lane.To == s.to {
@@ -220,8 +228,5 @@ func (q *SharedQueue) forget(s *shelf) {
 		}
 		return true
 	})
-	for _, l := range lines {
-		q.g.Forget(l)
-	}
-	delete(q.owned, s.to)
+	return lines
 }

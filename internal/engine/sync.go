@@ -9,8 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 )
 
@@ -37,7 +35,7 @@ type syncer struct {
 	failed  error
 
 	// Only the running goroutine has these.
-	last uint64      // the newest block
+	last uint32      // the newest block
 	info os.FileInfo // of its file, nil: unknown
 }
 
@@ -109,9 +107,9 @@ func (y *syncer) sync() error {
 
 // begun makes a block durable that was not there before, with its key if it is
 // encrypted, and its name.
-func (y *syncer) begun(n uint64) error {
+func (y *syncer) begun(n uint32) error {
 	err := y.file(y.block(n))
-	if key := y.file(filepath.Join(y.dir, strconv.FormatUint(n, 10)+".key")); !errors.Is(key, fs.ErrNotExist) {
+	if key := y.file(keyName(y.dir, n)); !errors.Is(key, fs.ErrNotExist) {
 		err = errors.Join(err, key)
 	}
 	return errors.Join(err, y.file(y.dir))
@@ -130,8 +128,7 @@ func (y *syncer) rescan() error {
 	}
 	y.last = 0
 	for _, entry := range blocks {
-		name, isBlock := strings.CutSuffix(entry.Name(), ".blk")
-		if n, err := strconv.ParseUint(name, 10, 64); isBlock && err == nil {
+		if n, isBlock := blockOf(entry.Name()); isBlock {
 			y.last = max(y.last, n)
 		}
 	}
@@ -176,23 +173,22 @@ func (y *syncer) files(dir string, entries []os.DirEntry) error {
 // renew writes once more every block that the fsync that has failed may have been
 // to write. The store has to be shut down.
 func (y *syncer) renew() error {
-	entries, err := os.ReadDir(y.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // the stream has gone
-	}
+	numbers, err := blocksIn(y.dir)
 	if err != nil {
 		return err
 	}
-	for _, entry := range entries {
-		name, isBlock := strings.CutSuffix(entry.Name(), ".blk")
-		if n, err := strconv.ParseUint(name, 10, 64); !isBlock || err != nil || n < y.last {
+	for _, n := range numbers {
+		if n < y.last {
 			continue
 		}
-		if err := renewFile(filepath.Join(y.dir, entry.Name())); err != nil {
+		if err := renewFile(y.block(n)); err != nil {
 			return err
 		}
 	}
-	return y.file(y.dir)
+	if err := y.file(y.dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil // the stream has gone
 }
 
 // renewFile puts a copy in the place of a file.
@@ -201,6 +197,12 @@ func renewFile(name string) error {
 	if err != nil {
 		return err
 	}
+	return replaceFile(name, b)
+}
+
+// replaceFile puts a file with b in the place of another. What makes its name
+// durable is for the caller.
+func replaceFile(name string, b []byte) error {
 	f, err := os.OpenFile(name+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -212,9 +214,7 @@ func renewFile(name string) error {
 	return os.Rename(name+".tmp", name)
 }
 
-func (y *syncer) block(n uint64) string {
-	return filepath.Join(y.dir, strconv.FormatUint(n, 10)+".blk")
-}
+func (y *syncer) block(n uint32) string { return blockName(y.dir, n) }
 
 func syncFile(name string) error {
 	f, err := os.Open(name)
