@@ -106,7 +106,7 @@ type AccessOptions struct {
 // certificates, accounts per user and device, and a bound on guesses.
 type Access struct {
 	o         AccessOptions
-	nonces    nonces
+	nonces    httpauth.Nonces
 	usernames []Template
 	names     []Template
 	lock      *lockout
@@ -136,7 +136,7 @@ func NewAccess(o AccessOptions) (*Access, error) {
 	}
 	a := &Access{
 		o:      o,
-		nonces: nonces{realm: o.Realm, key: o.Key, ttl: o.NonceTime, bind: o.BindNonce},
+		nonces: httpauth.Nonces{Realm: o.Realm, Key: o.Key, Time: o.NonceTime},
 		lock:   newLockout(o.Lockout),
 	}
 	var err error
@@ -177,7 +177,7 @@ func (a *Access) Challenge(c *Claim, err error) []string {
 			out[i] = httpauth.BasicChallenge(a.o.Realm)
 			continue
 		}
-		out[i] = a.nonces.digestChallenge(s, c.Remote.Addr(), errors.Is(err, ErrStaleNonce))
+		out[i] = a.digestChallenge(s, c.Remote.Addr(), errors.Is(err, ErrStaleNonce))
 	}
 	return out
 }
@@ -198,7 +198,7 @@ func (a *Access) read(c *Claim) (proof, error) {
 			p.hash == httpauth.MD5 && !takes(SchemeDigest, SchemeDigestNoQop) {
 			continue
 		}
-		if !a.nonces.good(p.Nonce, c.Remote.Addr(), time.Now()) {
+		if _, fresh := a.nonces.Check(p.Nonce, a.bound(c.Remote.Addr()), time.Now()); !fresh {
 			return nil, ErrStaleNonce // also that of another node, or of before a restart
 		}
 		return p, nil

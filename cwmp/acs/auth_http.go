@@ -4,11 +4,6 @@
 package acs
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"net/netip"
 	"strings"
 	"time"
@@ -16,52 +11,18 @@ import (
 	"github.com/uspgate/uspgate/cwmp/httpauth"
 )
 
-// nonces makes the nonces of Digest, and knows them again without having kept
-// them: at every node that has the same key, on any connection and any number of
-// times [quirks 43, 44].
-type nonces struct {
-	realm string
-	key   []byte
-	ttl   time.Duration
-	bind  bool
-}
-
-const (
-	nonceSeed = 16 // bytes: time and random
-	nonceMAC  = 16 // bytes
-)
-
-func (n *nonces) make(from netip.Addr, now time.Time) string {
-	var b [nonceSeed + nonceMAC]byte
-	binary.BigEndian.PutUint64(b[:], uint64(now.UnixNano()))
-	_, _ = rand.Read(b[8:nonceSeed]) // never fails
-	copy(b[nonceSeed:], n.mac(b[:nonceSeed], from))
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-func (n *nonces) mac(seed []byte, from netip.Addr) []byte {
-	m := hmac.New(sha256.New, n.key)
-	m.Write(seed)
-	m.Write([]byte(n.realm))
-	if n.bind {
-		m.Write(from.AsSlice())
+// bound is what a nonce is good for: with AccessOptions.BindNonce for one address.
+func (a *Access) bound(from netip.Addr) []byte {
+	if !a.o.BindNonce {
+		return nil
 	}
-	return m.Sum(nil)[:nonceMAC]
-}
-
-// good reports whether nonce is one of ours, and not expired.
-func (n *nonces) good(nonce string, from netip.Addr, now time.Time) bool {
-	b, err := base64.RawURLEncoding.DecodeString(nonce)
-	if err != nil || len(b) != nonceSeed+nonceMAC || !hmac.Equal(b[nonceSeed:], n.mac(b[:nonceSeed], from)) {
-		return false
-	}
-	return now.Sub(time.Unix(0, int64(binary.BigEndian.Uint64(b)))) < n.ttl
+	return from.AsSlice()
 }
 
 // digestChallenge offers what s says, and of qop "auth" only: auth-int breaks
 // many CPE.
-func (n *nonces) digestChallenge(s Scheme, from netip.Addr, stale bool) string {
-	c := `Digest realm="` + n.realm + `", nonce="` + n.make(from, time.Now()) + `"`
+func (a *Access) digestChallenge(s Scheme, from netip.Addr, stale bool) string {
+	c := `Digest realm="` + a.o.Realm + `", nonce="` + a.nonces.Make(a.bound(from), time.Now()) + `"`
 	switch s {
 	case SchemeDigestSHA256:
 		c += `, qop="auth", algorithm=SHA-256`

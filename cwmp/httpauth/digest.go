@@ -71,7 +71,7 @@ type DigestOptions struct {
 // "auth" and of RFC 2069, as CPE choose [TR-069 3.4.4]. Safe for concurrent use.
 type Digest struct {
 	hash   Hash
-	nonces nonces
+	nonces Nonces
 }
 
 // NewDigest returns a Digest. It keeps o.Key.
@@ -83,16 +83,16 @@ func NewDigest(o DigestOptions) *Digest {
 		o.Key = make([]byte, 32)
 		_, _ = rand.Read(o.Key) // never fails
 	}
-	return &Digest{hash: o.Hash, nonces: nonces{key: o.Key, ttl: o.NonceTime, realm: CleanRealm(o.Realm)}}
+	return &Digest{hash: o.Hash, nonces: Nonces{Key: o.Key, Time: o.NonceTime, Realm: CleanRealm(o.Realm)}}
 }
 
 // Realm is the realm as it is shown.
-func (d *Digest) Realm() string { return d.nonces.realm }
+func (d *Digest) Realm() string { return d.nonces.Realm }
 
 // Challenge is the WWW-Authenticate header after err, nil or what Verify
 // returned. Only qop="auth" is offered: auth-int breaks many CPE.
 func (d *Digest) Challenge(err error) string {
-	c := `Digest realm="` + d.nonces.realm + `", nonce="` + d.nonces.make(time.Now()) +
+	c := `Digest realm="` + d.nonces.Realm + `", nonce="` + d.nonces.Make(nil, time.Now()) +
 		`", qop="auth", algorithm=` + d.hash.String()
 	if errors.Is(err, ErrStaleNonce) {
 		c += ", stale=true"
@@ -114,12 +114,12 @@ func (d *Digest) Verify(header, method, target string, lookup Lookup) (username 
 	if a.URI == "" {
 		a.URI = target
 	}
-	ours, fresh := d.nonces.check(a.Nonce, time.Now())
+	ours, fresh := d.nonces.Check(a.Nonce, nil, time.Now())
 	if !ours {
 		return "", ErrStaleNonce // of another node, or of before a restart
 	}
 	pass, known := lookup(a.Username)
-	if !a.Matches(d.hash, d.nonces.realm, method, pass) || !known {
+	if !a.Matches(d.hash, d.nonces.Realm, method, pass) || !known {
 		return "", ErrBadCredentials
 	}
 	if !fresh {
