@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/cwmp/internal/metric"
 )
 
 // Reasons of uspgate_cwmp_rejected_total.
@@ -76,9 +77,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, []string{"kind"}),
 	}
 	if reg != nil {
-		err := errors.Join(register(reg, &m.sessions), register(reg, &m.ended), register(reg, &m.rpc),
-			register(reg, &m.faults), register(reg, &m.rejected),
-			register(reg, &m.found))
+		err := errors.Join(
+			metric.Register(reg, &m.sessions), metric.Register(reg, &m.ended), metric.Register(reg, &m.rpc),
+			metric.Register(reg, &m.faults), metric.Register(reg, &m.rejected), metric.Register(reg, &m.found),
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -87,20 +89,6 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m.acsTurn = m.sessions.WithLabelValues("acs")
 	m.regular = m.ended.WithLabelValues("regular")
 	return m, nil
-}
-
-// register registers *c, or puts in its place what another Server has already
-// registered.
-func register[T prometheus.Collector](reg prometheus.Registerer, c *T) error {
-	err := reg.Register(*c)
-	var twice prometheus.AlreadyRegisteredError
-	if errors.As(err, &twice) {
-		if old, ok := twice.ExistingCollector.(T); ok {
-			*c = old
-			return nil
-		}
-	}
-	return err //nolint:wrapcheck // New wraps it
 }
 
 func (m *metrics) reject(reason string) { m.rejected.WithLabelValues(reason).Inc() }

@@ -4,10 +4,10 @@
 package connreq
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp/internal/metric"
 )
 
 // newTotal is the counter of requests, which a Client and a Waker share.
@@ -19,13 +19,7 @@ func newTotal(reg prometheus.Registerer, log *zap.Logger) *prometheus.CounterVec
 	if reg == nil {
 		return total
 	}
-	var already prometheus.AlreadyRegisteredError
-	switch err := reg.Register(total); {
-	case errors.As(err, &already):
-		if same, ok := already.ExistingCollector.(*prometheus.CounterVec); ok {
-			return same
-		}
-	case err != nil:
+	if err := metric.Register(reg, &total); err != nil {
 		log.Error("metrics not registered", zap.Error(err))
 	}
 	return total

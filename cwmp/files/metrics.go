@@ -7,6 +7,8 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/uspgate/uspgate/cwmp/internal/metric"
 )
 
 // Reasons of uspgate_files_refused_total.
@@ -64,22 +66,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	return m, errors.Join(register(reg, &m.jobs), register(reg, &m.active), register(reg, &m.transfers),
-		register(reg, &m.bytes), register(reg, &m.refused))
-}
-
-// register registers *c, or puts in its place what another Server has already
-// registered.
-func register[T prometheus.Collector](reg prometheus.Registerer, c *T) error {
-	err := reg.Register(*c)
-	var twice prometheus.AlreadyRegisteredError
-	if errors.As(err, &twice) {
-		if old, ok := twice.ExistingCollector.(T); ok {
-			*c = old
-			return nil
-		}
-	}
-	return err //nolint:wrapcheck // New wraps it
+	return m, errors.Join(
+		metric.Register(reg, &m.jobs), metric.Register(reg, &m.active), metric.Register(reg, &m.transfers),
+		metric.Register(reg, &m.bytes), metric.Register(reg, &m.refused),
+	)
 }
 
 func (m *metrics) refuse(reason string) { m.refused.WithLabelValues(reason).Inc() }
