@@ -214,6 +214,25 @@ func TestFlood(t *testing.T) {
 			}
 		}
 	}()
+	count := func(result string) float64 {
+		all, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range all {
+			for _, m := range f.GetMetric() {
+				if m.GetLabel()[0].GetValue() == result {
+					return m.GetCounter().GetValue()
+				}
+			}
+		}
+		return 0
+	}
+	for deadline := time.Now().Add(10 * time.Second); count("rate") < 100; { // it has begun
+		if time.Now().After(deadline) {
+			t.Fatalf("got %v dropped, want many", count("rate"))
+		}
+	}
 	for answers := 0; answers < 3; {
 		b.send(classic(2).Append(nil, nil)) // the system may drop it: a CPE asks again
 		_ = b.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
@@ -225,18 +244,6 @@ func TestFlood(t *testing.T) {
 	}
 	close(stop)
 	<-done
-	count := func(result string) float64 {
-		all, err := reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range all[0].GetMetric() {
-			if m.GetLabel()[0].GetValue() == result {
-				return m.GetCounter().GetValue()
-			}
-		}
-		return 0
-	}
 	if answered, dropped := count("answered"), count("rate"); answered > 100 || dropped < 100 {
 		t.Fatalf("got %v answers and %v dropped, want few and many", answered, dropped)
 	}
