@@ -103,7 +103,7 @@ func (x *blocks) closeFile(b *block) {
 	}
 }
 
-// refresh forgets the blocks that have gone.
+// refresh closes and forgets the blocks that have gone.
 func (x *blocks) refresh() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -83,7 +83,7 @@ func (q *Queue) purgeLog() error {
 	q.kept.freed -= freed
 	q.kept.purged(upTo)
 	q.mu.Unlock()
-	return nil
+	return q.blocks.refresh() // while one that has gone is open it takes its space
 }
 
 // moveHead stores once more what still waits at the head of a log that has become
