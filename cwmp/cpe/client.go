@@ -44,6 +44,14 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// TLS configures https; nil means the system's roots.
 	TLS *tls.Config
+	// Transport wraps the way of every HTTP exchange with the ACS, for a CPE
+	// that does not talk as the standard has it; nil leaves it alone. It is
+	// called once, by New.
+	Transport func(http.RoundTripper) http.RoundTripper
+	// Answered is called with the answer of the ACS to each request that was
+	// given to Send or Defer, by the goroutine of Run; a refusal is a
+	// *cwmp.Fault. Nil is none.
+	Answered func(cwmp.Request, cwmp.Response)
 	// SupportedVersions is sent with the Inform, such as "1.0,1.1,1.2"; empty
 	// is none, as of a CPE older than CWMP 1.4.
 	SupportedVersions string
@@ -56,6 +64,7 @@ type Client struct {
 	opts      Options
 	log       *zap.Logger
 	transport *http.Transport
+	exchange  http.RoundTripper // transport, or what wraps it
 	wake      chan struct{} // 1: something to tell
 	refresh   chan struct{} // 1: settings changed
 
@@ -89,7 +98,7 @@ func New(o Options) (*Client, error) {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{Timeout: o.Timeout}).DialContext
 	}
-	return &Client{
+	c := &Client{
 		opts: o,
 		log:  o.Log.Named("cwmp.cpe"),
 		transport: &http.Transport{
@@ -102,7 +111,12 @@ func New(o Options) (*Client, error) {
 		},
 		wake:    make(chan struct{}, 1),
 		refresh: make(chan struct{}, 1),
-	}, nil
+	}
+	c.exchange = c.transport
+	if o.Transport != nil {
+		c.exchange = o.Transport(c.transport)
+	}
+	return c, nil
 }
 
 // Raise queues events and opens a session for them as soon as none is open,

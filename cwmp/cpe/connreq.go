@@ -59,6 +59,9 @@ type ListenerOptions struct {
 	// Request is called for every accepted request; it must not block.
 	// Required.
 	Request func()
+	// Wrap is put around the handler of requests, for a CPE whose HTTP server
+	// has oddities; nil leaves it alone.
+	Wrap func(http.Handler) http.Handler
 	// Log gets a debug line per request; nil is none.
 	Log *zap.Logger
 }
@@ -149,8 +152,12 @@ func (l *Listener) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	var handler http.Handler = http.HandlerFunc(l.serve)
+	if l.opts.Wrap != nil {
+		handler = l.opts.Wrap(handler)
+	}
 	srv := &http.Server{
-		Handler:           http.HandlerFunc(l.serve),
+		Handler:           handler,
 		ReadHeaderTimeout: connReqHeaderTimeout,
 		IdleTimeout:       connReqHeaderTimeout,
 		MaxHeaderBytes:    connReqMaxHeaderBytes,

@@ -59,7 +59,7 @@ func (c *Client) runSession(ctx context.Context, set Settings) error {
 		c: c, set: set, url: set.URL, ns: set.Namespace,
 		auth: authorizer{username: set.Username, password: set.Password},
 		http: &http.Client{
-			Transport: c.transport, Jar: jar,
+			Transport: c.exchange, Jar: jar,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -137,7 +137,14 @@ func (s *session) own(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("cpe: %s: %w", req.Method(), err)
 		}
-		if f, ok := resp.(*cwmp.Fault); ok {
+		f, refused := resp.(*cwmp.Fault)
+		if !refused && resp.Method() != req.Method()+"Response" { // [quirk 70]
+			return fmt.Errorf("cpe: %s: %w: got %s", req.Method(), ErrProtocol, resp.Method())
+		}
+		if s.c.opts.Answered != nil {
+			s.c.opts.Answered(req, resp)
+		}
+		if refused {
 			// Refused: it stays queued, for events that must never be
 			// discarded, and is tried again in the next session.
 			s.c.log.Info("request refused by the ACS", zap.String("method", req.Method()), zap.Error(f))
