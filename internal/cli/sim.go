@@ -32,6 +32,8 @@ type simCPE struct {
 	count, first       int
 	interval, reboot   time.Duration
 	level              string
+	quirks             []string
+	list               bool
 }
 
 func simCPECommand(env Env) *cobra.Command {
@@ -42,7 +44,8 @@ func simCPECommand(env Env) *cobra.Command {
 		Long: "Simulated TR-069 CPE. Without --model one of each built-in model: " +
 			strings.Join(cpe.Builtin(), ", ") + ".",
 		Example: "  uspgate sim cpe --acs http://127.0.0.1:7547\n" +
-			"  uspgate sim cpe --acs http://127.0.0.1:7547 --model tr098-dsl --count 10",
+			"  uspgate sim cpe --acs http://127.0.0.1:7547 --model tr098-dsl --count 10\n" +
+			"  uspgate sim cpe --quirk 28 --quirk no-204",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), env) },
 	}
@@ -56,11 +59,23 @@ func simCPECommand(env Env) *cobra.Command {
 	f.StringVar(&s.listen, "listen", "127.0.0.1:0", "address for Connection Requests")
 	f.StringVar(&s.username, "username", "", "user name for the ACS")
 	f.StringVar(&s.password, "password", "", "password for the ACS")
+	f.StringArrayVar(&s.quirks, "quirk", nil, "number or name of what the CPE does otherwise than the standard; repeatable")
+	f.BoolVar(&s.list, "list-quirks", false, "list the quirks and end")
 	f.StringVar(&s.level, "log", "info", "debug, info, warn or error")
 	return cmd
 }
 
 func (s *simCPE) run(ctx context.Context, env Env) error {
+	if s.list {
+		s.listQuirks(env)
+		return nil
+	}
+	var quirks cpe.Quirks
+	for _, name := range s.quirks {
+		if err := quirks.Turn(name); err != nil {
+			return usageError{err}
+		}
+	}
 	models, err := s.models()
 	if err != nil {
 		return usageError{err}
@@ -76,7 +91,7 @@ func (s *simCPE) run(ctx context.Context, env Env) error {
 	var rows [][]string
 	for _, m := range models {
 		for i := range s.count {
-			c, err := s.device(m, i, log)
+			c, err := s.device(m, i, quirks, log)
 			if err != nil {
 				return err
 			}
@@ -91,6 +106,21 @@ func (s *simCPE) run(ctx context.Context, env Env) error {
 		fmt.Fprintf(env.Stdout, "… and %d more\n", len(rows)-50)
 	}
 	return group.Wait()
+}
+
+// listQuirks prints what --quirk takes; those without a number are not in the
+// list of quirks.
+func (*simCPE) listQuirks(env Env) {
+	var rows [][]string
+	for _, q := range cpe.AllQuirks() {
+		number := "-"
+		if q.Number > 0 {
+			number = strconv.Itoa(q.Number)
+		}
+		rows = append(rows, []string{number, q.Name, q.Does})
+	}
+	out := output{to: env.Stdout}
+	out.table([]string{"NO", "NAME", "THE CPE"}, rows)
 }
 
 func (s *simCPE) models() ([]*cpe.Model, error) {
@@ -115,10 +145,10 @@ func (s *simCPE) models() ([]*cpe.Model, error) {
 }
 
 // device makes the i-th CPE of a model.
-func (s *simCPE) device(m *cpe.Model, i int, log *zap.Logger) (*cpe.CPE, error) {
+func (s *simCPE) device(m *cpe.Model, i int, quirks cpe.Quirks, log *zap.Logger) (*cpe.CPE, error) {
 	o := cpe.Options{
 		ACS: s.acs, Model: m, PeriodicInterval: s.interval, RebootTime: s.reboot, ConnReqListen: s.listen,
-		Username: s.username, Password: s.password, Log: log,
+		Username: s.username, Password: s.password, Quirks: quirks, Log: log,
 	}
 	if slices.Contains(cpe.Builtin(), m.Name()) || s.count > 1 {
 		o.Serial = strconv.Itoa(s.first + i)

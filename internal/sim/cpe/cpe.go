@@ -29,6 +29,7 @@ type CPE struct {
 	log      *zap.Logger
 	model    *Model
 	client   *cpe.Client
+	wire     *wire // nil without quirks
 	sessions chan cpe.Session
 	informs  chan *cwmp.Inform
 	power    chan struct{} // 1: on or off has changed
@@ -50,6 +51,15 @@ type CPE struct {
 	busy      bool
 	reported  uint64 // change at the last Inform
 	transfers []*transfer
+	tried     bool // a download was begun
+	boots     int
+	stunOn    bool   // the STUN client runs
+	udpTime   uint64 // of the last UDP Connection Request, with its ID
+	udpID     string
+	calls     int         // Connection Requests
+	scheduled []scheduled // Informs that the ACS asked for
+	options   []cwmp.Option
+	units     []cwmp.DUResult // deployment units installed
 
 	// Fixed by New.
 	mac  uint64
@@ -78,6 +88,7 @@ func New(o Options) (*CPE, error) {
 	c.log = o.Log.Named("sim.cpe").With(zap.Stringer("device_id", id))
 	client, err := cpe.New(cpe.Options{
 		Device: (*device)(c), Timeout: o.Timeout, Wait: o.RetryWait, Dial: o.Dial, TLS: o.TLS, Log: o.Log,
+		Transport: c.transport, Answered: c.answered,
 	})
 	if err != nil {
 		return nil, err
@@ -124,6 +135,7 @@ func (c *CPE) build() error {
 		return wrong
 	}
 	c.periodic(&root, ms)
+	root = o.Quirks.tree(root, c.model.Root())
 	c.placeholders(root, info)
 	c.factory, c.root = root, root
 	return nil
@@ -251,11 +263,13 @@ func (c *CPE) listen(ctx context.Context, cancel context.CancelCauseFunc, wg *sy
 	if c.opts.ConnReqListen == NoConnReq {
 		return nil
 	}
-	l, err := cpe.NewListener(cpe.ListenerOptions{
+	o := cpe.ListenerOptions{
 		Address: c.opts.ConnReqListen, Credentials: c.connReqCredentials, Log: c.opts.Log,
-		Request: func() { c.client.Raise(cwmp.Event{Code: cwmp.EventConnectionRequest}) },
+		Request: c.called,
 		Busy:    func() bool { return c.opts.BusyConnReq && c.inSession() },
-	})
+	}
+	c.opts.Quirks.listener(&o)
+	l, err := cpe.NewListener(o)
 	if err != nil {
 		return err
 	}
@@ -286,14 +300,24 @@ func (c *CPE) boot(ctx context.Context, cancel context.CancelCauseFunc, wg *sync
 	c.booted = time.Now()
 	c.spawn = func(f func(context.Context)) { wg.Go(func() { f(ctx) }) }
 	for _, d := range c.transfers {
-		c.spawn(func(ctx context.Context) { c.transfer(ctx, d) })
+		if d.state != cwmp.TransferCompleted {
+			c.spawn(func(ctx context.Context) { c.transfer(ctx, d) })
+		}
 	}
+	for _, s := range c.scheduled {
+		c.spawn(func(ctx context.Context) { c.due(ctx, s) })
+	}
+	c.bootQuirks()
+	c.startSTUN()
 	c.client.Note(cwmp.Event{Code: cwmp.EventBoot})
 	return true
 }
 
 // connReqCredentials are those of the tree, so that a change counts at once.
 func (c *CPE) connReqCredentials() (username, password string) {
+	if c.opts.Quirks.FactoryLogin {
+		return factoryLogin, factoryLogin
+	}
 	root := c.tree()
 	ms := c.model.Root() + "ManagementServer."
 	return c.text(root, ms+"ConnectionRequestUsername"), c.text(root, ms+"ConnectionRequestPassword")

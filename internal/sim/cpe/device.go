@@ -136,23 +136,17 @@ var errCut = errors.New("connection cut")
 func (d *device) Handle(ctx context.Context, req cwmp.Request) (cwmp.Response, error) {
 	c := (*CPE)(d)
 	h := c.hook(req.Method())
-	if h.delay > 0 {
-		t := time.NewTimer(h.delay)
-		defer t.Stop()
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-t.C:
-		}
+	if h.delay > 0 && !sleep(ctx, h.delay) {
+		return nil, context.Cause(ctx)
 	}
-	if h.cutBefore {
+	if h.cutBefore || c.opts.Quirks.FewNamesCut && tooManyNames(req) {
 		return nil, errCut
 	}
 	var resp cwmp.Response = h.fault
 	if h.fault == nil {
 		resp = c.dispatch(req)
 	}
-	if h.cutAfter {
+	if h.cutAfter || c.opts.Quirks.RebootsAtOnce && reboots(req) {
 		return nil, errCut
 	}
 	return resp, nil
@@ -164,8 +158,9 @@ func (c *CPE) dispatch(req cwmp.Request) cwmp.Response {
 	case *cwmp.GetRPCMethods:
 		return &cwmp.GetRPCMethodsResponse{Methods: []string{
 			"GetRPCMethods", "SetParameterValues", "GetParameterValues", "GetParameterNames",
-			"SetParameterAttributes", "GetParameterAttributes", "AddObject", "DeleteObject",
-			"Reboot", "Download", "FactoryReset",
+			"SetParameterAttributes", "GetParameterAttributes", "AddObject", "DeleteObject", "Reboot", "Download",
+			"FactoryReset", "ScheduleInform", "Upload", "ScheduleDownload", "CancelTransfer", "GetQueuedTransfers",
+			"GetAllQueuedTransfers", "SetVouchers", "GetOptions", "ChangeDUState",
 		}}
 	case *cwmp.SetParameterValues:
 		return c.setParameterValues(m)
@@ -187,6 +182,32 @@ func (c *CPE) dispatch(req cwmp.Request) cwmp.Response {
 		return c.factoryReset()
 	case *cwmp.Download:
 		return c.download(m)
+	default:
+		return c.dispatchOptional(req)
+	}
+}
+
+// dispatchOptional is dispatch for the methods that not every CPE has.
+func (c *CPE) dispatchOptional(req cwmp.Request) cwmp.Response {
+	switch m := req.(type) {
+	case *cwmp.Upload:
+		return c.upload(m)
+	case *cwmp.ScheduleDownload:
+		return c.scheduleDownload(m)
+	case *cwmp.CancelTransfer:
+		return c.cancelTransfer(m)
+	case *cwmp.GetQueuedTransfers:
+		return &cwmp.GetQueuedTransfersResponse{Transfers: c.queued()}
+	case *cwmp.GetAllQueuedTransfers:
+		return &cwmp.GetAllQueuedTransfersResponse{Transfers: c.queued()}
+	case *cwmp.ScheduleInform:
+		return c.scheduleInform(m)
+	case *cwmp.SetVouchers:
+		return c.setVouchers(m)
+	case *cwmp.GetOptions:
+		return c.getOptions(m)
+	case *cwmp.ChangeDUState:
+		return c.changeDUState(m)
 	default:
 		return fault(cwmp.FaultMethodNotSupported)
 	}

@@ -74,6 +74,9 @@ func (c *CPE) assign(name, value string) (notify int, err error) {
 		return 0, nil
 	}
 	c.root = c.root.put(name, value, n.typ, n.writable)
+	if c.spawn != nil {
+		c.startSTUN()
+	}
 	if n.notify != 0 {
 		c.change++
 		c.changed[name] = c.change

@@ -33,10 +33,14 @@ func (c *CPE) addObject(m *cwmp.AddObject) cwmp.Response {
 		return fault(cwmp.FaultResourcesExceeded)
 	}
 	number := table.last + 1
+	if c.opts.Quirks.InstanceGaps {
+		number += 2
+	}
 	root := c.root.edit(m.ObjectName[:len(m.ObjectName)-1], func(t *node) *node {
 		row := *c.model.template(m.ObjectName)
 		row.name, row.row, row.last = strconv.FormatUint(uint64(number), 10), nil, 0
 		row.nameRow()
+		row.late = c.opts.Quirks.LateRows
 		t.insert(&row)
 		return t
 	})

@@ -72,6 +72,12 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// TLS configures https towards the ACS; nil means the system's roots.
 	TLS *tls.Config
+	// Quirks are what the CPE does that the standard does not have.
+	Quirks Quirks
+	// OnAnswer is called with the answer of the ACS to each request of the
+	// device's own but Inform, from the goroutine of the session; it must not
+	// block. Nil is none.
+	OnAnswer func(cwmp.Request, cwmp.Response)
 	// OnInform is called with every Inform that the ACS has answered,
 	// OnSession after every session, from the goroutine of the session. They
 	// must not block. Nil is none.
@@ -92,6 +98,7 @@ func (o *Options) check() error {
 	if o.RebootTime <= 0 {
 		o.RebootTime = DefaultRebootTime
 	}
+	o.Namespace = o.Quirks.namespace(o.Namespace)
 	if o.MaxRows <= 0 {
 		o.MaxRows = DefaultMaxRows
 	}

@@ -5,32 +5,46 @@ package cpe
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/uspgate/uspgate/cwmp"
 )
 
 // getParameterNames lists the tree [TR-069 A.3.2.3].
 func (c *CPE) getParameterNames(m *cwmp.GetParameterNames) cwmp.Response {
+	if code := c.refusesNames(m); code != 0 {
+		return fault(code)
+	}
 	root := c.tree()
-	n := root.find(m.Path)
+	n := root.visible(m.Path)
 	switch {
 	case n == nil || n.object && !cwmp.IsPartialPath(m.Path) || !n.object && cwmp.IsPartialPath(m.Path):
 		return fault(cwmp.FaultInvalidParameterName)
 	case !n.object && m.NextLevel:
 		return fault(cwmp.FaultInvalidArguments)
 	}
+	q := &c.opts.Quirks
 	var out []cwmp.ParameterInfo
 	add := func(path string, n *node) {
 		if path != "" {
-			out = append(out, cwmp.ParameterInfo{Name: path, Writable: n.writable})
+			out = append(out, cwmp.ParameterInfo{Name: path, Writable: n.writable && !q.NeverWritable})
 		}
 	}
-	if !m.NextLevel {
+	switch {
+	case !m.NextLevel || q.NextLevelAll:
 		n.walk(m.Path, add)
-	} else {
-		for _, k := range n.kids {
-			add(k.path(m.Path), k)
+	default:
+		if q.NextLevelSelf {
+			add(m.Path, n)
 		}
+		for _, k := range n.kids {
+			if !k.late && !q.NextLevelEmpty {
+				add(k.path(m.Path), k)
+			}
+		}
+	}
+	if info := c.model.Root() + "DeviceInfo."; q.GhostNames && (m.Path == info || strings.HasPrefix(info, m.Path) && !m.NextLevel) {
+		out = append(out, cwmp.ParameterInfo{Name: info + ghost, Writable: true})
 	}
 	return &cwmp.GetParameterNamesResponse{Params: out}
 }
@@ -40,11 +54,14 @@ func (c *CPE) getParameterValues(m *cwmp.GetParameterValues) cwmp.Response {
 	if len(m.Names) == 0 {
 		return fault(cwmp.FaultInvalidArguments)
 	}
+	if c.opts.Quirks.FewNames && tooManyNames(m) {
+		return fault(cwmp.FaultResourcesExceeded)
+	}
 	root := c.tree()
 	var out []cwmp.ParameterValue
 	for _, name := range m.Names {
-		n := root.find(name)
-		if n == nil || n.object != cwmp.IsPartialPath(name) {
+		n := root.visible(name)
+		if n == nil || n.object != cwmp.IsPartialPath(name) || n.object && c.opts.Quirks.NoPartialValues {
 			return fault(cwmp.FaultInvalidParameterName)
 		}
 		n.walk(name, func(path string, n *node) {
@@ -68,7 +85,7 @@ func (c *CPE) setParameterValues(m *cwmp.SetParameterValues) cwmp.Response {
 			return fault(cwmp.FaultInvalidArguments)
 		}
 		seen[p.Name] = struct{}{}
-		if code := check(root.find(p.Name), p); code != 0 {
+		if code := c.opts.Quirks.check(root.find(p.Name), p); code != 0 {
 			bad = append(bad, paramFault(p.Name, code))
 			continue
 		}
@@ -76,12 +93,18 @@ func (c *CPE) setParameterValues(m *cwmp.SetParameterValues) cwmp.Response {
 			n.value, n.expand = canon(n.typ, n.value, p.Value), false
 			return n
 		})
+		if c.opts.Quirks.LateRows {
+			root = root.appear(p.Name)
+		}
 	}
 	if len(bad) > 0 {
 		return fault(cwmp.FaultInvalidArguments, bad...)
 	}
 	c.root = c.withKey(root, m.ParameterKey)
 	c.diagnose(m.Params)
+	if c.opts.Quirks.FaultThoughSet {
+		return fault(cwmp.FaultInternalError)
+	}
 	return &cwmp.SetParameterValuesResponse{}
 }
 
@@ -103,6 +126,9 @@ func check(n *node, p cwmp.ParameterValue) int {
 
 // withKey stores the ParameterKey of a change that was applied.
 func (c *CPE) withKey(root *node, key string) *node {
+	if c.opts.Quirks.NoParameterKey {
+		return root
+	}
 	return root.put(c.model.Root()+"ManagementServer.ParameterKey", key, cwmp.TypeString, false)
 }
 
@@ -143,7 +169,7 @@ func (c *CPE) setParameterAttributes(m *cwmp.SetParameterAttributes) cwmp.Respon
 		n.walk(p.Name, func(path string, n *node) {
 			if !n.object {
 				names = append(names, path)
-				refused = refused || p.NotificationChange && (n.counter && p.Notification == 2 || n.forced && p.Notification != 2)
+				refused = refused || p.NotificationChange && (n.counter && p.Notification == 2 && !c.opts.Quirks.CountersChange || n.forced && p.Notification != 2)
 			}
 		})
 		if refused {

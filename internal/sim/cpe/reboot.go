@@ -4,6 +4,8 @@
 package cpe
 
 import (
+	"context"
+
 	"github.com/uspgate/uspgate/cwmp"
 )
 
@@ -11,7 +13,9 @@ import (
 type todo struct {
 	reboots   []string // CommandKeys
 	reset     bool
-	downloads []*cwmp.Download
+	transfers []*transfer
+	informs   []scheduled
+	changes   []*cwmp.ChangeDUState
 	tests     []string // objects whose DiagnosticsState was set to Requested
 }
 
@@ -48,19 +52,29 @@ func (c *CPE) finish() {
 	if c.off {
 		return
 	}
-	for _, m := range t.downloads {
-		c.begin(m)
+	for _, d := range t.transfers {
+		c.begin(d)
+	}
+	for _, at := range t.informs {
+		c.schedule(at)
+	}
+	for _, m := range t.changes {
+		c.spawn(func(ctx context.Context) { c.changeUnits(ctx, m) })
 	}
 	for _, object := range t.tests {
 		c.spawn(c.test(object))
 	}
+	c.startSTUN()
 	for _, key := range t.reboots {
 		c.client.Note(cwmp.Event{Code: cwmp.EventMReboot, CommandKey: key})
 	}
 	if t.reset {
-		c.root, c.transfers = c.factory, nil
+		c.root, c.transfers, c.scheduled = c.factory, nil, nil
+		c.units, c.options = nil, nil
 		clear(c.changed)
-		c.client.Note(cwmp.Event{Code: cwmp.EventBootstrap})
+		if !c.opts.Quirks.NeverBootstrap {
+			c.client.Note(cwmp.Event{Code: cwmp.EventBootstrap})
+		}
 	}
 	if t.reset || len(t.reboots) > 0 {
 		c.cycle(errReboot)

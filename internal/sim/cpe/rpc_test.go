@@ -329,7 +329,7 @@ func TestOtherMethods(t *testing.T) {
 	t.Parallel()
 	c := offline(t, builtin(t, "tr098-dsl"))
 	methods := answer[*cwmp.GetRPCMethodsResponse](t, c, &cwmp.GetRPCMethods{}).Methods
-	if len(methods) != 11 || !slices.Contains(methods, "FactoryReset") {
+	if len(methods) != 20 || !slices.Contains(methods, "FactoryReset") {
 		t.Errorf("methods: got %q", methods)
 	}
 	for _, tc := range []struct {

@@ -31,6 +31,7 @@ type node struct {
 	secret  bool // reads as empty
 	counter bool // refuses active notification
 	forced  bool // active notification that cannot be switched off
+	late    bool // of a row: it is not there until something is set in it [quirk 66]
 
 	notify int
 	access []string
@@ -144,8 +145,37 @@ func (n *node) takesParam(path string) bool {
 func (n *node) walk(path string, f func(path string, n *node)) {
 	f(path, n)
 	for _, k := range n.kids {
-		k.walk(k.path(path), f)
+		if !k.late {
+			k.walk(k.path(path), f)
+		}
 	}
+}
+
+// visible is find for what is there already.
+func (n *node) visible(path string) *node {
+	for at := n; ; {
+		if path == "" {
+			return at
+		}
+		var seg string
+		seg, path, _ = strings.Cut(path, ".")
+		if at = at.kid(seg); at == nil || at.late {
+			return nil
+		}
+	}
+}
+
+// appear returns a copy of n in which the rows on the way to path are there.
+func (n *node) appear(path string) *node {
+	for i := range path {
+		if path[i] != '.' {
+			continue
+		}
+		if at := n.find(path[:i]); at != nil && at.late {
+			n = n.edit(path[:i], func(k *node) *node { k.late = false; return k })
+		}
+	}
+	return n
 }
 
 // path is the path of n below the object parent.

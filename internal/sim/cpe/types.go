@@ -26,7 +26,7 @@ func newParam(name, value string, typ cwmp.Type, writable bool) *node {
 		n.live = liveClock
 	case "SoftwareVersion", "ProvisioningCode":
 		n.forced, n.notify = true, 2
-	case "ConnectionRequestURL", "ExternalIPAddress":
+	case "ConnectionRequestURL", "ExternalIPAddress", "UDPConnectionRequestAddress":
 		n.notify = 2 // by default [TR-098]
 	}
 	n.secret = typ == cwmp.TypeString && isSecret(name)
