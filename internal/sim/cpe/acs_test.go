@@ -4,11 +4,14 @@
 package cpe_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,7 +36,29 @@ type fakeACS struct {
 	mu      sync.Mutex
 	pending []rpc // in the present or next session
 	asked   *rpc
+	ns      string // of the session
 	conns   map[string]struct{} // remote addresses seen
+	raws    []raw
+	// before answers a request in place of the ACS; true if it has.
+	before func(w http.ResponseWriter, r raw) bool
+}
+
+// raw is a POST as it came.
+type raw struct {
+	*http.Request
+
+	body string
+}
+
+// bodies are all the envelopes so far.
+func (a *fakeACS) bodies() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out strings.Builder
+	for _, r := range a.raws {
+		out.WriteString(r.body)
+	}
+	return out.String()
 }
 
 type rpc struct {
@@ -60,6 +85,13 @@ func (a *fakeACS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.conns[r.RemoteAddr] = struct{}{}
+	a.raws = append(a.raws, raw{r, string(b)})
+	if a.before != nil && a.before(w, raw{r, string(b)}) {
+		return
+	}
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		b = gunzip(b)
+	}
 	env := &cwmp.Envelope{NoID: true}
 	if len(b) > 0 {
 		if env, err = soap.DecodeBytes(b, r.Header.Get("Content-Type"), soap.Limits{}); err != nil {
@@ -74,11 +106,37 @@ func (a *fakeACS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			a.asked = nil
 		}
 		a.informs <- m
+		a.ns = env.Namespace
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: strconv.Itoa(len(a.raws)), Path: "/"})
 		a.write(w, env, &cwmp.InformResponse{MaxEnvelopes: 1})
 		return
 	case *cwmp.TransferComplete:
 		a.own <- m
 		a.write(w, env, &cwmp.TransferCompleteResponse{})
+		return
+	case *cwmp.Unknown:
+		a.own <- m
+		a.write(w, env, &cwmp.Fault{Code: cwmp.FaultACSMethodNotSupported})
+		return
+	case *cwmp.Kicked:
+		a.own <- m
+		a.write(w, env, &cwmp.KickedResponse{NextURL: m.Next})
+		return
+	case *cwmp.RequestDownload:
+		a.own <- m
+		a.write(w, env, &cwmp.RequestDownloadResponse{})
+		return
+	case *cwmp.AutonomousTransferComplete:
+		a.own <- m
+		a.write(w, env, &cwmp.AutonomousTransferCompleteResponse{})
+		return
+	case *cwmp.DUStateChangeComplete:
+		a.own <- m
+		a.write(w, env, &cwmp.DUStateChangeCompleteResponse{})
+		return
+	case *cwmp.AutonomousDUStateChangeComplete:
+		a.own <- m
+		a.write(w, env, &cwmp.AutonomousDUStateChangeCompleteResponse{})
 		return
 	case cwmp.Response:
 		if a.asked != nil {
@@ -93,7 +151,7 @@ func (a *fakeACS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	next := a.pending[0]
 	a.pending, a.asked = a.pending[1:], &next
 	a.sent <- next.req.Method()
-	a.write(w, &cwmp.Envelope{Namespace: env.Namespace, ID: "acs-" + strconv.Itoa(len(a.pending))}, next.req)
+	a.write(w, &cwmp.Envelope{Namespace: a.ns, ID: "acs-" + strconv.Itoa(len(a.pending))}, next.req)
 }
 
 func (a *fakeACS) write(w http.ResponseWriter, to *cwmp.Envelope, body cwmp.Message) {
@@ -104,6 +162,19 @@ func (a *fakeACS) write(w http.ResponseWriter, to *cwmp.Envelope, body cwmp.Mess
 	}
 	w.Header().Set("Content-Type", `text/xml; charset="utf-8"`)
 	_, _ = w.Write(b)
+}
+
+// gunzip reads what a CPE has compressed; nil for what it has not.
+func gunzip(b []byte) []byte {
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil
+	}
+	out, err := io.ReadAll(io.LimitReader(z, 1<<20))
+	if err != nil {
+		return nil
+	}
+	return out
 }
 
 // queue puts a request in the next session.
@@ -121,6 +192,26 @@ type bench struct {
 	acs  *fakeACS
 	cpe  *cpe.CPE
 	root string
+}
+
+// quirky runs a TR-098 CPE with quirks until its boot session is over.
+func quirky(t *testing.T, names ...string) *bench {
+	t.Helper()
+	b := start(t, "tr098-dsl", quirks(t, names...))
+	b.booted()
+	return b
+}
+
+// quirks switches them on.
+func quirks(t *testing.T, names ...string) func(*cpe.Options) {
+	t.Helper()
+	return func(o *cpe.Options) {
+		for _, name := range names {
+			if err := o.Quirks.Turn(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // start runs a CPE of the model.
@@ -231,4 +322,18 @@ func events(in *cwmp.Inform) []string {
 		out = append(out, s)
 	}
 	return out
+}
+
+// eventually waits until f is true.
+func eventually(t *testing.T, f func() bool) {
+	t.Helper()
+	deadline, tick := time.After(patience), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("still not, after %s", patience)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -105,15 +106,15 @@ func (c *CPE) bootQuirks() {
 	}
 }
 
-// renumber returns a copy of n in which the rows that the ACS may delete have
-// other numbers.
+// renumber returns a copy of n in which the rows that the ACS may delete, and
+// that have no objects below them, have other numbers.
 func (n *node) renumber() *node {
 	cp := *n
 	cp.kids = make([]*node, len(n.kids))
 	most := cp.last
 	for i, k := range n.kids {
 		cp.kids[i] = k.renumber()
-		if number, ok := instance(k.name); ok && k.object && k.writable {
+		if number, ok := instance(k.name); ok && k.object && k.writable && !hasObjects(k) {
 			number += n.last
 			cp.kids[i].name = strconv.FormatUint(uint64(number), 10)
 			most = max(most, number)
@@ -122,6 +123,8 @@ func (n *node) renumber() *node {
 	cp.last = most
 	return &cp
 }
+
+func hasObjects(n *node) bool { return slices.ContainsFunc(n.kids, func(k *node) bool { return k.object }) }
 
 // count counts what the ACS wants to be told of.
 func (c *CPE) count(ctx context.Context) {

@@ -88,6 +88,9 @@ func (c *CPE) assign(name, value string) (notify int, err error) {
 // of their own.
 func (c *CPE) Raise(events ...cwmp.Event) { c.client.Raise(events...) }
 
+// Pending lists the events that no ACS has been told of yet.
+func (c *CPE) Pending() []cwmp.Event { return c.client.Pending() }
+
 // Off switches the device off at once: an open session breaks, the listener is
 // gone.
 func (c *CPE) Off() {

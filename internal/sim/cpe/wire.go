@@ -61,12 +61,13 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		w.informs++
 		w.cookies, w.fresh = w.fresh, nil
 	}
-	resp, err := w.attempt(req, m)
+	first := req
+	if m.inform && w.q.InformsAnew {
+		first = req.Clone(req.Context())
+		first.Close = true
+	}
+	resp, err := w.attempt(first, m)
 	if err == nil && m.inform && resp.StatusCode == http.StatusOK && (w.q.RepeatsInform || w.q.InformsAnew) {
-		if w.q.InformsAnew {
-			req = req.Clone(req.Context())
-			req.Close = true
-		}
 		drop(resp)
 		resp, err = w.attempt(req, m)
 	}
@@ -129,7 +130,7 @@ func (w *wire) target(out *http.Request) {
 	}
 	if w.q.AbsoluteURI {
 		u := *out.URL
-		u.Opaque = "//" + u.Host + u.RequestURI()
+		u.Opaque = "//" + u.Host + u.EscapedPath() // the query follows
 		out.URL = &u
 	}
 }

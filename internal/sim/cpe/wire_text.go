@@ -90,7 +90,7 @@ var (
 	counts      = regexp.MustCompile(`\[(\d+)\]"`)
 	arrayType   = regexp.MustCompile(` soap-enc:arrayType="[^"]*"`)
 	status      = regexp.MustCompile(`<Status>\d+</Status>`)
-	soapFault   = regexp.MustCompile(`(?s)<soap-env:Fault>.*<FaultCode>(\d+)</FaultCode><FaultString>([^<]*)</FaultString>.*</soap-env:Fault>`)
+	soapFault   = regexp.MustCompile(`(?s)<soap-env:Fault>.*?<FaultCode>(\d+)</FaultCode><FaultString>([^<]*)</FaultString>.*</soap-env:Fault>`)
 	paramFaults = regexp.MustCompile(`(?s)<SetParameterValuesFault>.*</SetParameterValuesFault>`)
 	events      = regexp.MustCompile(`(?s)(<Event .*</Event>)(.*</RetryCount>)`)
 	currentTime = regexp.MustCompile(`<CurrentTime>[^<]*`)
