@@ -141,13 +141,6 @@ func cloneValues(vals []cwmp.ParameterValue) []cwmp.ParameterValue {
 	return out
 }
 
-// TransferComplete implements device.Observer. No command of the Agent starts a
-// transfer; what others start changes the firmware, which the next Inform
-// tells.
-func (a *Agent) TransferComplete(tc *cwmp.TransferComplete) {
-	a.log.Info("the CPE reports a transfer", zap.String("command_key", tc.CommandKey), zap.Int("fault", tc.Fault.Code))
-}
-
 // SessionEnded implements device.Observer.
 func (a *Agent) SessionEnded(cause error) {
 	a.lock()

@@ -334,7 +334,7 @@ func TestObserver(t *testing.T) {
 		if err != nil || resp.Method() != "TransferCompleteResponse" {
 			t.Fatalf("got %v, %v, want TransferCompleteResponse", resp, err)
 		}
-		resp, err = v.s.Request(v.ctx, &cwmp.Unknown{Name: "Kicked"})
+		resp, err = v.s.Request(v.ctx, &cwmp.Unknown{Name: "X_Odd"})
 		if fault, ok := resp.(*cwmp.Fault); err != nil || !ok || fault.Code != 8000 {
 			t.Fatalf("got %v, %v, want fault 8000", resp, err)
 		}
@@ -343,7 +343,7 @@ func TestObserver(t *testing.T) {
 		open(t, f, inform("2 PERIODIC")).end(nil)
 		v.cut(acs.ErrReplaced)
 		got := []string{
-			"inform 0 BOOTSTRAP", "commit", "transfer k", "commit", "ended",
+			"inform 0 BOOTSTRAP", "commit", "transfer k", "commit", "X_Odd", "commit", "ended",
 			"inform 1 BOOT", "commit", "ended", "inform 2 PERIODIC", "commit", "ended",
 		}
 		if !slices.Equal(o.events, got) || attached != 1 {
@@ -352,6 +352,39 @@ func TestObserver(t *testing.T) {
 		if o.causes[0] != nil || !errors.Is(o.causes[1], acs.ErrReplaced) || o.causes[2] != nil {
 			t.Fatalf("got causes %v, want nil, ErrReplaced, nil", o.causes)
 		}
+	})
+}
+
+// Each request that a CPE may make is answered with the response of its own method
+// [quirk 70], and what no standard has with 8000 [quirk 75].
+func TestQuirk70Quirk75RequestsOfTheCPE(t *testing.T) {
+	bubble(t, device.Options{KeepLogin: true}, func(env bed) {
+		v := open(env.T, env.fleet, inform("1 BOOT"))
+		for _, req := range []cwmp.Request{
+			&cwmp.TransferComplete{}, &cwmp.AutonomousTransferComplete{}, &cwmp.DUStateChangeComplete{},
+			&cwmp.AutonomousDUStateChangeComplete{}, &cwmp.Kicked{Next: "http://next/"},
+			&cwmp.Unknown{Name: "X_Odd"},
+		} {
+			resp, err := v.s.Request(v.ctx, req)
+			if err != nil {
+				env.Fatal(err)
+			}
+			switch r := resp.(type) {
+			case *cwmp.Fault:
+				if _, odd := req.(*cwmp.Unknown); !odd || r.Code != 8000 {
+					env.Errorf("%s: got Fault %d", req.Method(), r.Code)
+				}
+			case *cwmp.KickedResponse:
+				if r.NextURL != "http://next/" {
+					env.Errorf("Kicked: got the page %q, want that of Next", r.NextURL)
+				}
+			default:
+				if resp.Method() != req.Method()+"Response" {
+					env.Errorf("%s: got %s", req.Method(), resp.Method())
+				}
+			}
+		}
+		v.end(nil)
 	})
 }
 

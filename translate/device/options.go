@@ -34,15 +34,17 @@ type Observer interface {
 	// Inform is called inside the session, before the first RPC is taken from
 	// the queue.
 	Inform(in *cwmp.Inform)
-	// TransferComplete is called before it is answered.
-	TransferComplete(tc *cwmp.TransferComplete)
+	// Request is called for each request of the CPE after its Inform, and returns
+	// the answer: Acknowledged(req), or a Fault. It is sent once Commit has returned
+	// nil. A CPE may repeat a request: its session may break before the answer.
+	Request(req cwmp.Request) cwmp.Response
 	// SessionEnded is called once for each Inform, with nil after a regular
 	// end.
 	SessionEnded(cause error)
 	// Commit stores durably what has come of all that the Observer was told. It is
-	// called before an Inform or a TransferComplete is answered, and may block for
-	// as long as that takes: a CPE forgets an event once it is answered. On an
-	// error the CPE is told to try again.
+	// called before an Inform or a request is answered, and may block for as long as
+	// that takes: a CPE forgets an event once it is answered. On an error the CPE is
+	// told to try again.
 	Commit() error
 }
 

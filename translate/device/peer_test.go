@@ -111,9 +111,15 @@ func (o *observer) Inform(in *cwmp.Inform) {
 	}
 }
 
-func (o *observer) TransferComplete(tc *cwmp.TransferComplete) {
-	o.note("transfer "+tc.CommandKey, nil)
+func (o *observer) Request(req cwmp.Request) cwmp.Response {
+	event := req.Method()
+	if tc, ok := req.(*cwmp.TransferComplete); ok {
+		event = "transfer " + tc.CommandKey
+	}
+	o.note(event, nil)
+	return device.Acknowledged(req)
 }
+
 func (o *observer) SessionEnded(cause error) { o.note("ended", cause) }
 
 func (o *observer) Commit() error {

@@ -36,23 +36,41 @@ func (s *session) ring() {
 	}
 }
 
-// Request implements acs.Session.
+// Request implements acs.Session. Nothing is acknowledged before it is stored: the
+// CPE forgets it then. Without an Observer nobody wants to know.
 func (s *session) Request(_ context.Context, req cwmp.Request) (cwmp.Response, error) {
-	tc, ok := req.(*cwmp.TransferComplete)
-	if !ok {
-		return &cwmp.Fault{Code: cwmp.FaultACSMethodNotSupported, Text: "Method not supported"}, nil
-	}
 	s.d.told.Lock()
 	defer s.d.told.Unlock()
-	if s.d.obs != nil {
-		s.d.obs.TransferComplete(tc)
-		if err := s.d.obs.Commit(); err != nil {
-			s.d.fleet.log.Warn("a TransferComplete is not stored: the CPE is to send it again",
-				zap.Stringer("device", s.d.id), zap.Error(err))
-			return &cwmp.Fault{Code: cwmp.FaultACSRetryRequest, Text: "Not stored"}, nil
-		}
+	if s.d.obs == nil {
+		return Acknowledged(req), nil
 	}
-	return &cwmp.TransferCompleteResponse{}, nil
+	resp := s.d.obs.Request(req)
+	if err := s.d.obs.Commit(); err != nil {
+		s.d.fleet.log.Warn("a request of a CPE is not stored: it is to send it again",
+			zap.Stringer("device", s.d.id), zap.String("method", req.Method()), zap.Error(err))
+		return &cwmp.Fault{Code: cwmp.FaultACSRetryRequest, Text: "Not stored"}, nil
+	}
+	return resp, nil
+}
+
+// Acknowledged is the answer to a request of a CPE that only reports something, and
+// Fault 8000 to any other, and to what no standard has [TR-069 A.3.3, A.4.2, quirk 75].
+// The page after a Kicked is the one that it names itself.
+func Acknowledged(req cwmp.Request) cwmp.Response {
+	switch r := req.(type) {
+	case *cwmp.TransferComplete:
+		return &cwmp.TransferCompleteResponse{}
+	case *cwmp.AutonomousTransferComplete:
+		return &cwmp.AutonomousTransferCompleteResponse{}
+	case *cwmp.DUStateChangeComplete:
+		return &cwmp.DUStateChangeCompleteResponse{}
+	case *cwmp.AutonomousDUStateChangeComplete:
+		return &cwmp.AutonomousDUStateChangeCompleteResponse{}
+	case *cwmp.Kicked:
+		return &cwmp.KickedResponse{NextURL: r.Next}
+	default:
+		return &cwmp.Fault{Code: cwmp.FaultACSMethodNotSupported, Text: "Method not supported"}
+	}
 }
 
 // Next implements acs.Session: it serves the queue, one RPC at a time, and
