@@ -65,8 +65,8 @@ type Client struct {
 	log       *zap.Logger
 	transport *http.Transport
 	exchange  http.RoundTripper // transport, or what wraps it
-	wake      chan struct{} // 1: something to tell
-	refresh   chan struct{} // 1: settings changed
+	wake      chan struct{}     // 1: something to tell
+	refresh   chan struct{}     // 1: settings changed
 
 	mu      sync.Mutex // guards what follows
 	queue   queue

@@ -59,7 +59,7 @@ func simCPECommand(env Env) *cobra.Command {
 	f.StringVar(&s.listen, "listen", "127.0.0.1:0", "address for Connection Requests")
 	f.StringVar(&s.username, "username", "", "user name for the ACS")
 	f.StringVar(&s.password, "password", "", "password for the ACS")
-	f.StringArrayVar(&s.quirks, "quirk", nil, "number or name of what the CPE does otherwise than the standard; repeatable")
+	f.StringArrayVar(&s.quirks, "quirk", nil, "number or name of a quirk that the CPE has; repeatable")
 	f.BoolVar(&s.list, "list-quirks", false, "list the quirks and end")
 	f.StringVar(&s.level, "log", "info", "debug, info, warn or error")
 	return cmd

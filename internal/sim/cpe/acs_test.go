@@ -36,7 +36,7 @@ type fakeACS struct {
 	mu      sync.Mutex
 	pending []rpc // in the present or next session
 	asked   *rpc
-	ns      string // of the session
+	ns      string              // of the session
 	conns   map[string]struct{} // remote addresses seen
 	raws    []raw
 	// before answers a request in place of the ACS; true if it has.

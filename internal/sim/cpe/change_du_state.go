@@ -86,7 +86,8 @@ func (c *CPE) operate(ctx context.Context, op cwmp.DUOperation, r *cwmp.DUResult
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at := slices.IndexFunc(c.units, func(u cwmp.DUResult) bool {
-		return op.UUID != "" && u.UUID == op.UUID && (op.Kind != cwmp.DUUninstall || op.Version == "" || u.Version == op.Version)
+		this := op.Kind != cwmp.DUUninstall || op.Version == "" || u.Version == op.Version
+		return op.UUID != "" && u.UUID == op.UUID && this
 	})
 	switch {
 	case op.Kind == cwmp.DUInstall:
@@ -133,8 +134,14 @@ func (c *CPE) install(at int, op cwmp.DUOperation, r *cwmp.DUResult) int {
 	}
 	u := cwmp.DUResult{UUID: op.UUID, DeploymentUnitRef: c.unitPath(n), Version: "1.0", Resolved: true}
 	for _, p := range [][2]string{
-		{"UUID", u.UUID}, {"DUID", strconv.Itoa(n)}, {"Name", "unit" + strconv.Itoa(n)}, {"Status", stateInstalled},
-		{"Resolved", "1"}, {"URL", op.URL}, {"Version", u.Version}, {"ExecutionEnvRef", op.ExecutionEnvRef},
+		{"UUID", u.UUID},
+		{"DUID", strconv.Itoa(n)},
+		{"Name", "unit" + strconv.Itoa(n)},
+		{"Status", stateInstalled},
+		{"Resolved", "1"},
+		{"URL", op.URL},
+		{"Version", u.Version},
+		{"ExecutionEnvRef", op.ExecutionEnvRef},
 	} {
 		c.root = c.root.put(u.DeploymentUnitRef+"."+p[0], p[1], cwmp.TypeString, false)
 	}

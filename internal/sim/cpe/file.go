@@ -34,7 +34,7 @@ func isFirmware(fileType string) bool { return strings.HasPrefix(fileType, "1 ")
 // types with an instance number [TR-069 A.4.1.5]; false for what the CPE does
 // not have.
 func (c *CPE) file(fileType string) ([]byte, bool) {
-	number := strings.TrimLeft(fileType, "34 VendorConfigurationLogFile")
+	number := fileType[strings.LastIndexByte(fileType, ' ')+1:]
 	switch {
 	case fileType == "1 Vendor Configuration File":
 		return c.config(), true
@@ -126,11 +126,11 @@ func (c *CPE) fetch(ctx context.Context, t *transfer) ([]byte, cwmp.Fault) {
 	if c.opts.Quirks.DownloadFailsOnce && c.firstTry() {
 		return nil, *fault(cwmp.FaultDownloadFailure)
 	}
-	resp, done, err := c.exchange(ctx, t, http.MethodGet, nil)
+	resp, err := c.exchange(ctx, t, http.MethodGet, nil)
 	if err != nil {
 		return nil, c.unreached(err)
 	}
-	defer done()
+	defer func() { _ = resp.Body.Close() }()
 	if code := statusFault(resp.StatusCode, cwmp.FaultDownloadFailure); code != 0 {
 		return nil, *fault(code)
 	}
@@ -171,11 +171,11 @@ func (c *CPE) send(ctx context.Context, t *transfer) cwmp.Fault {
 	if c.opts.Quirks.UploadByPost {
 		method = http.MethodPost
 	}
-	resp, done, err := c.exchange(ctx, t, method, content)
+	resp, err := c.exchange(ctx, t, method, content)
 	if err != nil {
 		return c.unreached(err)
 	}
-	defer done()
+	defer func() { _ = resp.Body.Close() }()
 	if code := statusFault(resp.StatusCode, cwmp.FaultUploadFailure); code != 0 {
 		return *fault(code)
 	}
@@ -189,12 +189,12 @@ func (c *CPE) unreached(err error) cwmp.Fault {
 
 // statusFault is the fault for a status of the file server; 0 for none.
 func statusFault(status, other int) int {
-	switch {
-	case status == http.StatusUnauthorized:
+	switch status {
+	case http.StatusUnauthorized:
 		return cwmp.FaultFileServerAuth
-	case status == http.StatusNotFound || status == http.StatusForbidden:
+	case http.StatusNotFound, http.StatusForbidden:
 		return cwmp.FaultAccessFile
-	case status == http.StatusOK || status == http.StatusCreated || status == http.StatusNoContent:
+	case http.StatusOK, http.StatusCreated, http.StatusNoContent:
 		return 0
 	default:
 		return other
@@ -202,10 +202,8 @@ func statusFault(status, other int) int {
 }
 
 // exchange asks the file server, and answers a challenge with Digest or Basic,
-// whichever it wants. done closes everything.
-func (c *CPE) exchange(
-	ctx context.Context, t *transfer, method string, content []byte,
-) (resp *http.Response, done func(), err error) {
+// whichever it wants. With the body of the answer the connection is closed.
+func (c *CPE) exchange(ctx context.Context, t *transfer, method string, content []byte) (*http.Response, error) {
 	base := &http.Transport{DialContext: c.opts.Dial, TLSClientConfig: c.opts.TLS}
 	client := &http.Client{Transport: base}
 	if t.username != "" || t.password != "" {
@@ -224,7 +222,7 @@ func (c *CPE) exchange(
 		}
 		return client.Do(req)
 	}
-	resp, err = ask()
+	resp, err := ask()
 	if err == nil && resp.StatusCode == http.StatusUnauthorized && t.username != "" {
 		_ = resp.Body.Close()
 		client.Transport = base
@@ -232,8 +230,21 @@ func (c *CPE) exchange(
 	}
 	if err != nil {
 		base.CloseIdleConnections()
-		return nil, nil, err
+		return nil, err
 	}
-	body := resp.Body
-	return resp, func() { _ = body.Close(); base.CloseIdleConnections() }, nil
+	resp.Body = &lastBody{resp.Body, base}
+	return resp, nil
+}
+
+// lastBody is a body with which its connection is closed.
+type lastBody struct {
+	io.ReadCloser
+
+	of *http.Transport
+}
+
+func (b *lastBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.of.CloseIdleConnections()
+	return err
 }

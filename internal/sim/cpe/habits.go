@@ -74,7 +74,8 @@ func hugeTable() *node {
 	for i := range hugeRows {
 		row := &node{name: strconv.Itoa(i + 1), object: true}
 		for j := range hugeRows {
-			row.kids = append(row.kids, newParam("Value"+strconv.Itoa(j+1), strconv.Itoa(i*hugeRows+j), cwmp.TypeUnsignedInt, true))
+			name, value := "Value"+strconv.Itoa(j+1), strconv.Itoa(i*hugeRows+j)
+			row.kids = append(row.kids, newParam(name, value, cwmp.TypeUnsignedInt, true))
 		}
 		table.kids = append(table.kids, row)
 	}
@@ -124,7 +125,9 @@ func (n *node) renumber() *node {
 	return &cp
 }
 
-func hasObjects(n *node) bool { return slices.ContainsFunc(n.kids, func(k *node) bool { return k.object }) }
+func hasObjects(n *node) bool {
+	return slices.ContainsFunc(n.kids, func(k *node) bool { return k.object })
+}
 
 // count counts what the ACS wants to be told of.
 func (c *CPE) count(ctx context.Context) {

@@ -143,9 +143,12 @@ func TestScheduleDownload(t *testing.T) {
 	window := func(start, end uint32) cwmp.TimeWindow {
 		return cwmp.TimeWindow{Start: start, End: end, Mode: cwmp.WindowImmediately}
 	}
-	m := &cwmp.ScheduleDownload{CommandKey: "now", FileType: config, URL: files(t) + "/plain", Windows: []cwmp.TimeWindow{window(0, 60)}}
+	m := &cwmp.ScheduleDownload{
+		CommandKey: "now", FileType: config, URL: files(t) + "/plain", Windows: []cwmp.TimeWindow{window(0, 60)},
+	}
 	must[*cwmp.ScheduleDownloadResponse](b, m)
-	if got := b.complete("7 TRANSFER COMPLETE", "M ScheduleDownload(now)"); got.Fault.Code != 0 || got.CommandKey != "now" {
+	got := b.complete("7 TRANSFER COMPLETE", "M ScheduleDownload(now)")
+	if got.Fault.Code != 0 || got.CommandKey != "now" {
 		t.Errorf("TransferComplete: got %+v", got)
 	}
 	later := *m
@@ -263,7 +266,8 @@ func TestChangeDUState(t *testing.T) {
 	if v, _ := b.cpe.Value(ref + ".UUID"); v != uuid {
 		t.Errorf("%s.UUID: got %q, want %s", ref, v, uuid)
 	}
-	got = change(cwmp.DUOperation{Kind: cwmp.DUUninstall, UUID: uuid}, cwmp.DUOperation{Kind: cwmp.DUUninstall, UUID: uuid})
+	uninstall := cwmp.DUOperation{Kind: cwmp.DUUninstall, UUID: uuid}
+	got = change(uninstall, uninstall)
 	if got[0].CurrentState != "Uninstalled" || got[1].Fault.Code != 9028 {
 		t.Errorf("got %+v", got)
 	}
@@ -285,9 +289,18 @@ func TestOwnRequests(t *testing.T) {
 		method, with string
 	}{
 		{func() bool { return b.cpe.Kick(&cwmp.Kicked{Next: "http://www.example.net/"}) }, "Kicked", "5 KICKED"},
-		{func() bool { return b.cpe.RequestDownload(&cwmp.RequestDownload{FileType: firmware}) }, "RequestDownload", "9 REQUEST DOWNLOAD"},
-		{func() bool { return b.cpe.ReportTransfer(&cwmp.AutonomousTransferComplete{FileType: firmware}) }, "AutonomousTransferComplete", "10 AUTONOMOUS TRANSFER COMPLETE"},
-		{func() bool { return b.cpe.ReportUnits(&cwmp.AutonomousDUStateChangeComplete{}) }, "AutonomousDUStateChangeComplete", "12 AUTONOMOUS DU STATE CHANGE COMPLETE"},
+		{
+			func() bool { return b.cpe.RequestDownload(&cwmp.RequestDownload{FileType: firmware}) },
+			"RequestDownload", cwmp.EventRequestDownload,
+		},
+		{
+			func() bool { return b.cpe.ReportTransfer(&cwmp.AutonomousTransferComplete{FileType: firmware}) },
+			"AutonomousTransferComplete", cwmp.EventAutonomousTransfer,
+		},
+		{
+			func() bool { return b.cpe.ReportUnits(&cwmp.AutonomousDUStateChangeComplete{}) },
+			"AutonomousDUStateChangeComplete", cwmp.EventAutonomousDUChange,
+		},
 	} {
 		if !tc.send() {
 			t.Fatalf("%s: not taken", tc.method)

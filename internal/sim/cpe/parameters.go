@@ -43,7 +43,8 @@ func (c *CPE) getParameterNames(m *cwmp.GetParameterNames) cwmp.Response {
 			}
 		}
 	}
-	if info := c.model.Root() + "DeviceInfo."; q.GhostNames && (m.Path == info || strings.HasPrefix(info, m.Path) && !m.NextLevel) {
+	info := c.model.Root() + "DeviceInfo."
+	if q.GhostNames && (m.Path == info || strings.HasPrefix(info, m.Path) && !m.NextLevel) {
 		out = append(out, cwmp.ParameterInfo{Name: info + ghost, Writable: true})
 	}
 	return &cwmp.GetParameterNamesResponse{Params: out}
@@ -169,7 +170,8 @@ func (c *CPE) setParameterAttributes(m *cwmp.SetParameterAttributes) cwmp.Respon
 		n.walk(p.Name, func(path string, n *node) {
 			if !n.object {
 				names = append(names, path)
-				refused = refused || p.NotificationChange && (n.counter && p.Notification == 2 && !c.opts.Quirks.CountersChange || n.forced && p.Notification != 2)
+				counter := n.counter && p.Notification == 2 && !c.opts.Quirks.CountersChange
+				refused = refused || p.NotificationChange && (counter || n.forced && p.Notification != 2)
 			}
 		})
 		if refused {

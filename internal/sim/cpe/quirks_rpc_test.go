@@ -170,8 +170,9 @@ func TestQuirk60Booleans(t *testing.T) {
 		wantFault(t, c, 9003, set(wlan+"Enable", refused, cwmp.TypeBoolean))
 		wantFault(t, c, 0, set(wlan+"Enable", map[string]string{"true": "1", "1": "true"}[refused], cwmp.TypeBoolean))
 	}
-	writes(t, "boolean-words", `"xsd:boolean">true<`, `"xsd:boolean">[01]<`, &cwmp.GetParameterValues{Names: []string{wlan}})
-	writes(t, "boolean-digits", `"xsd:boolean">1<`, `"xsd:boolean">[tf]`, &cwmp.GetParameterValues{Names: []string{wlan}})
+	read := &cwmp.GetParameterValues{Names: []string{wlan}}
+	writes(t, "boolean-words", `"xsd:boolean">true<`, `"xsd:boolean">[01]<`, read)
+	writes(t, "boolean-digits", `"xsd:boolean">1<`, `"xsd:boolean">[tf]`, read)
 }
 
 func TestQuirk61WholeSeconds(t *testing.T) {
@@ -311,7 +312,7 @@ func TestQuirk71Downloads(t *testing.T) {
 	}
 	for quirk, change := range map[string]func(*cwmp.Download){
 		"download-no-port":   func(m *cwmp.Download) { m.URL = "http://files.example.net:80/a.bin" },
-		"download-short-url": func(m *cwmp.Download) { m.URL = "http://files.example.net/" + strings.Repeat("a", 64) + ".bin" },
+		"download-short-url": func(m *cwmp.Download) { m.URL = "http://f.example.net/" + strings.Repeat("a", 64) + ".bin" },
 		"download-extension": func(m *cwmp.Download) { m.URL = "http://files.example.net/a" },
 		"download-size":      func(m *cwmp.Download) { m.FileSize = 0 },
 		"download-target":    func(m *cwmp.Download) { m.TargetFileName = "" },

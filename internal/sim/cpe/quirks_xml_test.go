@@ -41,7 +41,8 @@ var (
 
 func TestQuirk01OddPrefixes(t *testing.T) {
 	t.Parallel()
-	writes(t, "odd-prefixes", `xmlns:soap="http://schemas.xmlsoap.org/soap/encoding/".*<dsl:Inform>`, "soap-env:|<cwmp:", deviceInfo)
+	const want = `xmlns:soap="http://schemas.xmlsoap.org/soap/encoding/".*<dsl:Inform>`
+	writes(t, "odd-prefixes", want, "soap-env:|<cwmp:", deviceInfo)
 }
 
 func TestQuirk02Namespaces(t *testing.T) {
@@ -132,7 +133,8 @@ func TestQuirk17Latin1(t *testing.T) {
 	for _, name := range []string{"latin-1", "latin-1-unsaid"} {
 		b := quirky(t, name)
 		got := value(t, b, deviceInfo, "ModelName")
-		if !strings.HasSuffix(got, "é") || strings.Contains(b.acs.bodies(), "é") || !strings.Contains(b.acs.bodies(), "\xe9<") {
+		all := b.acs.bodies()
+		if !strings.HasSuffix(got, "é") || strings.Contains(all, "é") || !strings.Contains(all, "\xe9<") {
 			t.Errorf("%s: got ModelName %q, want it to end in an é of one byte", name, got)
 		}
 		b.acs.mu.Lock()
@@ -203,7 +205,8 @@ func TestQuirk24SingleQuotes(t *testing.T) {
 
 func TestQuirk25EncodingStyle(t *testing.T) {
 	t.Parallel()
-	writes(t, "encoding-style", `^<soap-env:Envelope [^>]* soap-env:encodingStyle=.*<soap-env:Body soap-env:encodingStyle=`, "", deviceInfo)
+	const want = `^<soap-env:Envelope [^>]* soap-env:encodingStyle=.*<soap-env:Body soap-env:encodingStyle=`
+	writes(t, "encoding-style", want, "", deviceInfo)
 }
 
 func TestQuirk26OddIdentity(t *testing.T) {

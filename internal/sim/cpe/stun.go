@@ -222,7 +222,8 @@ func (c *CPE) udpCalled(d []byte) {
 	username, password := c.connReqCredentials()
 	h := hmac.New(sha1.New, []byte(password))
 	h.Write([]byte(q.Get("ts") + q.Get("id") + q.Get("un") + q.Get("cn")))
-	if q.Get("un") != username || !hmac.Equal([]byte(hex.EncodeToString(h.Sum(nil))), []byte(strings.ToLower(q.Get("sig")))) {
+	want, have := hex.EncodeToString(h.Sum(nil)), strings.ToLower(q.Get("sig"))
+	if q.Get("un") != username || !hmac.Equal([]byte(want), []byte(have)) {
 		return
 	}
 	c.mu.Lock()

@@ -32,7 +32,6 @@ type wire struct {
 	cookies []string // of the session before [quirk 31]
 	fresh   []string // of this session
 	words   bool     // the last NextLevel was true or false
-	host    string   // of the last ACS [quirk 83]
 }
 
 // message is one POST on its way.
@@ -188,7 +187,8 @@ func (w *wire) check(resp *http.Response, m message) error {
 	if bytes.Contains(b, []byte("<NextLevel>")) {
 		w.words = bytes.Contains(b, []byte("<NextLevel>true")) || bytes.Contains(b, []byte("<NextLevel>false"))
 	}
-	if !m.answer && len(m.body) > 0 && w.q.LongID && !bytes.Contains(b, []byte(">"+longID)) && resp.StatusCode == http.StatusOK {
+	wrongID := w.q.LongID && resp.StatusCode == http.StatusOK && !bytes.Contains(b, []byte(">"+longID))
+	if wrongID && !m.answer && len(m.body) > 0 {
 		return fmt.Errorf("%w: it has another ID", errNotUnderstood)
 	}
 	return w.checkEnd(resp, m, len(b) == 0)

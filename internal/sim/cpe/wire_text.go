@@ -36,7 +36,6 @@ func (w *wire) text(m message) []byte {
 }
 
 var (
-	booleanValue  = regexp.MustCompile(`xsd:boolean">([^<]*)<`)
 	timeValue     = regexp.MustCompile(`xsd:dateTime">([^<]*)<`)
 	numberValue   = regexp.MustCompile(`xsd:unsignedInt">(\d+)<`)
 	emptyValue    = regexp.MustCompile(`<Value [^>]*></Value>`)
@@ -86,11 +85,12 @@ func (w *wire) values() []edit {
 }
 
 var (
-	xsiType     = regexp.MustCompile(` xsi:type="[^"]*"`)
-	counts      = regexp.MustCompile(`\[(\d+)\]"`)
-	arrayType   = regexp.MustCompile(` soap-enc:arrayType="[^"]*"`)
-	status      = regexp.MustCompile(`<Status>\d+</Status>`)
-	soapFault   = regexp.MustCompile(`(?s)<soap-env:Fault>.*?<FaultCode>(\d+)</FaultCode><FaultString>([^<]*)</FaultString>.*</soap-env:Fault>`)
+	xsiType   = regexp.MustCompile(` xsi:type="[^"]*"`)
+	counts    = regexp.MustCompile(`\[(\d+)\]"`)
+	arrayType = regexp.MustCompile(` soap-enc:arrayType="[^"]*"`)
+	status    = regexp.MustCompile(`<Status>\d+</Status>`)
+	soapFault = regexp.MustCompile(`(?s)<soap-env:Fault>.*?<FaultCode>(\d+)</FaultCode>` +
+		`<FaultString>([^<]*)</FaultString>.*</soap-env:Fault>`)
 	paramFaults = regexp.MustCompile(`(?s)<SetParameterValuesFault>.*</SetParameterValuesFault>`)
 	events      = regexp.MustCompile(`(?s)(<Event .*</Event>)(.*</RetryCount>)`)
 	currentTime = regexp.MustCompile(`<CurrentTime>[^<]*`)
