@@ -3,6 +3,17 @@
 
 package cwmp
 
+// The words of Download.FileType and ScheduleDownload.FileType [TR-069 A.3.2.8]. The last
+// one is of CWMP 1.4.
+const (
+	FileFirmware       = "1 Firmware Upgrade Image"
+	FileWebContent     = "2 Web Content"
+	FileConfig         = "3 Vendor Configuration File"
+	FileTone           = "4 Tone File"
+	FileRinger         = "5 Ringer File"
+	FileStoredFirmware = "6 Stored Firmware Image"
+)
+
 // Download makes the CPE fetch a file [TR-069 A.3.2.8].
 type Download struct {
 	CommandKey     string

@@ -3,6 +3,15 @@
 
 package cwmp
 
+// The words of Upload.FileType [TR-069 A.4.1.5]. The last two are followed by a blank and
+// the instance number in DeviceInfo.VendorConfigFile or VendorLogFile.
+const (
+	FileUploadConfig         = "1 Vendor Configuration File"
+	FileUploadLog            = "2 Vendor Log File"
+	FileUploadConfigInstance = "3 Vendor Configuration File"
+	FileUploadLogInstance    = "4 Vendor Log File"
+)
+
 // Upload makes the CPE send a file [TR-069 A.4.1.5]. The numbers of FileType
 // mean other things than those of a Download.
 type Upload struct {

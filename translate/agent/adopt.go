@@ -23,6 +23,7 @@ func (h *Host) Adopt(ctx context.Context, mine func(usp.EndpointID) bool, f func
 	if h.opts.Keeper == nil {
 		return nil
 	}
+	h.recovered.Store(false) // see Settle
 	now, n := time.Now(), 0
 	err := h.opts.Keeper.Each(func(k Kept) error {
 		if err := ctx.Err(); err != nil {
@@ -56,7 +57,8 @@ func (h *Host) Adopt(ctx context.Context, mine func(usp.EndpointID) bool, f func
 }
 
 // Settle answers requests that another process has left unanswered, as those of an
-// earlier one are at the start. The Journal has them by now.
+// earlier one are at the start. The Journal has them by now. It follows each Adopt:
+// what was asked for before does not leave until it has returned nil.
 func (h *Host) Settle(ctx context.Context, left map[device.Key]device.State) error {
 	var failed error
 	for key, state := range left {
@@ -64,6 +66,9 @@ func (h *Host) Settle(ctx context.Context, left map[device.Key]device.State) err
 			return errors.Join(failed, err)
 		}
 		failed = errors.Join(failed, h.settleLeft(ctx, key, state))
+	}
+	if failed == nil {
+		h.recovered.Store(true)
 	}
 	return failed
 }

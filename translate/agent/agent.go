@@ -51,9 +51,10 @@ type Agent struct {
 	// departed counts the RPCs that changed the CPE, in the order in which they
 	// left; it is atomic because they leave inside a session. settled is the
 	// highest number among those that are back. See readOnce.
-	departed atomic.Uint64
-	settled  uint64
-	making   making
+	departed  atomic.Uint64
+	settled   uint64
+	making    making
+	transfers transfers
 	// scheduled are the timers of ScheduleTimer(), by row of the Request table.
 	scheduled map[string]*timer
 
@@ -100,6 +101,7 @@ func newAgent(h *Host, e *entry, d Device, state *State, tree *Tree) *Agent {
 	a.subs.init()
 	a.notes.init()
 	a.making.init()
+	a.transfers.init(h.opts.Transfers)
 	a.lock()
 	defer a.unlock()
 	a.local = newLocal(a, h.schema)

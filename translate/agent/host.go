@@ -61,6 +61,8 @@ type Host struct {
 
 	notifies atomic.Uint64 // msg_ids given
 	left     []leftover    // by a previous process
+	// recovered: what other processes have left behind is answered.
+	recovered atomic.Bool
 
 	registry registry
 
@@ -101,6 +103,7 @@ func NewHost(opts Options) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("agent: reading the journal: %w", err)
 	}
+	h.recovered.Store(len(h.left) == 0)
 	return h, nil
 }
 

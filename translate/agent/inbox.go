@@ -36,6 +36,9 @@ type request struct {
 	holding bool        // the lane
 	settled atomic.Bool // done was called
 	unhold  func()      // lets the session of the CPE end
+	// then is run, with the lock held, once the answer is in the journal: what must not
+	// happen if the request is answered with an error after all.
+	then []func()
 }
 
 type requestKey struct {
@@ -236,6 +239,9 @@ func (r *request) reply(ctx context.Context) (payload []byte, result string) {
 	case entry.State == device.StateAnswered:
 		return entry.Reply, "repeated"
 	case entry.State != device.StateNew: // a previous process died over it; see recover
+		if r.agent.withdraw(key) {
+			entry.State = device.StateOnWire
+		}
 		if entry.State == device.StateOnWire {
 			r.agent.doubtAll()
 		}
@@ -254,6 +260,7 @@ func (r *request) reply(ctx context.Context) (payload []byte, result string) {
 	if err := r.agent.host.opts.Journal.Answer(key, payload); err != nil {
 		r.agent.log.Error("the journal does not take a reply", zap.Error(err))
 	}
+	r.agent.answered(r, key)
 	return payload, result
 }
 

@@ -24,6 +24,7 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 	a.learnRoot(in)
 	a.inSession = true
 	boot := a.bootFrom(in)
+	a.transfersInform(in)
 	if a.view != nil {
 		a.observe(in)
 	}
@@ -145,6 +146,7 @@ func cloneValues(vals []cwmp.ParameterValue) []cwmp.ParameterValue {
 func (a *Agent) SessionEnded(cause error) {
 	a.lock()
 	a.inSession = false
+	a.transfersSeen(cause)
 	a.keepTreeSoon()
 	a.unlock()
 	if cause != nil {

@@ -32,7 +32,7 @@ func agentObjects() []*localObject {
 		ro("CertificateNumberOfEntries", path.TypeUnsignedInt, "0"),
 	)
 	agent.columns["UpTime"].still = true
-	agent.events = []event{{name: "Periodic!"}}
+	agent.events = []event{{name: "Periodic!"}, transferCompleteEvent()}
 	mtp := obj(mtpTable+"{i}.",
 		alias(),
 		ro("Enable", path.TypeBoolean, "true"),
@@ -59,14 +59,13 @@ func (a *Agent) restore(s *State, tree *Tree) {
 	for i := range a.host.opts.Controllers {
 		a.restoreController(t, &a.host.opts.Controllers[i])
 	}
-	if a.local.rows[firmwareTable] == nil {
-		t.add(firmwareTable, "")
-	}
+	a.restoreFiles(t)
 	dirty = dirty || len(t.undo) > 0
 	t.undo, t.changes = nil, nil // nobody has subscribed yet
 	a.saving.instances, a.saving.planted = a.inst.Revision(), a.revision()
 	if s != nil {
 		a.resumeNotifies(s.Pending, restarted)
+		a.resumeTransfers(s.Transfers, restarted)
 	}
 	a.loadSubscriptions()
 	a.resumeTimers(restarted)

@@ -54,7 +54,7 @@ func controllerObjects() []*localObject {
 		rw("ParameterName", path.TypeString, "", maxLen(256)),
 	).keyed([]string{"ParameterName"}, []string{"Alias"}).rows()
 	boot.check = checkBootParameter
-	return []*localObject{c, session, mtp, boot}
+	return []*localObject{c, session, mtp, boot, transferPolicy()}
 }
 
 // maxBootRows bounds the BootParameter table of one Controller.

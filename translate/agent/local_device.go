@@ -10,10 +10,7 @@ import (
 	"github.com/uspgate/uspgate/usp/path"
 )
 
-const (
-	deviceInfo    = "Device.DeviceInfo."
-	firmwareTable = deviceInfo + "FirmwareImage."
-)
+const deviceInfo = "Device.DeviceInfo."
 
 // deviceObjects is what the local tree adds outside Device.LocalAgent.: it is
 // shown only where the CPE has nothing of its own at the same place. So the
@@ -32,29 +29,10 @@ func deviceObjects() []*localObject {
 		rw("FriendlyName", path.TypeString, "", maxLen(64)),
 		ro("ActiveFirmwareImage", path.TypeString, strings.TrimSuffix(firmwareTable, ".")+".1"),
 		rw("BootFirmwareImage", path.TypeString, strings.TrimSuffix(firmwareTable, ".")+".1", onlyImage),
-		count("FirmwareImage"),
+		count("FirmwareImage"), count("VendorConfigFile"), count("VendorLogFile"),
 	)
-	image := obj(firmwareTable+"{i}.",
-		alias(),
-		ro("Name", path.TypeString, ""),
-		calc("Version", path.TypeString, func(a *Agent, _ string) string {
-			v, _ := a.value(deviceInfo + "SoftwareVersion")
-			return v
-		}),
-		ro("Available", path.TypeBoolean, "true"),
-		ro("Status", path.TypeString, "Active"),
-		ro("BootFailureLog", path.TypeString, ""),
-	).keyed([]string{"Alias"})
 	management := obj("Device.CWMPManagementServer.", rw("EnableCWMP", path.TypeBoolean, "true", keepCWMP))
-	return []*localObject{root, info, image, management}
-}
-
-// onlyImage refuses to boot what is not there.
-func onlyImage(v string) *usp.Error {
-	if strings.TrimSuffix(v, ".") == firmwareTable+"1" {
-		return nil
-	}
-	return &usp.Error{Code: usp.CodeInvalidValue, Text: "the CPE has one firmware image only"}
+	return append(fileObjects(), root, info, management)
 }
 
 // keepCWMP refuses to cut the branch that the Virtual Agent sits on.

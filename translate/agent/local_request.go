@@ -84,6 +84,12 @@ func (a *Agent) closeRequest(row string, output map[string]string, fail *usp.Err
 // operateCancel is Request.{i}.Cancel() [R-OPR.3].
 func (a *Agent) operateCancel(c *call) {
 	a.lock()
+	if j := a.transfers.table.Get(c.object); j != nil {
+		job := *j
+		a.unlock()
+		a.cancelTransfer(c, job)
+		return
+	}
 	defer a.unlock()
 	command := a.local.get(c.object + "Command")
 	if !strings.HasSuffix(command, "ScheduleTimer()") {

@@ -18,6 +18,7 @@ type metrics struct {
 	awake      prometheus.Gauge
 	roused     prometheus.Counter
 	unsaved    prometheus.Counter
+	transfers  *prometheus.CounterVec // direction, result
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -50,12 +51,15 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		Name: "uspgate_translate_save_failures_total",
 		Help: "Attempts to save what a Virtual Agent has to remember that failed.",
 	})
+	m.transfers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "uspgate_translate_transfers_total", Help: "Downloads and Uploads that have come to their end.",
+	}, []string{"direction", "result"})
 	if r == nil {
 		return m, nil
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.translated, m.unmapped, m.collisions, m.notifies, m.dropped, m.awake, m.roused, m.unsaved,
+		m.translated, m.unmapped, m.collisions, m.notifies, m.dropped, m.awake, m.roused, m.unsaved, m.transfers,
 	} {
 		errs = append(errs, r.Register(c))
 	}

@@ -125,7 +125,7 @@ func (c *call) checkArgs() *usp.Error {
 			return invalid(usp.CodeInvalidCommandArgs, "", "the argument "+name+" is missing")
 		}
 	}
-	maps.DeleteFunc(c.args, func(name, _ string) bool { return !slices.Contains(c.cmd.in, name) })
+	maps.DeleteFunc(c.args, func(name, _ string) bool { return !slices.Contains(c.cmd.in, path.Generic(name)) })
 	return nil
 }
 

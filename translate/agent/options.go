@@ -13,6 +13,7 @@ import (
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/translate/transfer"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -82,6 +83,10 @@ type Options struct {
 	// kept; it may block as the Keeper does.
 	Keeper Keeper
 	Device func(cwmp.DeviceID) (Device, error)
+	// Transfers bound the transfers of each CPE. Files is the gateway's own file server,
+	// for URLs of the form uspgate:NAME; nil: there is none.
+	Transfers transfer.Limits
+	Files     Files
 	// Idle is how long an Agent that has nothing in hand stays in memory; 0 means
 	// DefaultIdle. MaxAwake and MaxAwakeBytes bound how many are, and about how many
 	// bytes they have: past them those that were used longest ago fall asleep as soon

@@ -44,6 +44,7 @@ func (h *Host) recover(ctx context.Context) {
 		}
 	}
 	h.left = nil
+	h.recovered.Store(true)
 }
 
 func (h *Host) settleLeft(ctx context.Context, k device.Key, state device.State) error {
@@ -56,6 +57,9 @@ func (h *Host) settleLeft(ctx context.Context, k device.Key, state device.State)
 	a, err := h.need(ctx, e, nil)
 	if err != nil {
 		return err
+	}
+	if a.withdraw(k) {
+		state = device.StateOnWire
 	}
 	if state == device.StateOnWire {
 		a.doubtAll()

@@ -4,8 +4,6 @@
 package agent
 
 import (
-	"go.uber.org/zap"
-
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
 )
@@ -17,9 +15,17 @@ import (
 // RequestDownload is refused (8001): what the CPE should fetch its Controllers know,
 // and USP has no word with which it could ask them [TR-069 A.4.2.2].
 func (a *Agent) Request(req cwmp.Request) cwmp.Response {
+	a.lock()
+	defer a.unlock()
 	switch r := req.(type) {
 	case *cwmp.TransferComplete:
-		a.log.Info("the CPE reports a transfer", zap.String("command_key", r.CommandKey), zap.Int("fault", r.Fault.Code))
+		a.transferred(r)
+	case *cwmp.AutonomousTransferComplete:
+		a.autonomousTransfer(r)
+	case *cwmp.DUStateChangeComplete:
+		a.duStateChanged(r.Results)
+	case *cwmp.AutonomousDUStateChangeComplete:
+		a.duStateChanged(r.Results)
 	case *cwmp.RequestDownload:
 		return &cwmp.Fault{Code: cwmp.FaultACSRequestDenied, Text: "The Controllers decide what is to be downloaded"}
 	}

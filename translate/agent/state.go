@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/translate/transfer"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -45,6 +46,8 @@ type State struct {
 	// objects that are.
 	Discover bool     `json:"discover,omitempty"`
 	Unsure   []string `json:"unsure,omitempty"`
+	// Transfers are those that are under way.
+	Transfers []transfer.Job `json:"transfers,omitempty"`
 	// Wakes are when the Agent has to be awake.
 	Wakes []Wake `json:"wakes,omitempty"`
 }
@@ -83,6 +86,7 @@ func (a *Agent) state() *State {
 		Values: maps.Clone(a.local.values), Next: maps.Clone(a.local.next), Rows: make(map[string][]uint32),
 		Firmware: a.boot.firmware, Versions: make(map[usp.EndpointID]string), Batch: a.fresh.batch,
 		Discover: a.disc.due, Wakes: a.wakes(), Pending: a.notes.kept(),
+		Transfers:   a.transfers.table.Stored(),
 		Watched:     slices.Sorted(maps.Keys(a.attrs.set)),
 		Unwatchable: slices.Sorted(maps.Keys(a.attrs.refused)),
 	}

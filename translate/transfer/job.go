@@ -66,9 +66,12 @@ type Job struct {
 	// of before.
 	Firmware bool   `json:"firmware,omitempty"`
 	Version  string `json:"version,omitempty"`
-	// Held names the request that has asked, as long as it is not answered: nothing
+	// By names the request that has asked. Held: it is not answered yet, and nothing
 	// leaves before.
-	Held string `json:"held,omitempty"`
+	By   string `json:"by,omitempty"`
+	Held bool   `json:"held,omitempty"`
+	// Wait is Limits.Wait for this Job, in seconds; 0: that of the Table.
+	Wait int64 `json:"wait,omitempty"`
 
 	// Attempt counts the RPCs of the Job, from 1 on.
 	Attempt int `json:"attempt"`
@@ -91,12 +94,12 @@ const (
 	maxAttempts = 6
 )
 
-// ErrInvalid: a Job that no CPE could be asked for.
+// ErrInvalid is the error of a Job that no CPE could be asked for.
 var ErrInvalid = errors.New("transfer: not a job")
 
 // check says whether a Job is one: a new one, or one that was stored.
 func (j *Job) check() error {
-	for _, text := range []string{j.Name, j.Username, j.Password, j.Target, j.Token, j.Version} {
+	for _, text := range []string{j.Name, j.Username, j.Password, j.Target, j.Token, j.Version, j.By} {
 		if len(text) > MaxText {
 			return fmt.Errorf("%w: a text of %d bytes", ErrInvalid, len(text))
 		}
@@ -132,5 +135,5 @@ func (j *Job) Request() cwmp.Request {
 	}
 }
 
-// out reports whether the CPE may have the Job.
-func (j *Job) out() bool { return j.State > Asked }
+// Out reports whether the CPE may have the Job: its RPC has left.
+func (j *Job) Out() bool { return j.State > Asked }

@@ -29,7 +29,7 @@ func (t *Table) Complete(tc *cwmp.TransferComplete, events []cwmp.Event, now tim
 		return t.again(j, now), true
 	}
 	return t.end(j, ByReport, cwmp.Fault{Code: tc.Fault.Code, Text: strings.Clone(tc.Fault.Text)},
-		dateTime(tc.StartTime), dateTime(tc.CompleteTime)), true
+		DateTime(tc.StartTime), DateTime(tc.CompleteTime)), true
 }
 
 func (t *Table) match(key string, events []cwmp.Event) *Job {

@@ -18,15 +18,15 @@ const UnknownTime = "0001-01-01T00:00:00Z"
 type How uint8
 
 const (
-	// ByReport: a TransferComplete.
+	// ByReport is a TransferComplete.
 	ByReport How = iota + 1
-	// ByAnswer: the response to the RPC, or a Fault.
+	// ByAnswer is the response to the RPC, or a Fault.
 	ByAnswer
-	// ByVersion: the CPE has another SoftwareVersion [quirk 68].
+	// ByVersion is that the CPE has another SoftwareVersion [quirk 68].
 	ByVersion
-	// ByFile: our file server has moved the whole file [quirk 68].
+	// ByFile is that our file server has moved the whole file [quirk 68].
 	ByFile
-	// ByTime: the time is over, and nothing speaks for success.
+	// ByTime is that the time is over, and nothing speaks for success.
 	ByTime
 )
 
@@ -80,9 +80,9 @@ func (t *Table) Answered(name, key string, resp cwmp.Response, now time.Time) Re
 		return t.refused(j, r, now)
 	}
 	if status == 0 {
-		return t.end(j, ByAnswer, cwmp.Fault{}, dateTime(start), dateTime(complete))
+		return t.end(j, ByAnswer, cwmp.Fault{}, DateTime(start), DateTime(complete))
 	}
-	j.State, j.Deadline = Accepted, now.Add(t.limits.Wait).Unix()
+	j.State, j.Deadline = Accepted, t.wait(j, now)
 	return Result{Job: *j}
 }
 
@@ -146,11 +146,11 @@ func (t *Table) Listed(list []cwmp.QueuedTransfer, now time.Time) (results []Res
 // Fetch takes what our file server saw of a Job; whole: every byte has been moved.
 func (t *Table) Fetch(token string, whole bool, now time.Time) bool {
 	j := t.Find(token)
-	if j == nil || !j.out() {
+	if j == nil || !j.Out() {
 		return false
 	}
 	j.State, j.Whole = Fetching, j.Whole || whole
-	j.Deadline = now.Add(t.limits.Wait).Unix()
+	j.Deadline = t.wait(j, now)
 	return true
 }
 
@@ -174,7 +174,7 @@ func (t *Table) Seen(version string, unreliable bool, now time.Time) (results []
 
 // upgraded reports whether the CPE runs other firmware than before the Job.
 func (j *Job) upgraded(version string) bool {
-	return j.Firmware && j.out() && j.Version != "" && version != "" && version != j.Version
+	return j.Firmware && j.Out() && j.Version != "" && version != "" && version != j.Version
 }
 
 // Conclude ends a Job that has Expired, with the SoftwareVersion that the CPE has by
@@ -195,14 +195,14 @@ func (t *Table) Conclude(name, version string) Result {
 		f.Code = cwmp.FaultUploadFailure
 	}
 	f.Text = fmt.Sprintf("no TransferComplete has come (%s)", j.State)
-	if !j.out() {
+	if !j.Out() {
 		f.Text = "the CPE has not come, nothing was sent"
 	}
 	return t.end(j, ByTime, f, UnknownTime, UnknownTime)
 }
 
-// dateTime is a dateTime of a CPE, or UnknownTime where it is none.
-func dateTime(s string) string {
+// DateTime is a dateTime of a CPE, or UnknownTime where it is none.
+func DateTime(s string) string {
 	s = strings.TrimSpace(s)
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
 		if at, err := time.Parse(layout, s); err == nil && at.Year() > 1 {

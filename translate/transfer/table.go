@@ -40,7 +40,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// ErrFull: the Table has as many Jobs as it may.
+// ErrFull says that the Table has as many Jobs as it may.
 var ErrFull = errors.New("transfer: too many transfers of one CPE")
 
 // Table is the Jobs of one CPE, in the order in which they were added. It is for one
@@ -128,22 +128,35 @@ func (t *Table) Add(j Job, now time.Time) error {
 	return nil
 }
 
-// Release lets a Job leave whose request, or all of whose requests for "", is
-// answered. It reports whether there was one.
-func (t *Table) Release(held string) bool {
+// Release lets the Jobs leave whose request is answered. It reports whether there was
+// one.
+func (t *Table) Release(by string) bool {
 	some := false
 	for _, j := range t.jobs {
-		if j.Held != "" && (held == "" || j.Held == held) {
-			j.Held, some = "", true
+		if j.Held && j.By == by {
+			j.Held, some = false, true
 		}
 	}
 	return some
 }
 
+// Waiting reports whether there is a Job that has not left.
+func (t *Table) Waiting() bool {
+	return slices.ContainsFunc(t.jobs, func(j *Job) bool { return !j.Out() })
+}
+
+// wait is when nothing more is expected of a Job that is at work now.
+func (t *Table) wait(j *Job, now time.Time) int64 {
+	if j.Wait > 0 {
+		return now.Unix() + j.Wait
+	}
+	return now.Add(t.limits.Wait).Unix()
+}
+
 // Next returns the first Job that may be sent, nil for none.
 func (t *Table) Next() *Job {
 	for _, j := range t.jobs {
-		if j.State == Asked && j.Held == "" {
+		if j.State == Asked && !j.Held {
 			return j
 		}
 	}
@@ -157,7 +170,7 @@ func (t *Table) Leave(name, key string, now time.Time) bool {
 	if j == nil || j.Key != key || j.State > OnWire {
 		return false
 	}
-	j.State, j.Lost, j.Deadline = OnWire, false, now.Add(t.limits.Wait).Unix()
+	j.State, j.Lost, j.Deadline = OnWire, false, t.wait(j, now)
 	return true
 }
 
@@ -201,14 +214,14 @@ func (t *Table) Expired(now time.Time) *Job {
 // Lost reports whether there is a Job of which is not known whether the CPE has it: a
 // case for Listed.
 func (t *Table) Lost() bool {
-	return slices.ContainsFunc(t.jobs, func(j *Job) bool { return j.Lost && j.out() })
+	return slices.ContainsFunc(t.jobs, func(j *Job) bool { return j.Lost && j.Out() })
 }
 
 // outstanding are the Jobs that a CPE may report.
 func (t *Table) outstanding() []*Job {
 	var out []*Job
 	for _, j := range t.jobs {
-		if j.out() {
+		if j.Out() {
 			out = append(out, j)
 		}
 	}

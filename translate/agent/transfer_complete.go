@@ -1,0 +1,184 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/transfer"
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/path"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// transferCompleteEvent is Device.LocalAgent.TransferComplete!.
+func transferCompleteEvent() event {
+	return event{"TransferComplete!", []string{
+		"Command", "CommandKey", "Requestor", "TransferType", "Affected", "TransferURL", "StartTime", "CompleteTime",
+		"FaultCode", "FaultString", "CheckSumAlgorithm", "CheckSum",
+	}}
+}
+
+// The values of ResultTypeFilter of a TransferCompletePolicy.
+const (
+	resultBoth    = "Both"
+	resultSuccess = "Success"
+	resultFailure = "Failure"
+)
+
+// transferPolicy is Controller.{i}.TransferCompletePolicy.
+func transferPolicy() *localObject {
+	return obj(controllerTable+"{i}.TransferCompletePolicy.",
+		rw("ResultTypeFilter", path.TypeString, resultBoth, oneOf(resultBoth, resultSuccess, resultFailure)))
+}
+
+// transferred takes a TransferComplete: it is of a Job, or of nobody here, as where the
+// CPE repeats it, or another ACS has asked. The lock is held.
+func (a *Agent) transferred(tc *cwmp.TransferComplete) {
+	r, ok := a.transfers.table.Complete(tc, a.transfers.events, time.Now())
+	if !ok {
+		a.log.Info("the CPE reports a transfer that nobody here waits for",
+			zap.String("command_key", tc.CommandKey), zap.Int("fault", tc.Fault.Code))
+		return
+	}
+	a.transferNews(r)
+}
+
+// transferNews takes what has become of a Job: its end is told to those who wait for it,
+// as OperationComplete and TransferComplete!. The lock is held.
+func (a *Agent) transferNews(r transfer.Result) {
+	j := &r.Job
+	switch {
+	case r.Again:
+		a.log.Info("a transfer is asked for once more", zap.String("request", j.Name), zap.Int("attempt", j.Attempt))
+		a.sendTransfers()
+	case r.Done:
+		a.transferOver(&r)
+	default:
+		return
+	}
+	a.changed()
+}
+
+// transferOver tells of the end of a Job, which is not in the table any more.
+func (a *Agent) transferOver(r *transfer.Result) {
+	j := &r.Job
+	a.log.Info("a transfer is over", zap.String("request", j.Name), zap.Stringer("by", r.How),
+		zap.Int("fault", r.Fault.Code))
+	result := "ok"
+	if r.Fault.Code != 0 {
+		result = "failed"
+	}
+	a.host.metrics.transfers.WithLabelValues(direction(j.Upload), result).Inc()
+	a.closeFile(j.Token)
+	if r.Fault.Code == 0 && !j.Upload { // the CPE may be another one now
+		a.fresh.forget()
+		a.disc.due = true
+	}
+	if !a.local.exists(j.Name) {
+		return
+	}
+	full := a.local.get(j.Name + "Command")
+	object, _ := splitParam(full)
+	e := transferEvent{
+		command: full, key: a.local.get(j.Name + "CommandKey"), requestor: a.local.get(j.Name + "Originator"),
+		upload: j.Upload, affected: strings.TrimSuffix(object, "."), url: j.URL,
+		start: r.Start, complete: r.Complete, fault: r.Fault,
+	}
+	if e.fault.Code == 0 {
+		a.closeRequest(j.Name, map[string]string{}, nil)
+	} else {
+		a.closeRequest(j.Name, nil, invalid(usp.CodeCommandFailure, "", faultText(r.Fault.Code, r.Fault.Text)))
+	}
+	a.emitTransferComplete(&e)
+}
+
+func direction(upload bool) string {
+	if upload {
+		return "Upload"
+	}
+	return "Download"
+}
+
+// transferEvent is what TransferComplete! says of a transfer.
+type transferEvent struct {
+	command, key, requestor string
+	upload                  bool
+	affected, url           string
+	start, complete         string
+	fault                   cwmp.Fault
+}
+
+// emitTransferComplete sends TransferComplete! to the subscribers whose
+// TransferCompletePolicy wants it [TR-181]. Its FaultCode is one of USP; that of CWMP
+// is in FaultString. The lock is held.
+func (a *Agent) emitTransferComplete(e *transferEvent) {
+	code, text, unwanted := "0", "", resultFailure
+	if e.fault.Code != 0 {
+		code, text, unwanted = number(int(usp.CodeCommandFailure)), faultText(e.fault.Code, e.fault.Text), resultSuccess
+	}
+	params := map[string]string{
+		"Command": e.command, "CommandKey": e.key, "Requestor": e.requestor, "TransferType": direction(e.upload),
+		"Affected": e.affected, "TransferURL": e.url, "StartTime": e.start, "CompleteTime": e.complete,
+		"FaultCode": code, "FaultString": text, "CheckSumAlgorithm": "Unknown", "CheckSum": "",
+	}
+	for _, s := range a.subs.list {
+		if s.typ != notifEvent || !s.wants(a, localRoot+"TransferComplete!") {
+			continue
+		}
+		if a.local.get(a.controllerRow(s.recipient)+"TransferCompletePolicy.ResultTypeFilter") == unwanted {
+			continue
+		}
+		a.notify(s, &uspmsg.Notify{Notification: &uspmsg.Notify_Event_{
+			Event: &uspmsg.Notify_Event{ObjPath: localRoot, EventName: "TransferComplete!", Params: params},
+		}})
+	}
+}
+
+// autonomousTransfer takes a transfer that nobody asked for. The lock is held.
+func (a *Agent) autonomousTransfer(r *cwmp.AutonomousTransferComplete) {
+	a.emitTransferComplete(&transferEvent{
+		upload: !r.IsDownload, url: strings.Clone(r.TransferURL), start: transfer.DateTime(r.StartTime),
+		complete: transfer.DateTime(r.CompleteTime),
+		fault:    cwmp.Fault{Code: r.Fault.Code, Text: strings.Clone(r.Fault.Text)},
+	})
+	if r.IsDownload && r.Fault.Code == 0 {
+		a.fresh.forget()
+		a.disc.due = true
+		a.changed()
+	}
+}
+
+const softwareModules = "Device.SoftwareModules."
+
+// duStateChanged sends DUStateChange! for each result of a ChangeDUState, or of what
+// the CPE has done by itself [TR-181]. The lock is held.
+func (a *Agent) duStateChanged(results []cwmp.DUResult) {
+	for i := range results {
+		r := &results[i]
+		code := "0"
+		if r.Fault.Code != 0 {
+			code = number(int(usp.CodeCommandFailure))
+		}
+		text := ""
+		if r.Fault.Code != 0 {
+			text = faultText(r.Fault.Code, r.Fault.Text)
+		}
+		a.emitEvent(softwareModules, "DUStateChange!", map[string]string{
+			"UUID": r.UUID, "DeploymentUnitRef": r.DeploymentUnitRef, "Version": r.Version,
+			"CurrentState": r.CurrentState, "Resolved": strconv.FormatBool(r.Resolved),
+			"ExecutionUnitRefList": r.ExecutionUnitRefList, "StartTime": transfer.DateTime(r.StartTime),
+			"CompleteTime": transfer.DateTime(r.CompleteTime), "OperationPerformed": r.OperationPerformed,
+			"Fault.FaultCode": code, "Fault.FaultString": text,
+		}, "", nil)
+	}
+	a.fresh.forget()
+	a.disc.due = true // rows have come or gone
+	a.changed()
+}
