@@ -34,9 +34,11 @@ const (
 type Options struct {
 	// Timeout bounds each call of the Store. Default 10 s.
 	Timeout time.Duration
-	// Journal bounds the journal, Models what is kept of the models of CPE.
-	Journal JournalOptions
-	Models  ModelOptions
+	// Journal bounds the journal, Models what is kept of the models of CPE, Inventory
+	// what is listed of CPE.
+	Journal   JournalOptions
+	Models    ModelOptions
+	Inventory InventoryOptions
 	// Metrics registers the metrics; nil: none.
 	Metrics prometheus.Registerer
 	// Log gets one line per record that is refused; nil: none.
@@ -52,6 +54,7 @@ type State struct {
 	trees   store.Bucket
 	models  *models
 	journal *Journal
+	listed  *Inventory
 	count   atomic.Int64
 	codec   codec
 
@@ -84,6 +87,9 @@ func Open(ctx context.Context, s store.Store, o Options) (*State, error) {
 	if st.models, err = openModels(ctx, s, o, m, &st.codec); err != nil {
 		return nil, err
 	}
+	if st.listed, err = openInventory(ctx, s, o); err != nil {
+		return nil, err
+	}
 	b, err := s.Bucket(ctx, journalBucket, store.BucketOptions{MaxValue: maxReply})
 	if err != nil {
 		return nil, fmt.Errorf("state: %s: %w", journalBucket, err)
@@ -96,6 +102,9 @@ func Open(ctx context.Context, s store.Store, o Options) (*State, error) {
 
 // Journal returns the journal of the requests that write.
 func (s *State) Journal() *Journal { return s.journal }
+
+// Inventory returns what is listed of CPE.
+func (s *State) Inventory() *Inventory { return s.listed }
 
 // Agents returns the Keeper of the Virtual Agents.
 func (s *State) Agents() agent.Keeper { return agents{s} }
