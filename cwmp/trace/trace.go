@@ -69,12 +69,10 @@ func (p *printer) message(m cwmp.Message) {
 	case *cwmp.Inform:
 		p.inform(m)
 	case *cwmp.InformResponse:
-	case *cwmp.TransferComplete:
-		p.transferComplete(m)
 	case *cwmp.Fault:
 		p.fault(m)
 	default:
-		if !p.parameters(m) {
+		if !p.parameters(m) && !p.transfers(m) && !p.software(m) {
 			p.command(m)
 		}
 	}
@@ -125,12 +123,16 @@ func (p *printer) command(m cwmp.Message) {
 		list(p, m.Methods, (*printer).word)
 	case *cwmp.Reboot:
 		p.argIf("CommandKey", m.CommandKey)
-	case *cwmp.Download:
-		p.download(m)
-	case *cwmp.DownloadResponse:
-		p.num("Status", int64(m.Status))
-		p.argIf("StartTime", m.StartTime)
-		p.argIf("CompleteTime", m.CompleteTime)
+	case *cwmp.ScheduleInform:
+		p.num("DelaySeconds", int64(m.DelaySeconds))
+		p.argIf("CommandKey", m.CommandKey)
+	case *cwmp.Kicked:
+		p.arg("Command", m.Command)
+		p.argIf("Referer", maskURL(m.Referer))
+		p.argIf("Arg", m.Arg)
+		p.argIf("Next", maskURL(m.Next))
+	case *cwmp.KickedResponse:
+		p.arg("NextURL", maskURL(m.NextURL))
 	}
 }
 
@@ -147,18 +149,8 @@ func (p *printer) inform(m *cwmp.Inform) {
 		p.num("MaxEnvelopes", int64(m.MaxEnvelopes))
 	}
 	p.argIf("CurrentTime", m.CurrentTime)
-	if m.RetryCount != 0 {
-		p.num("RetryCount", int64(m.RetryCount))
-	}
+	p.numIf("RetryCount", int64(m.RetryCount))
 	p.values(m.Params)
-}
-
-func (p *printer) transferComplete(m *cwmp.TransferComplete) {
-	p.arg("CommandKey", m.CommandKey)
-	p.num("FaultCode", int64(m.Fault.Code))
-	p.argIf("FaultString", m.Fault.Text)
-	p.argIf("StartTime", m.StartTime)
-	p.argIf("CompleteTime", m.CompleteTime)
 }
 
 func (p *printer) fault(m *cwmp.Fault) {
@@ -169,25 +161,6 @@ func (p *printer) fault(m *cwmp.Fault) {
 	})
 }
 
-func (p *printer) download(m *cwmp.Download) {
-	p.b.WriteString(" " + strconv.Quote(m.FileType))
-	p.arg("URL", maskURL(m.URL))
-	p.argIf("CommandKey", m.CommandKey)
-	p.argIf("Username", m.Username)
-	if m.Password != "" {
-		p.b.WriteString(" Password=" + mask)
-	}
-	if m.FileSize != 0 {
-		p.num("FileSize", int64(m.FileSize))
-	}
-	p.argIf("TargetFileName", m.TargetFileName)
-	if m.DelaySeconds != 0 {
-		p.num("DelaySeconds", int64(m.DelaySeconds))
-	}
-	p.argIf("SuccessURL", maskURL(m.SuccessURL))
-	p.argIf("FailureURL", maskURL(m.FailureURL))
-}
-
 func (p *printer) object(name, key string) {
 	p.b.WriteString(" " + clean(name))
 	p.argIf("ParameterKey", key)
@@ -196,16 +169,11 @@ func (p *printer) object(name, key string) {
 func (p *printer) values(params []cwmp.ParameterValue) { list(p, params, (*printer).value) }
 
 func (p *printer) value(v *cwmp.ParameterValue) {
-	p.b.WriteString(clean(v.Name))
-	switch {
-	case v.NoValue:
-		p.b.WriteString(" without value")
+	if v.NoValue {
+		p.b.WriteString(clean(v.Name) + " without value")
 		return
-	case v.Value != "" && Secret(v.Name):
-		p.b.WriteString("=" + mask)
-	default:
-		p.b.WriteString("=" + strconv.Quote(maskURL(v.Value)))
 	}
+	p.assign(v.Name, v.Value)
 	switch v.Type {
 	case cwmp.TypeString:
 	case cwmp.TypeUnknown:
@@ -213,6 +181,16 @@ func (p *printer) value(v *cwmp.ParameterValue) {
 	default:
 		p.b.WriteString(" " + v.Type.String())
 	}
+}
+
+// assign prints name=value, the value masked if the name is that of a secret.
+func (p *printer) assign(name, value string) {
+	p.b.WriteString(clean(name))
+	if value != "" && Secret(name) {
+		p.b.WriteString("=" + mask)
+		return
+	}
+	p.b.WriteString("=" + strconv.Quote(maskURL(value)))
 }
 
 func (p *printer) info(i *cwmp.ParameterInfo) {
@@ -264,6 +242,12 @@ func (p *printer) argIf(name, value string) {
 
 func (p *printer) num(name string, v int64) {
 	p.b.WriteString(" " + name + "=" + strconv.FormatInt(v, 10))
+}
+
+func (p *printer) numIf(name string, v int64) {
+	if v != 0 {
+		p.num(name, v)
+	}
 }
 
 func (p *printer) flag(name string, v bool) {

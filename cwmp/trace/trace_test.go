@@ -98,11 +98,107 @@ func TestMessage(t *testing.T) {
 			`DownloadResponse Status=1 CompleteTime="t"`,
 		},
 		{
+			"schedule download",
+			&cwmp.ScheduleDownload{
+				CommandKey: "c", FileType: "1 Firmware Upgrade Image", URL: "http://h/f", Username: "u", Password: "hidden",
+				Windows: []cwmp.TimeWindow{
+					{End: 60, Mode: "3 When Idle", MaxRetries: -1}, {Start: 60, End: 90, Mode: "2 Immediately", UserMessage: "now"},
+				},
+			},
+			`ScheduleDownload "1 Firmware Upgrade Image" URL="http://h/f" CommandKey="c" Username="u" Password=••••` +
+				"\n  \"3 When Idle\" Start=0 End=60 MaxRetries=-1" +
+				"\n  \"2 Immediately\" Start=60 End=90 MaxRetries=0 UserMessage=\"now\"",
+		},
+		{"download scheduled", &cwmp.ScheduleDownloadResponse{}, "ScheduleDownloadResponse"},
+		{
+			"upload",
+			&cwmp.Upload{
+				CommandKey: "c", FileType: "2 Vendor Log File", URL: "http://h/", Password: "hidden", DelaySeconds: 3,
+			},
+			`Upload "2 Vendor Log File" URL="http://h/" CommandKey="c" Password=•••• DelaySeconds=3`,
+		},
+		{"upload response", &cwmp.UploadResponse{StartTime: "t"}, `UploadResponse Status=0 StartTime="t"`},
+		{"cancel", &cwmp.CancelTransfer{CommandKey: "c"}, `CancelTransfer CommandKey="c"`},
+		{"queued?", &cwmp.GetQueuedTransfers{}, "GetQueuedTransfers"},
+		{
+			"queued",
+			&cwmp.GetQueuedTransfersResponse{Transfers: []cwmp.QueuedTransfer{{CommandKey: "c", State: 2}}},
+			`GetQueuedTransfersResponse "c" State=2`,
+		},
+		{
+			"all queued",
+			&cwmp.GetAllQueuedTransfersResponse{Transfers: []cwmp.QueuedTransfer{
+				{CommandKey: "c", State: 1, IsDownload: true, FileType: "3 F", FileSize: 9, TargetFileName: "f"},
+			}},
+			`GetAllQueuedTransfersResponse "c" State=1 IsDownload=1 FileType="3 F" FileSize=9 TargetFileName="f"`,
+		},
+		{
+			"autonomous transfer",
+			&cwmp.AutonomousTransferComplete{
+				AnnounceURL: "http://a/", TransferURL: "http://u:hidden@h/f", IsDownload: true, FileType: "1 F",
+				Fault: cwmp.Fault{Code: 9018, Text: "bad"}, CompleteTime: "t",
+			},
+			`AutonomousTransferComplete "1 F" URL="http://u:••••@h/f" IsDownload=1 AnnounceURL="http://a/"` +
+				` FaultCode=9018 FaultString="bad" CompleteTime="t"`,
+		},
+		{
+			"request download",
+			&cwmp.RequestDownload{FileType: "2 Web Content", Args: []cwmp.Arg{
+				{Name: "Page", Value: "x"}, {Name: "Password", Value: "hidden"},
+			}},
+			"RequestDownload \"2 Web Content\"\n  Page=\"x\"\n  Password=••••",
+		},
+		{
+			"change of software",
+			&cwmp.ChangeDUState{CommandKey: "c", Operations: []cwmp.DUOperation{
+				{Kind: "Install", URL: "http://h/p", UUID: "i", Username: "u", Password: "hidden", ExecutionEnvRef: "E."},
+				{Kind: "Uninstall", UUID: "i", Version: "1"},
+				{UUID: "j"},
+			}},
+			"ChangeDUState CommandKey=\"c\"" +
+				"\n  Install URL=\"http://h/p\" UUID=\"i\" Username=\"u\" Password=•••• ExecutionEnvRef=\"E.\"" +
+				"\n  Uninstall UUID=\"i\" Version=\"1\"\n  (no kind) UUID=\"j\"",
+		},
+		{
+			"software changed",
+			&cwmp.DUStateChangeComplete{CommandKey: "c", Results: []cwmp.DUResult{
+				{CurrentState: "Installed", UUID: "i", DeploymentUnitRef: "D.1.", Version: "1", Resolved: true, CompleteTime: "t"},
+			}},
+			`DUStateChangeComplete CommandKey="c" Installed UUID="i" DeploymentUnitRef="D.1." Version="1" Resolved=1` +
+				` FaultCode=0 CompleteTime="t"`,
+		},
+		{
+			"software changed by itself",
+			&cwmp.AutonomousDUStateChangeComplete{Results: []cwmp.DUResult{
+				{UUID: "i", OperationPerformed: "Update", Fault: cwmp.Fault{Code: 9025, Text: "no"}},
+			}},
+			`AutonomousDUStateChangeComplete (no state) OperationPerformed="Update" UUID="i" Resolved=0` +
+				` FaultCode=9025 FaultString="no"`,
+		},
+		{
+			"schedule inform",
+			&cwmp.ScheduleInform{DelaySeconds: 5, CommandKey: "c"},
+			`ScheduleInform DelaySeconds=5 CommandKey="c"`,
+		},
+		{"vouchers", &cwmp.SetVouchers{Vouchers: []string{"hidden", "hidden"}}, "SetVouchers\n  ••••\n  ••••"},
+		{"options?", &cwmp.GetOptions{}, `GetOptions ""`},
+		{
+			"options",
+			&cwmp.GetOptionsResponse{Options: []cwmp.Option{{Name: "o", VoucherSN: 7, State: 1, Mode: 2, StartDate: "t"}}},
+			`GetOptionsResponse "o" VoucherSN=7 State=1 Mode=2 StartDate="t" IsTransferable=0`,
+		},
+		{
+			"kicked",
+			&cwmp.Kicked{Command: "a", Referer: "http://r/", Arg: "b", Next: "http://u:hidden@n/"},
+			`Kicked Command="a" Referer="http://r/" Arg="b" Next="http://u:••••@n/"`,
+		},
+		{"kicked on", &cwmp.KickedResponse{NextURL: "http://n/"}, `KickedResponse NextURL="http://n/"`},
+		{
 			"fault",
 			&cwmp.Fault{Code: 9003, Text: "Invalid arguments", Params: []cwmp.ParameterFault{{Name: "A.B", Code: 9008}}},
 			`Fault 9003 "Invalid arguments" A.B: 9008 ""`,
 		},
-		{"unknown", &cwmp.Unknown{Name: "Kicked"}, "Kicked"},
+		{"unknown", &cwmp.Unknown{Name: "X_Kick"}, "X_Kick"},
 		{"forged line", &cwmp.Unknown{Name: "X\nReboot"}, `"X\nReboot"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
