@@ -59,6 +59,8 @@ type CPEAuth struct {
 	SHA256           []string  `yaml:"sha256" doc:"OUIs of CPE that are offered Digest with SHA-256 and nothing else; * stands for any characters"`
 	Unasked          bool      `yaml:"unasked" doc:"take Basic, and Digest with MD5, also from CPE that were offered the other one"`
 	Users            []CPEUser `yaml:"users" doc:"user names and passwords of CPE; any that fits a CPE is good"`
+	Imported         bool      `yaml:"imported" doc:"logins that uspgate devices import has brought are good as well, each for its CPE alone"`
+	Learn            bool      `yaml:"learn" doc:"the first login of a CPE that none is known of is kept, and needed from then on; whoever comes first in its name is trusted"`
 	Usernames        []string  `yaml:"usernames" doc:"forms that the user name of a CPE must have, such as {oui}-{serial}; empty: any"`
 	Certificates     string    `yaml:"certificates" doc:"client certificates: ignored, suffices (instead of a login), only (and no logins) or and_login (both are needed)"`
 	CertificateNames []string  `yaml:"certificate_names" doc:"forms that the Common Name, a DNS name or a URI in the certificate of a CPE must have"`
@@ -139,7 +141,7 @@ func defaultCWMP() CWMP {
 
 func defaultCPEAuth() CPEAuth {
 	return CPEAuth{
-		Mode: "none", Certificates: "ignored",
+		Mode: "none", Imported: true, Certificates: "ignored",
 		CertificateNames: []string{"{oui}-{serial}", "{oui}-{product_class}-{serial}"},
 		Lockout: Lockout{
 			UserFailures: 10, AddressFailures: 50, First: Duration(30 * time.Second), Max: Duration(15 * time.Minute),

@@ -16,7 +16,10 @@ func TestCPEAuth(t *testing.T) {
 	const user = `{username: "{oui}-{serial}", password: x}`
 	for _, tc := range []struct{ auth, want string }{
 		{"{mode: diget}", `cwmp.auth.mode: "diget" is not known; did you mean digest?`},
-		{"{mode: auto}", "cwmp.auth.users: nobody could log in; add a user or set mode: none"},
+		{"{mode: auto, imported: false}", "cwmp.auth.users: nobody could log in; add a user, or set imported: true, or"},
+		{"{mode: digest, learn: true}", "cwmp.auth.learn: CPE log in by Digest, which does not show the password; set mode"},
+		{"{mode: auto, learn: true}", "cwmp.auth.learn: CPE log in by Digest, which does not show the password; set mode"},
+		{"{learn: true}", "cwmp.auth.learn: CPE do not log in; set mode: basic"},
 		{"{mode: password, users: [" + user + "]}", `cwmp.auth.mode: "password" is not known`},
 		{"{users: [{password: x}]}", "cwmp.auth.users[0].username: the user has no name; name it, or the CPE"},
 		{"{users: [{username: a, endpoint_id: \"self::a\"}]}", "cwmp.auth.users[0].endpoint_id: unknown key"},
@@ -49,6 +52,9 @@ func TestCPEAuth(t *testing.T) {
 		"listen: :7547\n  " + tls + "{certificates: only}",
 		tls + "{mode: basic, users: [" + user + "], certificates: suffices}",
 		"auth: {lockout: {user_failures: 0, address_failures: 0}}",
+		"auth: {mode: digest}",
+		"auth: {mode: basic, imported: false, learn: true}",
+		tls + "{mode: auto, learn: true}",
 	} {
 		if _, err := config.Parse("f.yaml", []byte("cwmp:\n  "+cwmp+"\n"), nil); err != nil {
 			t.Errorf("%s: got %v, want nil", cwmp, err)

@@ -46,8 +46,16 @@ func (d *decoder) cpeAuth(path string, a *CPEAuth, t *CPETLS) {
 		d.invalid(path+".certificates", "there is no login beside certificates", "set mode, or certificates: only")
 	case a.Mode != "none" && a.Certificates == "only":
 		d.invalid(path+".certificates", "nobody logs in where only certificates count", "set mode: none, or and_login")
-	case a.Mode != "none" && len(a.Users) == 0:
-		d.invalid(path+".users", "nobody could log in", "add a user or set mode: none")
+	case a.Mode != "none" && len(a.Users) == 0 && !a.Imported && !a.Learn:
+		d.invalid(path+".users", "nobody could log in", "add a user, or set imported: true, or mode: none")
+	}
+	// Nothing but the password itself is worth keeping, and Digest does not show it.
+	switch {
+	case a.Learn && a.Mode == "digest", a.Learn && a.Mode == "auto" && t.Cert == "" && !t.Shared:
+		d.invalid(path+".learn", "CPE log in by Digest, which does not show the password",
+			"set mode: basic, or mode: auto with cwmp.tls")
+	case a.Learn && a.Mode == "none":
+		d.invalid(path+".learn", "CPE do not log in", "set mode: basic, or mode: auto with cwmp.tls")
 	}
 	for i := range a.Users {
 		d.cpeUser(fmt.Sprintf("%s.users[%d]", path, i), &a.Users[i])
