@@ -122,6 +122,9 @@ func (f *Fleet) device(id cwmp.DeviceID, create bool) (*Device, error) {
 			return nil, fmt.Errorf("device: %s: %w", key, err)
 		}
 	}
+	if !found && create {
+		known.Login = f.imported(key)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {

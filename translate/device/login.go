@@ -5,6 +5,7 @@ package device
 
 import (
 	"crypto/rand"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -60,17 +61,27 @@ func (d *Device) loginAnswered(resp cwmp.Response) {
 	d.fleet.log.Warn("CPE refuses a Connection Request login", fields...)
 }
 
+// imported is Options.Imported.
+func (f *Fleet) imported(id cwmp.DeviceID) Login {
+	if f.opts.Imported == nil {
+		return Login{}
+	}
+	return f.opts.Imported(id)
+}
+
 // logins are the Connection Request logins to try, the likeliest first [quirk 79];
 // d.mu is held.
-func (d *Device) logins() []connreq.Login {
+func (d *Device) logins(imported Login) []connreq.Login {
 	o := &d.fleet.opts
 	own := d.known.Login
 	if o.KeepLogin {
 		own = o.Login
 	}
 	var list []connreq.Login
-	if own != (Login{}) {
-		list = append(list, connreq.Login(own))
+	for _, l := range []Login{own, imported} {
+		if l != (Login{}) && !slices.Contains(list, connreq.Login(l)) {
+			list = append(list, connreq.Login(l))
+		}
 	}
 	for _, l := range o.OtherLogins {
 		list = append(list, connreq.Login(l))

@@ -116,6 +116,11 @@ type Options struct {
 	// OtherLogins are tried in turn where the CPE refuses its own [quirk 79].
 	OtherLogins []Login
 
+	// Imported, unless nil, returns the Connection Request login that a CPE is said to
+	// have, or an empty one. Where the gateway makes logins it begins with it, and it is
+	// tried after the CPE's own. It may block as the Keeper does.
+	Imported func(cwmp.DeviceID) Login
+
 	// Keeper, unless nil, keeps the Devices while they are not in memory; without
 	// one they always are.
 	Keeper Keeper

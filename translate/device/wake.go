@@ -107,11 +107,12 @@ func (d *Device) woken(by connreq.Method) {
 
 // cpe is what is known for a wake.
 func (d *Device) cpe() connreq.CPE {
+	imported := d.fleet.imported(d.id)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return connreq.CPE{
 		Key: d.id.String(), URL: d.known.ConnectionRequestURL, UDPAddress: d.known.UDPAddress,
-		STUNUsername: d.known.STUNUsername, JID: d.known.JID, Methods: d.known.Methods, Logins: d.logins(),
+		STUNUsername: d.known.STUNUsername, JID: d.known.JID, Methods: d.known.Methods, Logins: d.logins(imported),
 		Source: d.known.Source, Last: d.known.WokenBy,
 	}
 }
