@@ -188,7 +188,7 @@ func (v *Inventory) get(ctx context.Context, key cwmp.DeviceID) (*Listed, store.
 		return nil, e, fmt.Errorf("state: inventory: %s: %w", key, err)
 	}
 	l, err := decodeListed(e.Value)
-	if err != nil {
+	if err != nil { // e has the revision
 		return nil, e, fmt.Errorf("state: inventory: %s: %w", key, err)
 	}
 	if l.ID.Key() != key { // a hash of two: nobody sees that
@@ -226,7 +226,7 @@ const (
 	Added
 )
 
-// ErrInventoryFull: the inventory has as many entries as it may have.
+// ErrInventoryFull is returned where the inventory has as many entries as it may have.
 var ErrInventoryFull = errors.New("the inventory is full")
 
 // Import takes in what a file says of a CPE. What it says nothing of stays as it is;
@@ -255,7 +255,7 @@ func (v *Inventory) Import(ctx context.Context, d *inventory.Device, dry bool) (
 	})
 }
 
-// ErrHasLogin: a login of the CPE is known already.
+// ErrHasLogin is returned by Learn where a login of the CPE is known already.
 var ErrHasLogin = errors.New("the CPE has another login")
 
 // Learn keeps the login that a CPE has used, unless it has one: then, ErrHasLogin.
@@ -302,7 +302,7 @@ func (v *Inventory) Remove(ctx context.Context, id cwmp.DeviceID) (bool, error) 
 	if err != nil || l == nil {
 		return false, err
 	}
-	if err := v.bucket.Delete(ctx, e.Key, e.Revision); err != nil {
+	if err := v.bucket.Delete(ctx, listKey(l.ID), e.Revision); err != nil {
 		return false, fmt.Errorf("state: inventory: %s: %w", id, err)
 	}
 	v.counted(l, nil)
@@ -314,7 +314,7 @@ func (v *Inventory) change(ctx context.Context, id cwmp.DeviceID, dry bool, f fu
 	key := id.Key()
 	for range tries {
 		was, e, err := v.get(ctx, key)
-		if err != nil {
+		if err != nil && !errors.Is(err, errDamaged) { // that is replaced
 			return Unchanged, err
 		}
 		now := &Listed{ID: key}
@@ -343,17 +343,17 @@ func (v *Inventory) put(ctx context.Context, was, now *Listed, e store.Entry, dr
 	case was == nil && v.count.Load() >= int64(v.o.MaxDevices):
 		return Unchanged, ErrInventoryFull
 	case was == nil:
-		done = Added
+		done = Added // or mended
 	case bytes.Equal(value, e.Value):
 		return Unchanged, nil
 	}
 	if dry {
 		return done, nil
 	}
-	if was == nil {
+	if e.Revision == 0 {
 		_, err = v.bucket.Create(ctx, listKey(now.ID), value, 0)
 	} else {
-		_, err = v.bucket.Update(ctx, e.Key, value, e.Revision, 0)
+		_, err = v.bucket.Update(ctx, listKey(now.ID), value, e.Revision, 0)
 	}
 	if err != nil {
 		return Unchanged, fmt.Errorf("state: inventory: %s: %w", now.ID, err)

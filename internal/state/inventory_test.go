@@ -185,6 +185,13 @@ func TestInventoryBounds(t *testing.T) {
 	if err := v.Each(t.Context(), func(*state.Listed) error { n++; return nil }); err != nil || n != 1 {
 		t.Errorf("got %d, %v, want the one that can be read", n, err)
 	}
+	more.ID.SerialNumber = "2" // damaged
+	if ok, err := v.Remove(t.Context(), box); !ok || err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Import(t.Context(), more, false); err != nil || listOf(t, v, more.ID) == nil {
+		t.Errorf("a damaged one: got %v, want it replaced", err)
+	}
 }
 
 // A CPE that has come is found by its identity and its Endpoint ID.
