@@ -31,7 +31,8 @@ type cell struct {
 // fakeCPE is a CPE in memory: a raw parameter tree that obeys the RPCs, and
 // misbehaves on demand. It implements agent.Device without any session.
 type fakeCPE struct {
-	id cwmp.DeviceID
+	transfers fakeTransfers
+	id        cwmp.DeviceID
 
 	mu        sync.Mutex
 	cells     map[string]cell
@@ -212,6 +213,8 @@ func (c *fakeCPE) do(req cwmp.Request) (cwmp.Response, error) {
 		return &cwmp.RebootResponse{}, nil
 	case *cwmp.FactoryReset:
 		return &cwmp.FactoryResetResponse{}, nil
+	case *cwmp.Download, *cwmp.Upload, *cwmp.CancelTransfer, *cwmp.GetAllQueuedTransfers, *cwmp.GetQueuedTransfers:
+		return c.transfers.do(req)
 	default:
 		return nil, &cwmp.Fault{Code: cwmp.FaultMethodNotSupported, Text: "Method not supported"}
 	}

@@ -36,9 +36,11 @@ type request struct {
 	holding bool        // the lane
 	settled atomic.Bool // done was called
 	unhold  func()      // lets the session of the CPE end
-	// then is run, with the lock held, once the answer is in the journal: what must not
-	// happen if the request is answered with an error after all.
-	then []func()
+	// journalled: the answer is in the journal. Then is run, with the lock held, once it
+	// is and has been sent: what must not happen if the request is answered with an
+	// error after all.
+	journalled bool
+	then       []func()
 }
 
 type requestKey struct {
@@ -209,6 +211,9 @@ func (r *request) run(ctx context.Context) {
 	a.start()
 	a.unlock()
 	r.settle(nil)
+	if r.journalled {
+		a.answered(r)
+	}
 }
 
 // letGo lets the session end: after Options.Linger, as a Controller that has
@@ -260,7 +265,7 @@ func (r *request) reply(ctx context.Context) (payload []byte, result string) {
 	if err := r.agent.host.opts.Journal.Answer(key, payload); err != nil {
 		r.agent.log.Error("the journal does not take a reply", zap.Error(err))
 	}
-	r.agent.answered(r, key)
+	r.journalled = true
 	return payload, result
 }
 

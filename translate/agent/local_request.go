@@ -84,10 +84,9 @@ func (a *Agent) closeRequest(row string, output map[string]string, fail *usp.Err
 // operateCancel is Request.{i}.Cancel() [R-OPR.3].
 func (a *Agent) operateCancel(c *call) {
 	a.lock()
-	if j := a.transfers.table.Get(c.object); j != nil {
-		job := *j
+	if a.transfers.table.Get(c.object) != nil {
 		a.unlock()
-		a.cancelTransfer(c, job)
+		a.cancelTransfer(c)
 		return
 	}
 	defer a.unlock()

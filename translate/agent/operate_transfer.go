@@ -168,23 +168,55 @@ func (h *Host) FileEvent(id usp.EndpointID, token string, whole bool) {
 }
 
 // cancelTransfer ends a transfer that a Controller does not want any more: one that has
-// left needs the consent of the CPE [TR-069 A.4.1.8]. It is the end of a Request.
-func (a *Agent) cancelTransfer(c *call, j transfer.Job) {
-	if j.Out() {
-		if _, err := c.send(&cwmp.CancelTransfer{CommandKey: j.Key}); err != nil {
-			c.err = commandError(err)
-			return
-		}
+// left needs the consent of the CPE [TR-069 A.4.1.9]. It is the end of a Request.
+func (a *Agent) cancelTransfer(c *call) {
+	if a.cancelAsked(c.object) {
+		return
+	}
+	a.lock()
+	j := a.transfers.table.Get(c.object)
+	key := ""
+	if j != nil {
+		key = j.Key
+	}
+	a.unlock()
+	if j == nil { // over meanwhile
+		return
+	}
+	if _, err := c.send(&cwmp.CancelTransfer{CommandKey: key}); err != nil {
+		c.err = commandError(err)
+		return
 	}
 	a.lock()
 	defer a.unlock()
-	if a.transfers.table.Get(j.Name) == nil { // over meanwhile
+	a.transferCanceled(c.object)
+}
+
+// cancelAsked ends a transfer that has not left.
+func (a *Agent) cancelAsked(row string) bool {
+	a.lock()
+	defer a.unlock()
+	j := a.transfers.table.Get(row)
+	if j == nil || j.Out() {
+		return false
+	}
+	if a.transfers.waiting == row {
+		a.transfers.stop()
+	}
+	a.transferCanceled(row)
+	return true
+}
+
+// transferCanceled removes a transfer and its Request. The lock is held.
+func (a *Agent) transferCanceled(row string) {
+	j := a.transfers.table.Get(row)
+	if j == nil {
 		return
 	}
-	a.transfers.table.Drop(j.Name)
+	a.transfers.table.Drop(row)
 	a.closeFile(j.Token)
-	a.setRequest(j.Name, requestCanceled)
-	a.closeRequest(j.Name, nil, invalid(usp.CodeCommandCanceled, "", "canceled"))
+	a.setRequest(row, requestCanceled)
+	a.closeRequest(row, nil, invalid(usp.CodeCommandCanceled, "", "canceled"))
 	a.armTransfers()
 	a.changed()
 }

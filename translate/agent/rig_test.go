@@ -39,6 +39,7 @@ type rig struct {
 	host  *agent.Host
 	agent *agent.Agent
 	shelf *shelf
+	files *fakeFiles
 	end   func()
 	msgs  int // requests sent
 
@@ -80,7 +81,7 @@ func newRig(tb testing.TB, model string, options ...string) *rig {
 			text = cwmptrace.Message(m)
 		}
 		if dir == "cwmp<" {
-			_, r.inBackground = m.(*cwmp.SetParameterAttributes)
+			r.inBackground = inBackground(m)
 		}
 		if r.inBackground {
 			writeTo(&r.background, dir, text)
@@ -108,6 +109,9 @@ func (r *rig) option(o string) {
 		r.opts.Freshness = duration()
 	case "deadline":
 		r.opts.Deadline = duration()
+	case "files":
+		r.files = &fakeFiles{}
+		r.opts.Files = r.files
 	case "strictdelete":
 		r.opts.StrictDelete = true
 	case "inbox":

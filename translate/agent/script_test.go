@@ -170,6 +170,11 @@ func (s *script) command(line string) {
 //	fault METHOD CODE [skip=N] [always] [NAME CODE …]  the CPE refuses
 //	fail METHOD notsent|unknown|lost|busy [skip=N]     the call fails; lost is
 //	                              unknown, but the CPE has done it
+//	report EVENT[:KEY],… [METHOD] [NAME=VALUE …]       a session with a request of the
+//	                              CPE; see rig.report
+//	transfers [status=N] [queued=KEY:STATE,…]          how the CPE answers about them
+//	file N [whole]                the file server has begun to move its N-th file, or moved it
+//	files                         show which of its URLs are open
 //	wait DURATION                 time goes by
 //	quiet, loud                   hide the RPCs, and show them again
 func (s *script) do(w []string) {
@@ -197,6 +202,14 @@ func (s *script) do(w []string) {
 			s.t.Fatal(err)
 		}
 		<-time.After(d)
+	case "report":
+		s.rig.report(w[1:])
+	case "file":
+		s.rig.host.FileEvent(s.rig.agent.EndpointID(), fmt.Sprintf("%032s", w[1]), len(w) > 2)
+	case "files":
+		s.rig.write("open: "+strings.Join(s.rig.files.list(), " "), "")
+	case "transfers":
+		s.rig.cpe.transfers.set(s.t, w[1:])
 	case "quiet", "loud":
 		s.rig.showRPCs(w[0] == "loud")
 	default:

@@ -89,12 +89,16 @@ func (a *Agent) transferOver(r *transfer.Result) {
 	e := transferEvent{
 		command: full, key: a.local.get(j.Name + "CommandKey"), requestor: a.local.get(j.Name + "Originator"),
 		upload: j.Upload, affected: strings.TrimSuffix(object, "."), url: j.URL,
-		start: r.Start, complete: r.Complete, fault: r.Fault,
+		start: r.Start, complete: r.Complete,
 	}
-	if e.fault.Code == 0 {
+	if r.Fault.Code == 0 {
 		a.closeRequest(j.Name, map[string]string{}, nil)
 	} else {
-		a.closeRequest(j.Name, nil, invalid(usp.CodeCommandFailure, "", faultText(r.Fault.Code, r.Fault.Text)))
+		e.fault = faultText(r.Fault.Code, r.Fault.Text)
+		if r.How == transfer.ByTime { // the Fault is ours
+			e.fault = r.Fault.Text
+		}
+		a.closeRequest(j.Name, nil, invalid(usp.CodeCommandFailure, "", e.fault))
 	}
 	a.emitTransferComplete(&e)
 }
@@ -112,21 +116,21 @@ type transferEvent struct {
 	upload                  bool
 	affected, url           string
 	start, complete         string
-	fault                   cwmp.Fault
+	fault                   string // empty: there was none
 }
 
 // emitTransferComplete sends TransferComplete! to the subscribers whose
 // TransferCompletePolicy wants it [TR-181]. Its FaultCode is one of USP; that of CWMP
 // is in FaultString. The lock is held.
 func (a *Agent) emitTransferComplete(e *transferEvent) {
-	code, text, unwanted := "0", "", resultFailure
-	if e.fault.Code != 0 {
-		code, text, unwanted = number(int(usp.CodeCommandFailure)), faultText(e.fault.Code, e.fault.Text), resultSuccess
+	code, unwanted := "0", resultFailure
+	if e.fault != "" {
+		code, unwanted = number(int(usp.CodeCommandFailure)), resultSuccess
 	}
 	params := map[string]string{
 		"Command": e.command, "CommandKey": e.key, "Requestor": e.requestor, "TransferType": direction(e.upload),
 		"Affected": e.affected, "TransferURL": e.url, "StartTime": e.start, "CompleteTime": e.complete,
-		"FaultCode": code, "FaultString": text, "CheckSumAlgorithm": "Unknown", "CheckSum": "",
+		"FaultCode": code, "FaultString": e.fault, "CheckSumAlgorithm": "Unknown", "CheckSum": "",
 	}
 	for _, s := range a.subs.list {
 		if s.typ != notifEvent || !s.wants(a, localRoot+"TransferComplete!") {
@@ -143,11 +147,14 @@ func (a *Agent) emitTransferComplete(e *transferEvent) {
 
 // autonomousTransfer takes a transfer that nobody asked for. The lock is held.
 func (a *Agent) autonomousTransfer(r *cwmp.AutonomousTransferComplete) {
-	a.emitTransferComplete(&transferEvent{
-		upload: !r.IsDownload, url: strings.Clone(r.TransferURL), start: transfer.DateTime(r.StartTime),
+	e := transferEvent{
+		upload: !r.IsDownload, url: r.TransferURL, start: transfer.DateTime(r.StartTime),
 		complete: transfer.DateTime(r.CompleteTime),
-		fault:    cwmp.Fault{Code: r.Fault.Code, Text: strings.Clone(r.Fault.Text)},
-	})
+	}
+	if r.Fault.Code != 0 {
+		e.fault = faultText(r.Fault.Code, r.Fault.Text)
+	}
+	a.emitTransferComplete(&e)
 	if r.IsDownload && r.Fault.Code == 0 {
 		a.fresh.forget()
 		a.disc.due = true
@@ -162,13 +169,9 @@ const softwareModules = "Device.SoftwareModules."
 func (a *Agent) duStateChanged(results []cwmp.DUResult) {
 	for i := range results {
 		r := &results[i]
-		code := "0"
+		code, text := "0", ""
 		if r.Fault.Code != 0 {
-			code = number(int(usp.CodeCommandFailure))
-		}
-		text := ""
-		if r.Fault.Code != 0 {
-			text = faultText(r.Fault.Code, r.Fault.Text)
+			code, text = number(int(usp.CodeCommandFailure)), faultText(r.Fault.Code, r.Fault.Text)
 		}
 		a.emitEvent(softwareModules, "DUStateChange!", map[string]string{
 			"UUID": r.UUID, "DeploymentUnitRef": r.DeploymentUnitRef, "Version": r.Version,

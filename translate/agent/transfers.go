@@ -34,6 +34,9 @@ type transfers struct {
 	// busy: a goroutine sends, asks or reads for the sake of a Job. away: the CPE could
 	// not be reached the last time.
 	busy, away bool
+	// stop ends the waiting for the CPE for the sake of the Job named waiting.
+	waiting string
+	stop    context.CancelFunc
 	// mute: the CPE has no method to say which transfers it has.
 	mute  bool
 	pause time.Duration // before the CPE is woken again
@@ -59,13 +62,13 @@ func heldBy(k device.Key) string {
 }
 
 // answered lets leave what has waited for the answer to a request.
-func (a *Agent) answered(r *request, k device.Key) {
+func (a *Agent) answered(r *request) {
 	a.lock()
 	defer a.unlock()
 	for _, f := range r.then {
 		f()
 	}
-	if a.transfers.table.Release(heldBy(k)) {
+	if a.transfers.table.Release(heldBy(r.journalKey())) {
 		a.changed()
 		a.sendTransfers()
 	}
@@ -191,6 +194,9 @@ func (a *Agent) send(ctx context.Context, dev Device) {
 func (a *Agent) sendOne(ctx context.Context, dev Device, j *transfer.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, a.host.opts.Deadline)
 	defer cancel()
+	a.lock()
+	a.transfers.waiting, a.transfers.stop = j.Name, cancel
+	a.unlock()
 	resp, err := dev.Call(device.OnWire(ctx, func() error { return a.transferLeaves(j) }), j.Request())
 	var fault *cwmp.Fault
 	if errors.As(err, &fault) {
@@ -198,8 +204,11 @@ func (a *Agent) sendOne(ctx context.Context, dev Device, j *transfer.Job) error 
 	}
 	a.lock()
 	defer a.unlock()
+	a.transfers.waiting, a.transfers.stop = "", nil
 	a.changed()
 	switch now := time.Now(); {
+	case a.transfers.table.Get(j.Name) == nil:
+		return errNotWanted
 	case err == nil:
 		a.transferNews(a.transfers.table.Answered(j.Name, j.Key, resp, now))
 		return nil
