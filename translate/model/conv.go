@@ -42,7 +42,7 @@ func converterByName(name string) *converter {
 // wpsVersion reads the version of WPS, which TR-098 has as a number of two
 // hexadecimal digits: 16 is 1.0.
 func wpsVersion(raw string) (string, bool) {
-	n, err := strconv.ParseUint(strings.TrimSpace(raw), 10, 8)
+	n, err := strconv.ParseUint(digits(raw), 10, 8)
 	if err != nil {
 		return "", false
 	}

@@ -16,6 +16,7 @@ func TestConversions(t *testing.T) {
 	for _, tc := range []struct{ name, raw, usp, back string }{
 		{"wps-version", "16", "1.0", ""},
 		{"wps-version", "32", "2.0", ""},
+		{"wps-version", " +16", "1.0", ""},
 		{"wps-version", "1.0h", "", ""},
 		{"wifi-standards-2.4", "b", "b", "b"},
 		{"wifi-standards-2.4", "g", "b,g", "g"},

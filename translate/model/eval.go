@@ -114,7 +114,7 @@ func aggregated(how aggregate, vals []string) string {
 	case aggSum:
 		sum := uint64(0)
 		for _, s := range vals {
-			if n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64); err == nil && n <= math.MaxUint64-sum {
+			if n, err := strconv.ParseUint(digits(s), 10, 64); err == nil && n <= math.MaxUint64-sum {
 				sum += n
 			}
 		}
@@ -170,14 +170,17 @@ func lexical(t path.Type, raw string) string {
 			return strconv.FormatInt(n, 10)
 		}
 	case path.TypeUnsignedInt, path.TypeUnsignedLong:
-		s := strings.TrimPrefix(strings.TrimSpace(raw), "+")
-		if n, err := strconv.ParseUint(s, 10, 64); err == nil {
+		if n, err := strconv.ParseUint(digits(raw), 10, 64); err == nil {
 			return strconv.FormatUint(n, 10)
 		}
 	default:
 	}
 	return raw
 }
+
+// digits is an unsigned number without what CPE put before and after it
+// [quirk 62].
+func digits(raw string) string { return strings.TrimPrefix(strings.TrimSpace(raw), "+") }
 
 // parseBool reads the booleans of CPE: an empty one is false, a number but zero
 // is true.

@@ -91,7 +91,7 @@ func (p *srcPath) walk(n, base *node, segs []string, idx, out []*node) []*node {
 			if k == nil {
 				return out
 			}
-			n = n.child(strings.TrimSpace(k.value))
+			n = n.child(strings.TrimLeft(digits(k.value), "0"))
 		default:
 			n = n.child(seg)
 		}
