@@ -213,6 +213,19 @@ func TestNoLoopWithEmptyPosts(t *testing.T) {
 	p.post("").envelope("GetParameterValues")
 }
 
+// TestQuirk81: a RetryCount that is never 0 again makes no session another one.
+func TestQuirk81(t *testing.T) {
+	t.Parallel()
+	f := new(findings)
+	p := newCPE(t, serve(t, &script{next: []cwmp.Request{getDevice}}, acs.Options{Found: f.add}))
+	for _, retry := range []string{"1", "2", "3", "4", "5", "6", "1485", "4294967295"} {
+		p.post(message("1", informOf("1", "2 PERIODIC", retry))).envelope("InformResponse")
+		p.post("").envelope("GetParameterValues")
+		p.hangUp()
+	}
+	f.want(t)
+}
+
 // What a Profile says of the time between POSTs counts.
 func TestProfileSessionTimeout(t *testing.T) {
 	h := &script{}

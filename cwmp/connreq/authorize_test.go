@@ -42,7 +42,7 @@ func fields(t *testing.T, h string) map[string]string {
 
 const uri = "/cr?x=1&y=%20"
 
-func TestDigest(t *testing.T) {
+func TestQuirk78Challenges(t *testing.T) {
 	t.Parallel()
 	const realm = `Digest realm="TR069 Client", nonce="n1"`
 	for _, tc := range []struct {
