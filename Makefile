@@ -2,6 +2,9 @@
 
 GO          ?= go
 FUZZTIME    ?= 60s
+FUZZPKGS    ?= ./...
+SOAKTIME    ?= 5m
+ORACLETIME  ?= 15m
 BIN         := bin/uspgate
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
@@ -30,8 +33,8 @@ test: ## all tests that need nothing but Go, with the race detector
 	$(GO) test $(RACE) -timeout 8m ./...
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME
-	@set -e; for pkg in $$($(GO) list ./...); do \
+fuzz: ## every fuzz target of FUZZPKGS for FUZZTIME
+	@set -e; for pkg in $$($(GO) list $(FUZZPKGS)); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
 	  done; \
@@ -47,8 +50,9 @@ interop: ## against real peers, which this installs
 	scripts/interop.sh
 
 .PHONY: soak
-soak: ## the long runs
-	$(MAKE) fuzz FUZZTIME=5m
+soak: ## the long runs: the codec against encoding/xml for ORACLETIME, every fuzz target for SOAKTIME, and more
+	$(GO) test -run '^$$' -fuzz '^FuzzOracle$$' -fuzztime $(ORACLETIME) ./cwmp/soap
+	$(MAKE) fuzz FUZZTIME=$(SOAKTIME)
 	$(GO) test -tags soak -run FiftyThousand -count=1 -v ./mtp/ws
 	$(GO) test -tags soak -run Million -count=1 -v ./internal/engine
 	$(GO) test -tags soak -run Soak -count=1 -timeout 30m -v ./test/kill
