@@ -32,6 +32,8 @@ type flags struct {
 	window      int
 	idle        int
 	devices     int
+	cwmp        int
+	sessions    int
 	rest        time.Duration
 	only        *regexp.Regexp
 	uspgate     string
@@ -54,11 +56,15 @@ func main() {
 const bareRelay = "bare-relay"
 
 func run(ctx context.Context, args []string, out, log io.Writer) error {
-	if len(args) == 2 && args[0] == bareRelay {
-		return relay(ctx, args[1])
-	}
 	if len(args) > 0 {
 		switch args[0] {
+		case bareRelay:
+			return relay(ctx, args[1])
+		case bareHTTP:
+			return serveBare(ctx, args[1])
+		case fillCPE:
+			n, err := strconv.Atoi(args[2])
+			return errors.Join(err, copyCPE(ctx, args[1], n, out))
 		case fillDevices:
 			n, err := strconv.Atoi(args[2])
 			return errors.Join(err, fill(ctx, args[1], n))
@@ -77,7 +83,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(measure(ctx, f, s, out), idle(ctx, f, s, out), devices(ctx, f, out))
+	err = errors.Join(measure(ctx, f, s, out), idle(ctx, f, s, out), cwmpSessions(ctx, f, s, out), devices(ctx, f, out))
 	return errors.Join(err, s.stop())
 }
 
@@ -92,6 +98,8 @@ func parse(args []string, log io.Writer) (*flags, error) {
 	set.IntVar(&f.window, "window", 192, "Records that may be on their way")
 	set.IntVar(&f.idle, "idle", 10_000, "idle Endpoints per MTP; 0: none")
 	set.IntVar(&f.devices, "devices", 200_000, "registered devices that sleep; 0: none")
+	set.IntVar(&f.cwmp, "cwmp", 100_000, "known devices whose CWMP sessions are measured, beside those of 100; 0: none")
+	set.IntVar(&f.sessions, "sessions", 2000, "CWMP sessions of a round")
 	set.DurationVar(&f.rest, "rest", 18*time.Second, "how long they have been idle when their memory is read")
 	set.StringVar(&f.uspgate, "uspgate", "", "program to measure; empty: built from this tree")
 	only := set.String("only", "", "regular expression: the pairs to run, for example 'MQTT.*WS'")

@@ -1,0 +1,248 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/internal/bench"
+)
+
+// bareHTTP is the argument by which this program starts itself as the floor of a
+// session.
+const bareHTTP = "bare-http"
+
+// The targets of an Inform session where something has changed, and where nothing has.
+const (
+	changedTarget = 150 * time.Microsecond
+	sameTarget    = 80 * time.Microsecond
+)
+
+// sessionRest is how long a gateway has for what sessions leave it to do, which is
+// counted as theirs.
+const sessionRest = time.Second
+
+// cwmpSessions prints what an Inform session costs the whole gateway, with few known
+// devices and with many, most of which sleep, beside a server of nothing but net/http.
+func cwmpSessions(ctx context.Context, f *flags, s *servers, out io.Writer) (err error) {
+	if f.cwmp <= 0 || !f.only.MatchString("cwmp") {
+		return nil
+	}
+	fmt.Fprintf(out, "\nInform sessions: a connection, an Inform with 8 parameters, an empty POST, 204; CPU in ms of"+
+		" the server's process,\nbest and median of %d rounds of %d sessions\n", f.rounds, f.sessions)
+	fmt.Fprintf(out, cwmpFormat, "devices", "their state", "sessions/s", "CPU", "median", "target", "")
+	if err := bareSessions(ctx, f, s, out); err != nil {
+		return err
+	}
+	for _, n := range []int{100, f.cwmp} {
+		if err := knownSessions(ctx, f, s, n, out); err != nil {
+			return fmt.Errorf("sessions of %d devices: %w", n, err)
+		}
+	}
+	cost, err := syncCost(s.dir)
+	fmt.Fprintf(out, "an fsync of 4 KB takes %.2f ms here\n", cost.Seconds()*1000)
+	return err
+}
+
+const cwmpFormat = "%-8s %-28s %10s %7s %7s %7s  %s\n"
+
+// sessionRow measures rounds of sessions and prints them. The devices have their turn,
+// from round to round. What they say as what has changed is one more for every turn if
+// changes is true.
+func sessionRow(
+	ctx context.Context, f *flags, l *bench.Sessions, t *turn, what string, target time.Duration, out io.Writer,
+) error {
+	var each []time.Duration
+	var rates []float64
+	for range f.rounds {
+		r, err := l.Run(ctx, t.next(f.sessions))
+		if err != nil {
+			return err
+		}
+		each, rates = append(each, r.Each()), append(rates, r.Rate())
+	}
+	slices.Sort(each)
+	slices.Sort(rates)
+	devices, note, aim := "-", "", "-"
+	if t.devices > 0 {
+		devices = strconv.Itoa(t.devices)
+	}
+	if target > 0 {
+		aim = millis(target)
+		if each[0] > target {
+			note = "missed"
+		}
+	}
+	line := fmt.Sprintf(cwmpFormat, devices, what, fmt.Sprintf("%.0f", rates[len(rates)/2]), millis(each[0]),
+		millis(each[len(each)/2]), aim, note)
+	_, err := fmt.Fprintln(out, strings.TrimRight(line, " \n"))
+	return err
+}
+
+func millis(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()*1000) }
+
+// turn is whose turn it is.
+type turn struct {
+	devices, at int
+	changes     bool
+	change      uint64
+	process     int
+}
+
+// next is the next round of n sessions: of the devices that follow, or of all of them
+// again and again where there are fewer.
+func (t *turn) next(n int) bench.Round {
+	r := bench.Round{First: t.at, Count: n, Devices: t.devices, Change: t.change, Process: t.process, Rest: sessionRest}
+	if t.changes {
+		r.Change, r.Step = t.change+1, 1
+		t.change += uint64(n)
+	}
+	if t.devices > 0 {
+		t.at = (t.at + n) % t.devices
+	}
+	return r
+}
+
+// bareSessions prints the floor.
+func bareSessions(ctx context.Context, f *flags, s *servers, out io.Writer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	a, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := start(ctx, command(self, bareHTTP, a), accepts(a))
+	if err != nil {
+		return err
+	}
+	l := &bench.Sessions{Address: a, Inform: plainInform()}
+	return errors.Join(sessionRow(ctx, f, l, &turn{process: p.pid}, "bare net/http", 0, out), p.stop())
+}
+
+// plainInform is an Inform as large as that of the CPE.
+func plainInform() *cwmp.Inform {
+	in := &cwmp.Inform{
+		DeviceID: cwmp.DeviceID{Manufacturer: "Bench", OUI: "00D09E", ProductClass: "Bare", SerialNumber: bench.SerialField},
+		Events:   []cwmp.Event{{Code: cwmp.EventPeriodic}}, MaxEnvelopes: 1,
+	}
+	for i := range 8 {
+		in.Params = append(in.Params, cwmp.ParameterValue{
+			Name:  fmt.Sprintf("InternetGatewayDevice.ManagementServer.ParameterOfMeanLength%d", i),
+			Value: "some value of it", Type: cwmp.TypeString,
+		})
+	}
+	return in
+}
+
+// serveBare answers every POST as a session has it, and knows nothing.
+func serveBare(ctx context.Context, address string) error {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("bare server: %w", err)
+	}
+	answer := strings.Repeat("x", 500)
+	srv := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			if n, _ := io.Copy(io.Discard, io.LimitReader(r.Body, 1<<20)); n == 0 {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+			w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+			w.Header().Set("Set-Cookie", "uspgate=AAAABBBBCCCCDDDDEEEEFFFFGG; Path=/")
+			_, _ = io.WriteString(w, answer) // a client that has gone is no matter
+		})}
+	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
+	defer stop()
+	if err = srv.Serve(ln); errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// knownSessions prints the sessions of a gateway that knows n devices. All come once
+// before anything is measured, which wakes their Virtual Agents.
+func knownSessions(ctx context.Context, f *flags, s *servers, n int, out io.Writer) error {
+	data := filepath.Join(s.dir, fmt.Sprintf("cwmp%d", n))
+	said, err := self(ctx, fillCPE, data, strconv.Itoa(n))
+	if err != nil {
+		return err
+	}
+	in := &cwmp.Inform{}
+	if err := json.Unmarshal([]byte(said), in); err != nil {
+		return err
+	}
+	a, err := addresses(ctx, 2)
+	if err != nil {
+		return err
+	}
+	conf, err := s.file(fmt.Sprintf("cwmp%d.yaml", n), fmt.Sprintf(`data_dir: "%s"
+cwmp: {listen: "%s", session_rate: 0}
+translate: {idle: 5s}
+admin: {listen: ""}
+metrics: {listen: "%s"}
+log: {level: warn}
+`, data, a[0], a[1]))
+	if err != nil {
+		return err
+	}
+	p, err := start(ctx, command(s.uspgate, "serve", "-c", conf), accepts(a...))
+	if err != nil {
+		return err
+	}
+	l := &bench.Sessions{Address: a[0], Inform: in}
+	t := &turn{devices: n, process: p.pid}
+	return errors.Join(turns(ctx, f, l, t, out), p.stop(), os.RemoveAll(data))
+}
+
+// turns has all devices come once, and then measures.
+func turns(ctx context.Context, f *flags, l *bench.Sessions, t *turn, out io.Writer) error {
+	r, err := l.Run(ctx, t.next(t.devices))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, cwmpFormat, strconv.Itoa(t.devices), "the first since the start", fmt.Sprintf("%.0f", r.Rate()),
+		millis(r.Each()), "-", "-", "")
+	if err := sessionRow(ctx, f, l, t, "as before", sameTarget, out); err != nil {
+		return err
+	}
+	t.changes = true
+	return sessionRow(ctx, f, l, t, "another URL each time", changedTarget, out)
+}
+
+// syncCost is how long an fsync takes in a directory.
+func syncCost(dir string) (time.Duration, error) {
+	f, err := os.CreateTemp(dir, "sync")
+	if err != nil {
+		return 0, err
+	}
+	const n = 50
+	page := make([]byte, 4<<10)
+	began := time.Now()
+	for range n {
+		if _, err = f.Write(page); err != nil {
+			break
+		}
+		if err = f.Sync(); err != nil {
+			break
+		}
+	}
+	took := time.Since(began) / n
+	return took, errors.Join(err, f.Close(), os.Remove(f.Name()))
+}

@@ -1,0 +1,205 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/uspgate/uspgate/cwmp"
+	cwmpcpe "github.com/uspgate/uspgate/cwmp/cpe"
+	"github.com/uspgate/uspgate/internal/app"
+	"github.com/uspgate/uspgate/internal/bench"
+	"github.com/uspgate/uspgate/internal/config"
+	"github.com/uspgate/uspgate/internal/engine"
+	"github.com/uspgate/uspgate/internal/sim/cpe"
+	"github.com/uspgate/uspgate/internal/state"
+	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// fillCPE is the argument by which this program starts itself to make a data_dir with
+// CPE that have been read as a whole.
+const fillCPE = "fill-cpe"
+
+// cpeModel is the model of the CPE whose sessions are measured.
+const cpeModel = "tr098-dsl"
+
+// original is a CPE that a gateway has read, as it has kept it.
+type original struct {
+	known  device.Known
+	state  *agent.State
+	tree   *agent.Tree
+	inform *cwmp.Inform
+}
+
+// copyCPE has a gateway read one simulated CPE, and makes n of it in dir. It prints the
+// Inform of all of them as JSON, with the fields of bench.Sessions.
+func copyCPE(ctx context.Context, dir string, n int, out io.Writer) error {
+	first, err := os.MkdirTemp("", "uspgate-cpe-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(first) }() // it is a temporary directory
+	o, err := readOne(ctx, first)
+	if err != nil {
+		return fmt.Errorf("reading the first CPE: %w", err)
+	}
+	e, err := engine.Open(ctx, engine.Options{Dir: filepath.Join(dir, "engine"), Interval: time.Minute})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	st, err := state.Open(ctx, e.Store(), state.Options{})
+	if err != nil {
+		return err
+	}
+	const workers = 64
+	var wg sync.WaitGroup
+	errs := make([]error, workers)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < n && errs[w] == nil; i += workers {
+				errs[w] = o.copy(st, bench.Field(uint64(i)))
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(o.inform)
+}
+
+// readOne has a gateway on dir read a CPE, and returns what it has kept.
+func readOne(ctx context.Context, dir string) (*original, error) {
+	cfg, err := config.Parse("bench.yaml", []byte("{}"), []string{
+		"USPGATE_MTP__0__LISTEN=127.0.0.1:0", "USPGATE_MTP__1__LISTEN=127.0.0.1:0", "USPGATE_CWMP__LISTEN=127.0.0.1:0",
+		"USPGATE_METRICS__LISTEN=127.0.0.1:0", "USPGATE_ADMIN__LISTEN=127.0.0.1:0", "USPGATE_DATA_DIR=" + dir,
+	})
+	if err != nil {
+		return nil, err
+	}
+	gw, err := app.New(ctx, app.Options{Config: cfg, Version: "bench"})
+	if err != nil {
+		return nil, err
+	}
+	if err := gw.Listen(ctx); err != nil {
+		return nil, errors.Join(err, gw.Close())
+	}
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- gw.Run(running) }()
+	in, err := visit(ctx, "http://"+gw.Addresses()["cwmp"])
+	stop()
+	if err = errors.Join(err, <-ended); err != nil {
+		return nil, err
+	}
+	o := &original{inform: in}
+	return o, errors.Join(o.load(ctx, dir), vary(in))
+}
+
+// vary has the Inform say something else as the Connection Request URL each time.
+func vary(in *cwmp.Inform) error {
+	for i := range in.Params {
+		if p := &in.Params[i]; strings.HasSuffix(p.Name, ".ConnectionRequestURL") {
+			p.Value = "http://127.0.0.1:7547/" + bench.ChangeField
+			return nil
+		}
+	}
+	return errors.New("the CPE has no Connection Request URL")
+}
+
+// visit has a simulated CPE be read as a whole, and returns what it says when it comes
+// the next time.
+func visit(ctx context.Context, acs string) (*cwmp.Inform, error) {
+	model, err := cpe.LoadBuiltin(cpeModel)
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan cwmpcpe.Session, 8)
+	box, err := cpe.New(cpe.Options{
+		ACS: acs, Model: model, Serial: bench.SerialField, PeriodicInterval: -1, ConnReqListen: cpe.NoConnReq,
+		OnSession: func(s cwmpcpe.Session) {
+			select {
+			case ended <- s:
+			default:
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithTimeout(ctx, patience)
+	over := make(chan error, 1)
+	go func() { over <- box.Run(ctx) }()
+	var last *cwmp.Inform
+	for i := 0; i < 2 && err == nil; i++ {
+		select {
+		case s := <-ended:
+			err = s.Err
+			last = <-box.Informs()
+			box.Raise(cwmp.Event{Code: cwmp.EventPeriodic})
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
+	stop()
+	<-over // it says only that it was told to end
+	return last, err
+}
+
+// load reads what a gateway has kept in dir.
+func (o *original) load(ctx context.Context, dir string) error {
+	e, err := engine.Open(ctx, engine.Options{Dir: filepath.Join(dir, "engine"), Interval: time.Minute})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	st, err := state.Open(ctx, e.Store(), state.Options{})
+	if err != nil {
+		return err
+	}
+	id := agent.EndpointIDFor(o.inform.DeviceID)
+	known, ok, err := st.Devices().Load(o.inform.DeviceID)
+	if err != nil || !ok {
+		return errors.Join(err, errors.New("the CPE is not known"))
+	}
+	o.known = known
+	if o.state, err = st.Agents().Load(id); err != nil {
+		return err
+	}
+	o.tree, err = st.Agents().LoadTree(id)
+	if err == nil && (o.tree == nil || !o.tree.Current) {
+		err = errors.New("the CPE has not been read as a whole")
+	}
+	return err
+}
+
+// copy keeps one more CPE like the first.
+func (o *original) copy(st *state.State, serial string) error {
+	known, tree, own := o.known, *o.tree, *o.state
+	known.Identity.SerialNumber, tree.Identity.SerialNumber = serial, serial
+	own.Values = make(map[string]string, len(o.state.Values))
+	for name, v := range o.state.Values {
+		own.Values[name] = strings.ReplaceAll(v, bench.SerialField, serial)
+	}
+	if err := st.Devices().Save(known); err != nil {
+		return err
+	}
+	id := agent.EndpointIDFor(known.Identity)
+	if err := st.Agents().Save(id, &own); err != nil {
+		return err
+	}
+	return st.Agents().SaveTree(usp.EndpointID(id), &tree)
+}
