@@ -23,6 +23,8 @@ type Options struct {
 	// it. It is where connections are bounded per address and where the PROXY
 	// protocol is spoken.
 	Listener net.Listener
+	// Bind, if not nil, makes that Listener, at Listen.
+	Bind func(ctx context.Context) (net.Listener, error)
 	// TLS, if not nil, makes the listener speak TLS, as old as it allows.
 	TLS *tls.Config
 	// BaseURL is how CPE reach the Server: http or https, host, port, perhaps a

@@ -72,11 +72,15 @@ func New(o Options) (*Server, error) {
 
 // Listen binds the address, so that port 0 becomes known.
 func (s *Server) Listen(ctx context.Context) error {
-	ln := s.opts.Listener
+	ln, bind := s.opts.Listener, s.opts.Bind
+	if bind == nil {
+		bind = func(ctx context.Context) (net.Listener, error) {
+			return new(net.ListenConfig).Listen(ctx, "tcp", s.opts.Addr)
+		}
+	}
 	if ln == nil {
-		var cfg net.ListenConfig
 		var err error
-		if ln, err = cfg.Listen(ctx, "tcp", s.opts.Addr); err != nil {
+		if ln, err = bind(ctx); err != nil {
 			return fmt.Errorf("files: listen: %w", err)
 		}
 	}

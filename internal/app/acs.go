@@ -16,6 +16,7 @@ import (
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/mtp/listen"
+	"github.com/uspgate/uspgate/translate/device"
 )
 
 // buildACS makes the server to which CPE open their sessions.
@@ -35,6 +36,7 @@ func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
 		MaxMemory:          int64(c.MaxMemory),
 		Limits:             soap.Limits{MaxBytes: int64(c.MaxEnvelope)},
 		SessionTimeout:     time.Duration(c.SessionTimeout),
+		Methods:            device.Methods(),
 		Log:                o.Log,
 		Metrics:            reg,
 	}

@@ -54,6 +54,7 @@ type App struct {
 	stun       *udp.Server  // nil without cwmp.connection_request.udp.listen
 	xmpp       *xmpp.Client // nil without cwmp.connection_request.xmpp.jid
 	acs        *acs.Server
+	files      *fileService  // nil without cwmp.files.listen
 	admin      *admin.Server // nil without admin.listen
 	neighbours *neighbours   // nil without discovery
 
@@ -87,7 +88,7 @@ func (a *App) build(ctx context.Context, o Options, reg *prometheus.Registry) er
 		a.probes = obs.NewServer(o.Config.Metrics.Listen, reg, append(a.keep.checks(), a.clusterChecks()...)...)
 	}
 	for _, build := range []func(Options, *prometheus.Registry) error{
-		a.buildRouter, a.buildTransports, a.buildDiscovery, a.buildTranslation, a.buildACS, a.buildAdmin,
+		a.buildRouter, a.buildTransports, a.buildDiscovery, a.buildFiles, a.buildTranslation, a.buildACS, a.buildAdmin,
 	} {
 		if err := build(o, reg); err != nil {
 			return err
@@ -114,6 +115,11 @@ func (a *App) Listen(ctx context.Context) error {
 	}
 	if err := a.acs.Listen(ctx); err != nil {
 		return err
+	}
+	if a.files != nil {
+		if err := a.files.srv.Listen(ctx); err != nil {
+			return err
+		}
 	}
 	if a.admin != nil {
 		if err := a.admin.Listen(ctx); err != nil {
@@ -156,9 +162,12 @@ func (a *App) nodes() []admin.Node {
 }
 
 // Addresses returns the bound address of every listener by name: those of
-// mtp, "cwmp", "admin" and "metrics".
+// mtp, "cwmp", "files", "admin" and "metrics".
 func (a *App) Addresses() map[string]string {
 	out := map[string]string{"cwmp": a.acs.Addr()}
+	if a.files != nil {
+		out["files"] = a.files.srv.Addr()
+	}
 	if a.probes != nil {
 		out["metrics"] = a.probes.Addr()
 	}
@@ -181,8 +190,12 @@ type stage struct {
 // CWMP sessions come to their end, Virtual Agents answer what they have, Links
 // flush and close.
 func (a *App) Run(ctx context.Context) error {
+	south := []func(context.Context) error{a.acs.Run}
+	if a.files != nil {
+		south = append(south, a.files.srv.Run)
+	}
 	stages := []stage{
-		{"cwmp", []func(context.Context) error{a.acs.Run}},
+		{"cwmp", south},
 		{"translate", []func(context.Context) error{a.fleet.Run, a.host.Run}},
 		{"connreq", a.wakers()},
 		{"mtp", a.carriers()},

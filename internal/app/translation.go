@@ -44,6 +44,8 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Idle:            time.Duration(o.Config.Translate.Idle),
 		MaxAwake:        o.Config.Translate.MaxAwake,
 		MaxAwakeBytes:   int64(o.Config.Translate.AwakeBytes),
+		Transfers:       transferLimits(&o.Config.CWMP.Transfers),
+		Files:           a.agentFiles(),
 		Controllers:     controllers(o.Config.Controllers),
 		Protocols:       protocols(o.Config.MTP),
 		SoftwareVersion: o.Version,
@@ -52,6 +54,9 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	})
 	if err != nil {
 		return err
+	}
+	if a.files != nil {
+		a.files.host = a.host
 	}
 	if err := link.attach(a.router, a.host); err != nil {
 		return err

@@ -23,6 +23,8 @@ type CWMP struct {
 	MaxSessions       int               `yaml:"max_sessions" doc:"sessions at the same time; more get 503"`
 	MaxEnvelope       Size              `yaml:"max_envelope" doc:"largest SOAP envelope"`
 	ConnectionRequest ConnectionRequest `yaml:"connection_request" doc:"waking CPE"`
+	Files             Files             `yaml:"files" doc:"file server for firmware, configurations and logs"`
+	Transfers         Transfers         `yaml:"transfers" doc:"what CPE are asked to fetch and to send"`
 }
 
 // CPETLS is TLS for CPE.
@@ -133,6 +135,7 @@ func defaultCWMP() CWMP {
 			Order: []string{"http", "udp", "xmpp"}, SessionWait: Duration(30 * time.Second), Retries: 2,
 			MaxActive: 256, MaxPerNetwork: 32, UDP: UDP{Rate: 50}, XMPP: XMPP{TLS: DefaultTLS()},
 		},
+		Files: defaultFiles(), Transfers: defaultTransfers(),
 	}
 	t := DefaultTLS()
 	c.TLS.set(&t)

@@ -70,6 +70,7 @@ func (d *decoder) validate(cfg *Config) {
 	cfg.CWMP.TLS.set(&cpe)
 	d.cwmp(&cfg.CWMP)
 	d.address("cwmp.listen", cfg.CWMP.Listen, addresses)
+	d.files(cfg, addresses)
 	if cfg.Metrics.Listen != "" {
 		d.address("metrics.listen", cfg.Metrics.Listen, addresses)
 	}

@@ -53,6 +53,14 @@ func (s *session) Request(_ context.Context, req cwmp.Request) (cwmp.Response, e
 	return resp, nil
 }
 
+// Methods are the requests of a CPE that are answered, for acs.Options.Methods.
+func Methods() []string {
+	return []string{
+		"Inform", "GetRPCMethods", "TransferComplete", "AutonomousTransferComplete", "RequestDownload", "Kicked",
+		"DUStateChangeComplete", "AutonomousDUStateChangeComplete",
+	}
+}
+
 // Acknowledged is the answer to a request of a CPE that only reports something, and
 // Fault 8000 to any other, and to what no standard has [TR-069 A.3.3, A.4.2, quirk 75].
 // The page after a Kicked is the one that it names itself.
