@@ -101,10 +101,18 @@ func (t *Table) refused(j *Job, f *cwmp.Fault, now time.Time) Result {
 	return t.end(j, ByAnswer, *f, UnknownTime, UnknownTime)
 }
 
-// mayRetry says, once, that a Download that has failed is to be tried once more: CPE
-// that say 9010 at first often succeed then [quirk 72].
+// mayRetry says, once, that a transfer that has failed is to be tried once more: a
+// Download, as CPE that say 9010 at first often succeed then [quirk 72]; and whatever our
+// own file server may have failed in, as when the gateway was restarted meanwhile.
 func (j *Job) mayRetry(code int) bool {
-	if code != cwmp.FaultDownloadFailure || j.Upload || j.Retried || j.Attempt >= maxAttempts {
+	late := false
+	switch code {
+	case cwmp.FaultDownloadFailure:
+		late = !j.Upload
+	case cwmp.FaultContactFileServer, cwmp.FaultAccessFile, cwmp.FaultCompleteDownload, cwmp.FaultUploadFailure:
+		late = j.Token != ""
+	}
+	if !late || j.Retried || j.Attempt >= maxAttempts {
 		return false
 	}
 	j.Retried = true
