@@ -63,7 +63,8 @@ type Agent struct {
 	unsure    map[string]bool
 	reading   map[string]bool // of these, those that are being read
 	inSession bool
-	seen      bool // the CPE has had a session since the gateway runs
+	seen      bool                  // the CPE has had a session since the gateway runs
+	told      []cwmp.ParameterValue // by the last Inform, while in memory
 
 	// versions are the Record versions the Controllers speak.
 	versions map[usp.EndpointID]string

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/device"
 )
 
 // sweepsPerIdle is how often in Options.Idle it is looked for Agents to put to
@@ -86,11 +89,11 @@ func (h *Host) putToSleep(e *entry, a *Agent) bool {
 	if e.agent != a {
 		return false
 	}
-	alarm, ok := a.rest()
+	alarm, sum, ok := a.rest()
 	if !ok {
 		return false
 	}
-	e.agent, e.slept, e.seen = nil, time.Now(), a.seen
+	e.agent, e.slept, e.seen, e.sum = nil, time.Now(), a.seen, sum
 	r.awake.Remove(e.place)
 	r.bytes -= e.bytes
 	e.place, e.bytes = nil, 0
@@ -162,19 +165,33 @@ func (a *Agent) idle() bool {
 }
 
 // rest makes the Agent one that has left the memory, if it may, and returns when it
-// has to be back, zero for never.
-func (a *Agent) rest() (alarm time.Time, ok bool) {
+// has to be back, zero for never, and the Sum of the Informs that need not wake it.
+func (a *Agent) rest() (alarm time.Time, sum device.Sum, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.idle() || a.posting || len(a.posted) > 0 || len(a.outcomes) > 0 || a.saving.storing > 0 ||
 		a.saving.dirty || a.inst.Revision() != a.saving.instances || a.view != nil && a.revision() != a.saving.planted {
-		return time.Time{}, false
+		return time.Time{}, 0, false
+	}
+	if d, ok := a.dev.(interface{ Sum() device.Sum }); ok && a.unmoved() {
+		sum = d.Sum()
 	}
 	if !a.dev.Retire() {
-		return time.Time{}, false
+		return time.Time{}, 0, false
 	}
 	a.asleep = true
-	return a.silence(), true
+	return a.silence(), sum, true
+}
+
+// Unmoved is for device.Options.Unmoved: the Agent of that CPE sleeps, and an Inform
+// with that Sum would neither change anything in it nor give it anything to do, if it
+// has no event out of the ordinary.
+func (h *Host) Unmoved(id cwmp.DeviceID, sum device.Sum) bool {
+	r := &h.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.find(id.Key())
+	return e != nil && e.agent == nil && e.rising == nil && sum != 0 && e.sum == sum
 }
 
 // Rough bytes of an Agent, and of one object or parameter of its CPE.

@@ -47,18 +47,7 @@ func (a *Agent) reconcileAttributes() {
 	if a.attrs.running || !a.disc.known {
 		return
 	}
-	want := a.watched()
-	var on, off []string
-	for name := range want {
-		if !a.attrs.set[name] && !a.attrs.refused[name] {
-			on = append(on, name)
-		}
-	}
-	for name := range a.attrs.set {
-		if !want[name] {
-			off = append(off, name)
-		}
-	}
+	on, off := a.unattuned()
 	if len(on)+len(off) == 0 {
 		return
 	}
@@ -80,6 +69,23 @@ func (a *Agent) reconcileAttributes() {
 	if !a.attrs.running {
 		release()
 	}
+}
+
+// unattuned returns the CPE's names that are to have active notification, and those that
+// are not to have it any more. The lock is held.
+func (a *Agent) unattuned() (on, off []string) {
+	want := a.watched()
+	for name := range want {
+		if !a.attrs.set[name] && !a.attrs.refused[name] {
+			on = append(on, name)
+		}
+	}
+	for name := range a.attrs.set {
+		if !want[name] {
+			off = append(off, name)
+		}
+	}
+	return on, off
 }
 
 // watched returns the CPE's names of what ValueChange Subscriptions are about.

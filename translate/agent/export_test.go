@@ -24,3 +24,6 @@ func (h *Host) PutToSleep() {
 		h.putToSleep(e, a)
 	}
 }
+
+// DoubtAll has the whole CPE read in its next session.
+func (a *Agent) DoubtAll() { a.doubtAll() }

@@ -18,6 +18,8 @@ import (
 // Inform implements device.Observer: the CPE has opened a session. It takes
 // what the Inform says, tells the subscribers, and starts in the background
 // what the session is to be used for.
+//
+// What it does without any event of note, unmoved has to know of, too.
 func (a *Agent) Inform(in *cwmp.Inform) {
 	a.lock()
 	defer a.unlock()
@@ -65,7 +67,8 @@ func (a *Agent) observe(in *cwmp.Inform) {
 			news[in.Params[i].Name] = true
 		}
 	}
-	d := a.view.Observe(cloneValues(in.Params))
+	a.told = cloneValues(in.Params)
+	d := a.view.Observe(a.told)
 	if !a.disc.quiet || !in.HasEvent(cwmp.EventValueChange) {
 		a.publish(d)
 		return
@@ -75,6 +78,25 @@ func (a *Agent) observe(in *cwmp.Inform) {
 		changes = append(changes, change{kind: changedValue, path: d.Changed[i].Path, value: d.Changed[i].Value})
 	}
 	a.emit(changes)
+}
+
+// unmoved reports that the last Inform, if it came again, would be no news and start
+// nothing. The lock is held.
+func (a *Agent) unmoved() bool {
+	if a.view == nil || !a.seen || !a.disc.known || a.disc.due || len(a.unsure) > 0 || len(a.told) == 0 ||
+		a.transfers.table.Len() > 0 {
+		return false
+	}
+	if on, off := a.unattuned(); len(on)+len(off) > 0 {
+		return false
+	}
+	for i := range a.told { // what was read since may be something else
+		v, ok := a.view.CPEValue(a.told[i].Name)
+		if !ok || v.NoValue || v.Value != a.told[i].Value {
+			return false
+		}
+	}
+	return true
 }
 
 // reported returns the values that ValueChange Subscriptions are about and that

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -46,6 +47,8 @@ type entry struct {
 	alarm  *timer
 	slept  time.Time // since when, if it has been awake since the gateway runs
 	seen   bool      // as of Agent
+	// sum is of the Informs that need not wake it, 0: all of them do.
+	sum device.Sum
 }
 
 // rising is an Agent on its way into memory.
@@ -74,12 +77,16 @@ func (r *registry) find(key cwmp.DeviceID) *entry {
 	if e := r.named[key]; e != nil {
 		return e
 	}
-	for _, id := range EndpointIDs(key) {
+	of := func(id usp.EndpointID) *entry {
 		if e := r.byID[id]; e != nil && e.identity.Key() == key {
 			return e
 		}
+		return nil
 	}
-	return nil
+	if e := of(EndpointIDFor(key)); e != nil {
+		return e
+	}
+	return of(uuidFor(key))
 }
 
 // add makes the entry of a CPE, unless it is there; mu is held.

@@ -76,7 +76,7 @@ func (h *Host) bringIn(ctx context.Context, e *entry, w *rising) {
 		}
 		r.mu.Lock()
 	}
-	e.agent, e.rising, w.agent = a, nil, a
+	e.agent, e.rising, w.agent, e.sum = a, nil, a, 0
 	h.timers.stop(e.alarm)
 	e.alarm = nil
 	e.place = r.awake.PushFront(e)

@@ -36,6 +36,7 @@ type Device struct {
 	sess       *session // nil while the CPE sleeps, or is being sent to sleep
 	holds      int
 	wake       *wake // nil if nobody calls the CPE
+	sum        Sum   // of the last Inform, 0 if one more like it is news
 	unsaved    bool  // known is not with the Keeper
 	retired    bool  // has left the memory
 }
@@ -139,6 +140,7 @@ func (d *Device) open(in *cwmp.Inform, info acs.Info) (*session, error) {
 		return nil, errRetired
 	}
 	before := d.known
+	d.sum = 0
 	d.learn(in, info)
 	s.login = d.loginRPC(in)
 	d.unsaved = d.unsaved || d.known != before
@@ -151,6 +153,7 @@ func (d *Device) open(in *cwmp.Inform, info acs.Info) (*session, error) {
 		s.endTold(err)
 		return nil, err
 	}
+	d.said(in, &info, s)
 	return s, nil
 }
 

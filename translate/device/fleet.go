@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ type Fleet struct {
 	log  *zap.Logger
 	met  *metrics
 	odd  oddities
+	seed maphash.Seed // of the Sums
 
 	mu      sync.Mutex
 	devices map[cwmp.DeviceID]*Device
@@ -53,6 +55,7 @@ func New(o Options) (*Fleet, error) {
 		log:     o.Log.Named("device"),
 		met:     met,
 		devices: make(map[cwmp.DeviceID]*Device),
+		seed:    maphash.MakeSeed(),
 	}
 	if o.Keeper != nil {
 		met.devices.Set(float64(o.Keeper.Len()))
@@ -84,19 +87,27 @@ func (f *Fleet) Open(_ context.Context, in *cwmp.Inform, info acs.Info) (acs.Ses
 	if err := f.judge(in, info.Conflict); err != nil {
 		return nil, err
 	}
+	if n := f.nap(in, &info); n != nil {
+		return n, nil
+	}
+	s, err := f.open(in, info) //nolint:contextcheck // a wake may outlive the session
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// open begins an ordinary session.
+func (f *Fleet) open(in *cwmp.Inform, info acs.Info) (*session, error) {
 	for {
 		d, err := f.device(in.DeviceID, true)
 		if err != nil {
 			return nil, err
 		}
-		s, err := d.open(in, info) //nolint:contextcheck // a wake may outlive the session
-		switch {
-		case errors.Is(err, errRetired):
-			continue // it has left the memory just now: load it again
-		case err != nil:
-			return nil, err
-		}
-		return s, nil
+		s, err := d.open(in, info)
+		if !errors.Is(err, errRetired) {
+			return s, err
+		} // it has left the memory just now: load it again
 	}
 }
 

@@ -98,6 +98,11 @@ type Options struct {
 	// session.
 	Attach func(*Device) (Observer, error)
 
+	// Unmoved, unless nil, reports that the Observer of a Device sleeps as well, and
+	// that one more Inform like the one that Sum is of would be no news to it. Of such
+	// a session, if it has no event out of the ordinary, nobody is told.
+	Unmoved func(cwmp.DeviceID, Sum) bool
+
 	// MaxDevices bounds the number of Devices; default 1,000,000. An Inform of
 	// one more is answered with Fault 8004.
 	MaxDevices int
