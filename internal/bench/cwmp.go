@@ -150,8 +150,8 @@ func (s *Sessions) form() (*informForm, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bench: Inform: %w", err)
 	}
-	f := &informForm{post: append([]byte("POST /acs HTTP/1.1\r\nHost: "+s.Address+"\r\nUser-Agent: bench\r\nSOAPAction: \r\n"+
-		"Content-Type: text/xml; charset=utf-8\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"), body...)}
+	f := &informForm{post: append([]byte("POST /acs HTTP/1.1\r\nHost: "+s.Address+"\r\nUser-Agent: bench\r\n"+
+		"SOAPAction: \r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"), body...)}
 	f.serial, f.change = allOf(f.post, SerialField), allOf(f.post, ChangeField)
 	return f, nil
 }
@@ -198,12 +198,12 @@ func (w *informer) session(ctx context.Context, serial int, change uint64) error
 	w.r.Reset(conn)
 	cookie, err := w.exchange(conn, w.form.post, 200)
 	if err != nil {
-		return fmt.Errorf("Inform: %w", err)
+		return fmt.Errorf("the Inform: %w", err)
 	}
 	w.empty = append(append(append(w.empty[:0], "POST /acs HTTP/1.1\r\nHost: acs\r\nUser-Agent: bench\r\nCookie: "...),
 		cookie...), "\r\nContent-Length: 0\r\n\r\n"...)
 	if _, err := w.exchange(conn, w.empty, 204); err != nil {
-		return fmt.Errorf("empty POST: %w", err)
+		return fmt.Errorf("the empty POST: %w", err)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func cwmpSessions(ctx context.Context, f *flags, s *servers, out io.Writer) (err
 	fmt.Fprintf(out, "\nInform sessions: a connection, an Inform with 8 parameters, an empty POST, 204; CPU in ms of"+
 		" the server's process,\nbest and median of %d rounds of %d sessions\n", f.rounds, f.sessions)
 	fmt.Fprintf(out, cwmpFormat, "devices", "their state", "sessions/s", "CPU", "median", "target", "")
-	if err := bareSessions(ctx, f, s, out); err != nil {
+	if err := bareSessions(ctx, f, out); err != nil {
 		return err
 	}
 	for _, n := range []int{100, f.cwmp} {
@@ -118,7 +118,7 @@ func (t *turn) next(n int) bench.Round {
 }
 
 // bareSessions prints the floor.
-func bareSessions(ctx context.Context, f *flags, s *servers, out io.Writer) error {
+func bareSessions(ctx context.Context, f *flags, out io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err

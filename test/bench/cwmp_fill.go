@@ -25,7 +25,6 @@ import (
 	"github.com/uspgate/uspgate/internal/state"
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/translate/device"
-	"github.com/uspgate/uspgate/usp"
 )
 
 // fillCPE is the argument by which this program starts itself to make a data_dir with
@@ -201,5 +200,5 @@ func (o *original) copy(st *state.State, serial string) error {
 	if err := st.Agents().Save(id, &own); err != nil {
 		return err
 	}
-	return st.Agents().SaveTree(usp.EndpointID(id), &tree)
+	return st.Agents().SaveTree(id, &tree)
 }
