@@ -56,6 +56,12 @@ func Reread(kind int, b []byte) (again []byte, ok bool) {
 			return nil, false
 		}
 		return appendEnqueue(nil, link, token, &hint, &rec), true
+	case 5:
+		items, ok := parseNews(b)
+		for _, i := range items {
+			again = appendString(appendString(again, i.topic), i.data)
+		}
+		return again, ok
 	default:
 		id, in, info, err := parseOpen(b)
 		if err != nil {
@@ -67,7 +73,7 @@ func Reread(kind int, b []byte) (again []byte, ok bool) {
 }
 
 // Kinds is how many kinds Reread has.
-const Kinds = 6
+const Kinds = 7
 
 // StreamFrames gives the messages to a stream as they are numbered, and returns
 // the frames that come out and whether the stream is still good.

@@ -22,11 +22,13 @@ import (
 //	uspgate_cluster_forwarded_records_total{direction,result}    in, out; ok, moved, …, link_down
 //	uspgate_cluster_links                                        Links to other nodes that are up
 //	uspgate_cluster_remote_sessions                              CWMP sessions of CPE at other nodes
+//	uspgate_cluster_news_total{result}                           told, lost, dropped, heard
 type metrics struct {
 	nodes, owned, linksUp, sessions prometheus.Gauge
 
 	fences    prometheus.Counter
 	claims    *prometheus.CounterVec
+	told      *prometheus.CounterVec
 	forwarded [2][classCount]prometheus.Counter
 }
 
@@ -52,6 +54,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		claims: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "uspgate", Subsystem: "cluster", Name: "claims_total", Help: "Claims of addresses, by result.",
 		}, []string{"result"}),
+		told: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "uspgate", Subsystem: "cluster", Name: "news_total",
+			Help: "What nodes tell each other and may get lost, by result.",
+		}, []string{"result"}),
 	}
 	forwarded := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "uspgate", Subsystem: "cluster", Name: "forwarded_records_total",
@@ -66,7 +72,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.nodes, m.owned, m.linksUp, m.sessions, m.fences, m.claims, forwarded,
+		m.nodes, m.owned, m.linksUp, m.sessions, m.fences, m.claims, m.told, forwarded,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("cluster: metrics: %w", err)
@@ -74,6 +80,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	return m, nil
 }
+
+func (m *metrics) news(result string, items int) { m.told.WithLabelValues(result).Add(float64(items)) }
 
 func (m *metrics) claim(err error) {
 	result := "error"

@@ -49,6 +49,7 @@ type Node struct {
 	cwmp   remoteSessions
 	rpc    rpc
 	http   exchanges
+	news   news
 
 	group    sync.WaitGroup // what Run waits for
 	groupMu  sync.Mutex
@@ -101,6 +102,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n.cwmp.init(n)
 	n.rpc.init(n)
 	n.http.n = n
+	n.news.init(n)
 	if n.leases, err = o.Store.Bucket(ctx, leaseBucket, store.BucketOptions{MaxValue: 4 << 10}); err != nil {
 		return nil, fmt.Errorf("cluster: leases: %w", err)
 	}
@@ -113,6 +115,8 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n.services[serviceLink] = n.links.handle
 	n.services[serviceShared] = n.shared.handle
 	n.services[serviceRPC] = n.rpc.handle
+	n.services[serviceNews] = n.news.heard
+	n.services[serviceAsk] = n.news.ask
 	return n, nil
 }
 
@@ -128,6 +132,8 @@ const (
 	serviceLink   = "link"
 	serviceShared = "shared"
 	serviceRPC    = "rpc"
+	serviceNews   = "news"
+	serviceAsk    = "ask"
 )
 
 // Name is the name of this node.
@@ -181,6 +187,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.group.Go(func() { n.owners.watch(inner) })
 	n.group.Go(func() { n.owners.work(inner) })
 	n.group.Go(func() { n.adopt(inner) })
+	n.group.Go(func() { n.news.run(inner) })
 	err := n.live(ctx)
 	stop()
 	n.groupMu.Lock()

@@ -36,6 +36,9 @@ const (
 	// DefaultMaxRemoteSessions is how many CWMP sessions of CPE at other nodes are
 	// served here at a time.
 	DefaultMaxRemoteSessions = 10_000
+	// DefaultMaxNews is how many items wait to be told to other nodes; one more is
+	// dropped.
+	DefaultMaxNews = 4096
 )
 
 // Options configure a Node. Store and Bus are required.
@@ -65,11 +68,11 @@ type Options struct {
 	// being asked: its lease had run out. It must not block. nil: nobody is told.
 	Lost func(usp.Address)
 
-	// WindowRecords, WindowBytes, MaxWrites, MaxClaims, AskTimeout and
-	// MaxRemoteSessions are bounds; 0 means the Default of the same name.
-	WindowRecords, MaxWrites, MaxClaims, MaxRemoteSessions int
-	WindowBytes                                            int64
-	AskTimeout                                             time.Duration
+	// WindowRecords, WindowBytes, MaxWrites, MaxClaims, AskTimeout,
+	// MaxRemoteSessions and MaxNews are bounds; 0 means the Default of the same name.
+	WindowRecords, MaxWrites, MaxClaims, MaxRemoteSessions, MaxNews int
+	WindowBytes                                                     int64
+	AskTimeout                                                      time.Duration
 
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none
@@ -99,6 +102,7 @@ func (o *Options) setDefaults() error {
 	def(&o.MaxClaims, DefaultMaxClaims)
 	def(&o.AskTimeout, DefaultAskTimeout)
 	def(&o.MaxRemoteSessions, DefaultMaxRemoteSessions)
+	def(&o.MaxNews, DefaultMaxNews)
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
