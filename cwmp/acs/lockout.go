@@ -34,7 +34,8 @@ type LockoutOptions struct {
 // locked out there because of what others do; only its own failures from there
 // take that away.
 type lockout struct {
-	o LockoutOptions
+	o    LockoutOptions
+	tell func(Attempt) // nil: nobody
 
 	mu    sync.Mutex
 	users map[string]strikes
@@ -108,17 +109,49 @@ func (l *lockout) check(c *Claim) error {
 	return &LockedError{Wait: wait}
 }
 
+// Attempt is a login, as far as it counts for a lockout.
+type Attempt struct {
+	// Username is empty where the login was by certificate and failed.
+	Username string
+	// Address is that of the CPE, of IPv6 its /64.
+	Address netip.Addr
+	// Failed is that it did not succeed.
+	Failed bool
+}
+
+// Share has tell called with each Attempt that matters to other servers which are
+// one with this: those that fail, and the first that succeeds. It must not block,
+// and is to be set before the first login. What they tell is for Told.
+func (a *Access) Share(tell func(Attempt)) { a.lock.tell = tell }
+
+// Told counts an Attempt at another server. Safe for concurrent use.
+func (a *Access) Told(t Attempt) {
+	if t.Failed {
+		a.lock.fail(t.Username, t.Address)
+	} else if t.Username != "" {
+		a.lock.succeed(t.Username, t.Address)
+	}
+}
+
 // failed counts a failure of c.
 func (l *lockout) failed(c *Claim) {
-	addr, now := network(c.Remote.Addr()), time.Now()
+	addr := network(c.Remote.Addr())
+	l.fail(c.Username, addr)
+	if l.tell != nil {
+		l.tell(Attempt{Username: c.Username, Address: addr, Failed: true})
+	}
+}
+
+func (l *lockout) fail(username string, addr netip.Addr) {
+	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	strike(l, l.addrs, addr, now)
-	if c.Username == "" {
+	if username == "" {
 		return
 	}
-	strike(l, l.users, c.Username, now)
-	p := pair{c.Username, addr}
+	strike(l, l.users, username, now)
+	p := pair{username, addr}
 	if s, ok := l.good[p]; ok {
 		if s.n++; l.o.UserFailures >= 0 && s.n >= l.o.UserFailures {
 			delete(l.good, p)
@@ -133,14 +166,25 @@ func (l *lockout) succeeded(c *Claim) {
 	if c.Username == "" {
 		return
 	}
-	p := pair{c.Username, network(c.Remote.Addr())}
+	addr := network(c.Remote.Addr())
+	if l.succeed(c.Username, addr) && l.tell != nil {
+		l.tell(Attempt{Username: c.Username, Address: addr})
+	}
+}
+
+// succeed reports whether that changes who is locked out.
+func (l *lockout) succeed(username string, addr netip.Addr) bool {
+	p := pair{username, addr}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, known := l.good[p]; !known {
+	s, known := l.good[p]
+	if !known {
 		makeRoom(l.good, l.o.Entries)
 	}
 	l.good[p] = strikes{last: time.Now()}
-	delete(l.users, c.Username)
+	_, failed := l.users[username]
+	delete(l.users, username)
+	return !known || failed || s.n > 0
 }
 
 func strike[K comparable](l *lockout, m map[K]strikes, k K, now time.Time) {

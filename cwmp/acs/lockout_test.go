@@ -156,3 +156,65 @@ func TestLockoutSparesASession(t *testing.T) {
 	p.post("").want(http.StatusNoContent)
 	wantCount(t, reg, "uspgate_cwmp_rejected_total", "locked", 2)
 }
+
+// twoServers are two that are one, and what the first tells the other.
+func twoServers(t *testing.T) (one, two *acs.Access, told *[]acs.Attempt) {
+	t.Helper()
+	o := acs.LockoutOptions{UserFailures: 4, AddressFailures: 8}
+	one, two = basicAccess(t, o), basicAccess(t, o)
+	told = new([]acs.Attempt)
+	one.Share(func(a acs.Attempt) {
+		*told = append(*told, a)
+		two.Told(a)
+	})
+	two.Share(one.Told)
+	return one, two, told
+}
+
+// TestLockoutIsShared: what fails at one server counts at the other.
+func TestLockoutIsShared(t *testing.T) {
+	t.Parallel()
+	one, two, _ := twoServers(t)
+	for i := range 4 {
+		a := one
+		if i%2 == 1 {
+			a = two
+		}
+		if err := login(t, a, "2001:db8::"+strconv.Itoa(i), "cpe", "guess"); !errors.Is(err, acs.ErrBadCredentials) {
+			t.Fatalf("got %v, want ErrBadCredentials", err)
+		}
+	}
+	for name, a := range map[string]*acs.Access{"one": one, "two": two} {
+		if locked(login(t, a, "203.0.113.9", "cpe", "secret")) == 0 {
+			t.Errorf("%s: got in, want a lockout after two failures here and two there", name)
+		}
+	}
+	one.Told(acs.Attempt{}) // says nothing
+}
+
+// TestSuccessIsShared: who has logged in at one server is not locked out at the
+// other from the same address.
+func TestSuccessIsShared(t *testing.T) {
+	t.Parallel()
+	one, two, told := twoServers(t)
+	for range 3 {
+		_ = login(t, one, "203.0.113.8", "cpe", "guess")
+		for range 2 { // the second says nothing new
+			if err := login(t, one, "203.0.113.7", "cpe", "secret"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if want := 3 + 3; len(*told) != want {
+		t.Errorf("got %+v, want %d attempts told", *told, want)
+	}
+	for range 4 {
+		_ = login(t, two, "203.0.113.6", "cpe", "guess")
+	}
+	if locked(login(t, two, "203.0.113.6", "cpe", "guess")) == 0 {
+		t.Error("from elsewhere: got another guess, want a lockout")
+	}
+	if err := login(t, two, "203.0.113.7", "cpe", "secret"); err != nil {
+		t.Errorf("from where it has logged in at one: got %v, want nil", err)
+	}
+}
