@@ -40,6 +40,9 @@ func TestQuirk27Quarantine(t *testing.T) {
 		if got := gauge(t, reg, "uspgate_quarantined_devices"); got != 1 {
 			t.Errorf("got %v in quarantine, want 1", got)
 		}
+		if !f.InQuarantine(boxID) {
+			t.Error("got false for the CPE, want it in quarantine")
+		}
 		if got := lines.FilterLevelExact(zap.WarnLevel).Len(); got != 1 {
 			t.Errorf("got %d warnings, want 1", got)
 		}
@@ -47,7 +50,7 @@ func TestQuirk27Quarantine(t *testing.T) {
 		v.next(nil, setA)
 		v.end(setOK)
 		want(t, c, setOK, nil)
-		if got := gauge(t, reg, "uspgate_quarantined_devices"); got != 0 {
+		if got := gauge(t, reg, "uspgate_quarantined_devices"); got != 0 || f.InQuarantine(boxID) {
 			t.Errorf("got %v in quarantine after a session without a conflict, want 0", got)
 		}
 	})
