@@ -82,14 +82,25 @@ func (a *App) buildFleet(o Options, reg *prometheus.Registry, kept *state.State,
 		Waker:       a.waker,
 		Keeper:      kept.Devices(),
 		Attach:      func(d *device.Device) (device.Observer, error) { return a.attachAgent(d, o.Tap, link) },
+		Unmoved:     a.unmoved(),
 		MaxDevices:  o.Config.Translate.MaxDevices,
 		Login:       device.Login{Username: cr.Username, Password: cr.Password.Reveal()},
 		KeepLogin:   !cr.Provision,
 		OtherLogins: others,
+		Imported:    a.importedLogin,
 		Log:         o.Log,
 		Metrics:     reg,
 	})
 	return err
+}
+
+// unmoved is for device.Options.Unmoved. Where there are several nodes another may have
+// had the Virtual Agent since it fell asleep here.
+func (a *App) unmoved() func(cwmp.DeviceID, device.Sum) bool {
+	if a.node != nil {
+		return nil
+	}
+	return a.host.Unmoved
 }
 
 // attachAgent gives a Device that has come its Virtual Agent; one that is new the
