@@ -57,40 +57,69 @@ func (p *pacer) Read(b []byte) (int, error) {
 
 // readBody appends the body of the POST to dst, inflated; blank bodies count as
 // empty. It always reads the body before anything is answered, so a client that
-// waits for 100 Continue gets it [quirk 33].
-func (x *exchange) readBody(dst []byte) ([]byte, error) {
+// waits for 100 Continue gets it [quirk 33]. Of a body of more than piece bytes, unless
+// that is 0, dst has the beginning only, and more is what follows; the deadline for
+// reading is to be taken back when that is read.
+func (x *exchange) readBody(dst []byte, piece int) (body []byte, more *rest, err error) {
 	r, o := x.r, &x.srv.opts
 	if r.Body == http.NoBody || r.ContentLength == 0 {
-		return dst, nil
+		return dst, nil, nil
 	}
 	limit, within := x.limits()
 	if r.ContentLength > limit {
-		return dst, errBodyTooLarge
+		return dst, nil, errBodyTooLarge
 	}
 	until := time.Now().Add(within)
 	x.room.session, x.room.until = x.live, until
 	p := &pacer{r: r.Body, c: x.c, pause: o.BodyTimeout, until: until}
-	defer x.c.readWithin(0)
 	encoding := r.Header.Get("Content-Encoding")
 	need := int64(cap(dst))
 	if encoding != "" {
 		need += inflateBytes
 	}
 	if err := x.room.grow(need); err != nil {
-		return dst, err
+		return dst, nil, err
 	}
-	body, err := inflate(p, encoding, limit, min(o.MaxInflatedBytes, limit))
+	in, err := inflate(p, encoding, limit, min(o.MaxInflatedBytes, limit))
 	if err != nil {
-		return dst, err
+		return dst, nil, err
 	}
-	dst, err = x.readAll(dst, body)
-	if err != nil {
-		return dst, err
+	for whole := false; !whole; {
+		dst, whole, err = x.readAll(dst, in, piece)
+		switch {
+		case err != nil:
+			return dst, nil, err
+		case len(bytes.Trim(dst, " \t\r\n\x00")) == 0:
+			dst = dst[:0]
+		case !whole:
+			return dst, &rest{x: x, r: in}, nil
+		}
 	}
-	if len(bytes.Trim(dst, " \t\r\n\x00")) == 0 {
-		return dst[:0], nil
+	return dst, nil, nil
+}
+
+// rest is the part of a large body that is decoded as it comes. What is decoded is
+// not larger, so the memory that is counted grows with what has come.
+type rest struct {
+	x     *exchange
+	r     io.Reader
+	bytes int64
+	err   error // but io.EOF
+}
+
+// Read implements io.Reader.
+func (t *rest) Read(b []byte) (int, error) {
+	n, err := t.r.Read(b)
+	t.bytes += int64(n)
+	if err == nil || errors.Is(err, io.EOF) {
+		if full := t.x.room.grow(int64(n)); full != nil {
+			err = full
+		}
 	}
-	return dst, nil
+	if err != nil && !errors.Is(err, io.EOF) {
+		t.err = err
+	}
+	return n, err //nolint:wrapcheck // a Reader passes io.EOF on
 }
 
 // inflateBytes is what a decompressor takes.
@@ -154,27 +183,34 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // a Reader passes io.EOF on
 }
 
-// readAll reads r into dst. What it takes of the memory grows with what has come,
-// not with what was announced.
-func (x *exchange) readAll(dst []byte, r io.Reader) ([]byte, error) {
+// streamBytes is how large a body of a session is that is decoded as it comes.
+const streamBytes = 64 * kib
+
+// readAll reads r into dst; if piece is not 0 no more than about so much, and whole is
+// false then. What it takes of the memory grows with what has come, not with what
+// was announced.
+func (x *exchange) readAll(dst []byte, r io.Reader, piece int) (body []byte, whole bool, err error) {
 	for {
 		if len(dst) == cap(dst) {
+			if piece > 0 && len(dst) >= piece {
+				return dst, false, nil
+			}
 			more := int64(max(512, cap(dst)))
 			if hint := x.r.ContentLength - int64(len(dst)); hint > 0 && hint < more {
 				more = hint + 1 // for the io.EOF
 			}
 			if err := x.room.grow(more); err != nil {
-				return dst, err
+				return dst, false, err
 			}
 			dst = append(make([]byte, 0, int64(cap(dst))+more), dst...)
 		}
 		n, err := r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
 		if errors.Is(err, io.EOF) {
-			return dst, nil
+			return dst, true, nil
 		}
 		if err != nil {
-			return dst, err //nolint:wrapcheck // looked at by bodyStatus
+			return dst, false, err //nolint:wrapcheck // looked at by bodyStatus
 		}
 	}
 }

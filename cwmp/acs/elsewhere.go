@@ -74,7 +74,8 @@ func (x *exchange) elsewhere() bool {
 	x.live = true // it is there
 	buf := s.buffer()
 	defer s.release(buf)
-	body, err := x.readBody(*buf)
+	body, _, err := x.readBody(*buf, 0)
+	x.c.readWithin(0)
 	x.live = false
 	*buf = body
 	if err != nil {

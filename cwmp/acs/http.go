@@ -4,9 +4,11 @@
 package acs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -30,6 +32,7 @@ type exchange struct {
 	claim Claim    // who it says it is
 	login Login    // and has proved
 	room  share    // of the Server's memory
+	style soap.Style
 	// suspect is the only session from there, whose CPE may return no cookie.
 	suspect *session
 }
@@ -152,11 +155,19 @@ func (x *exchange) receive() (env *cwmp.Envelope, ok bool) {
 	s := x.srv
 	buf := s.buffer()
 	defer s.release(buf)
-	body, err := x.readBody(*buf)
+	piece := 0
+	if x.live {
+		piece = streamBytes
+	}
+	body, more, err := x.readBody(*buf, piece)
+	defer x.c.readWithin(0)
 	*buf = body
 	if err != nil {
 		x.badBody(err)
 		return nil, false
+	}
+	if more != nil {
+		return x.stream(body, more)
 	}
 	if x.sess != nil && !x.live && len(body) == 0 {
 		x.again()
@@ -180,6 +191,27 @@ func (x *exchange) receive() (env *cwmp.Envelope, ok bool) {
 	}
 	// What was decoded is as large, but a small body is not worth counting.
 	x.room.keep(max(0, int64(len(body))-smallBody))
+	return env, true
+}
+
+// stream decodes a large body of a session as it comes, so that only what it says is in
+// memory, and not how [quirk 52].
+func (x *exchange) stream(begin []byte, more *rest) (env *cwmp.Envelope, ok bool) {
+	in := io.MultiReader(bytes.NewReader(begin), more)
+	env, err := soap.DecodeStream(in, x.r.Header.Get("Content-Type"), x.srv.opts.Limits, soap.Lists{})
+	if err == nil {
+		_, err = io.Copy(io.Discard, more) // what follows the Envelope
+	}
+	size := int64(len(begin)) + more.bytes
+	switch {
+	case more.err != nil:
+		x.badBody(more.err)
+		return nil, false
+	case err != nil:
+		x.malformed(err, int(size))
+		return nil, false
+	}
+	x.room.keep(size)
 	return env, true
 }
 

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -25,7 +24,7 @@ const faultVersion = 8006
 // open opens a session for the Inform; x holds a slot, which becomes the
 // session's.
 func (x *exchange) open(env *cwmp.Envelope, in *cwmp.Inform) {
-	ns, use, ok := negotiate(env)
+	use, ns, ok := cwmp.Negotiate(env.Namespace, env.SupportedVersions)
 	if !ok {
 		x.fault(env, &cwmp.Fault{Code: faultVersion, Text: "ACS version incompatible with CPE"})
 		return
@@ -203,31 +202,6 @@ func (s *session) retransmitted(x *exchange, env *cwmp.Envelope, in *cwmp.Inform
 	s.shows(in, nil)
 	s.greet(x, env)
 	return true
-}
-
-// negotiate returns the namespace of the session, and the version to name in
-// UseCWMPVersion if the CPE has asked [TR-069 3.7.1.1]; ok is false if there is
-// no common one.
-func negotiate(env *cwmp.Envelope) (ns, use string, ok bool) {
-	ns = env.Namespace
-	if env.SupportedVersions == "" {
-		return ns, "", true
-	}
-	for v := range strings.SplitSeq(env.SupportedVersions, ",") {
-		switch v = strings.TrimSpace(v); v {
-		case "1.0", "1.1", "1.2", "1.3", "1.4":
-			use = max(use, v)
-		}
-	}
-	switch use {
-	case "":
-		return ns, "", false
-	case "1.0":
-		ns = cwmp.Namespace10
-	case "1.1":
-		ns = cwmp.Namespace11
-	}
-	return ns, use, true
 }
 
 // finish ends the session from outside: whoever works for it is interrupted.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/cwmp/soap"
 )
 
 // Profile is how a CPE wants its session. The zero value is how it should be.
@@ -18,6 +19,8 @@ type Profile struct {
 	// FarewellPosts is how many empty POSTs are answered after the end, within
 	// Options.EndGrace; 0 means 1 [quirk 35].
 	FarewellPosts int
+	// Style is how envelopes are written for it [quirk 49, quirk 60, quirk 61].
+	Style soap.Style
 	// Header is added to every answer, the names spelt as they are here
 	// [quirk 37].
 	Header http.Header

@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/cwmp"
-	"github.com/uspgate/uspgate/cwmp/soap"
 )
 
 // status answers without a body; a closing one ends the connection too.
@@ -100,8 +99,10 @@ func (x *exchange) over(s *session) {
 	x.status(http.StatusNoContent, false)
 }
 
-// profile sets the headers that a CPE needs, and leaves out what it cannot bear.
+// profile sets the headers that a CPE needs, leaves out what it cannot bear, and has
+// envelopes written as it reads them.
 func (x *exchange) profile(p *Profile) {
+	x.style = p.Style
 	h := x.w.Header()
 	maps.Copy(h, p.Header) // [quirk 37]
 	if p.MinimalHeader {
@@ -114,7 +115,7 @@ func (x *exchange) profile(p *Profile) {
 func (x *exchange) envelope(env *cwmp.Envelope) bool {
 	buf := x.srv.buffer()
 	defer x.srv.release(buf)
-	b, err := soap.Append((*buf)[:0], env)
+	b, err := x.style.Append((*buf)[:0], env)
 	if err != nil {
 		x.srv.log.Error("answer cannot be encoded", zap.String("method", env.Body.Method()), zap.Error(err))
 		x.status(http.StatusInternalServerError, true)
