@@ -16,6 +16,9 @@ import (
 func (w *Waker) run(k *wake) {
 	defer close(k.done)
 	defer k.cancel(nil)
+	if w.opts.Waking != nil {
+		w.opts.Waking(k.cpe.Key)
+	}
 	err := w.climb(k)
 	if cause := context.Cause(k.ctx); cause != nil {
 		err = cause

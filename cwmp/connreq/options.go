@@ -118,6 +118,9 @@ type WakerOptions struct {
 	// MaxWaking bounds the CPE that are being woken; default 20,000. Wake of one
 	// more is ErrTooMany.
 	MaxWaking int
+	// Waking, if not nil, is called with the Key of a CPE when a wake of it begins. It
+	// must not block.
+	Waking func(key string)
 	// MaxRemembered bounds the CPE whose pause, last Method and Report are kept;
 	// default 10,000. The one woken least recently is forgotten.
 	MaxRemembered int

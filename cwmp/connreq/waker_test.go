@@ -110,7 +110,9 @@ func TestSessionDuringTheRequest(t *testing.T) {
 // TestOneWakeForAllWaiters: and it goes on while one of them waits.
 func TestOneWakeForAllWaiters(t *testing.T) {
 	h := &way{name: "h"}
-	inBubble(t, connreq.WakerOptions{Ways: ways{connreq.HTTP: h}}, func(b bed) {
+	waking := make(chan string, 2)
+	tell := func(key string) { waking <- key }
+	inBubble(t, connreq.WakerOptions{Ways: ways{connreq.HTTP: h}, Waking: tell}, func(b bed) {
 		t, w := b.T, b.w
 		first, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("why")
@@ -129,8 +131,8 @@ func TestOneWakeForAllWaiters(t *testing.T) {
 				t.Fatalf("got %+v, %v, want a session for all", got.report, got.err)
 			}
 		}
-		if h.count() != 1 {
-			t.Fatalf("got %d requests, want 1", h.count())
+		if h.count() != 1 || len(waking) != 1 || <-waking != "a" {
+			t.Fatalf("got %d requests, want 1, and one call of Waking", h.count())
 		}
 	})
 }

@@ -30,8 +30,11 @@ type destination struct {
 
 // Reaches reports whether the CPE has announced an address or was heard of.
 func (s *Server) Reaches(c *connreq.CPE) bool {
-	return c.UDPAddress != "" || len(s.bound(c)) > 0
+	return c.UDPAddress != "" || s.Heard(c)
 }
+
+// Heard reports whether the CPE was heard of at this Server.
+func (s *Server) Heard(c *connreq.CPE) bool { return len(s.bound(c)) > 0 }
 
 // Request sends a Connection Request in several copies [TR-069 G.2.2.3]: to where
 // the CPE asked for its binding last, and to the address it has announced. There
