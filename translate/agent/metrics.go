@@ -54,6 +54,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m.transfers = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "uspgate_translate_transfers_total", Help: "Downloads and Uploads that have come to their end.",
 	}, []string{"direction", "result"})
+	for _, upload := range []bool{false, true} {
+		m.transfers.WithLabelValues(direction(upload), resultOK)
+		m.transfers.WithLabelValues(direction(upload), resultFailed)
+	}
 	if r == nil {
 		return m, nil
 	}

@@ -32,6 +32,12 @@ const (
 	resultFailure = "Failure"
 )
 
+// The values of the label result.
+const (
+	resultOK     = "ok"
+	resultFailed = "failed"
+)
+
 // transferPolicy is Controller.{i}.TransferCompletePolicy.
 func transferPolicy() *localObject {
 	return obj(controllerTable+"{i}.TransferCompletePolicy.",
@@ -71,9 +77,9 @@ func (a *Agent) transferOver(r *transfer.Result) {
 	j := &r.Job
 	a.log.Info("a transfer is over", zap.String("request", j.Name), zap.Stringer("by", r.How),
 		zap.Int("fault", r.Fault.Code))
-	result := "ok"
+	result := resultOK
 	if r.Fault.Code != 0 {
-		result = "failed"
+		result = resultFailed
 	}
 	a.host.metrics.transfers.WithLabelValues(direction(j.Upload), result).Inc()
 	a.closeFile(j.Token)
