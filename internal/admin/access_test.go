@@ -76,7 +76,7 @@ func TestBadToken(t *testing.T) {
 	for text, want := range vectors {
 		path := filepath.Join(t.TempDir(), "token")
 		write(t, path, text)
-		s, err := admin.New(admin.Options{Listen: "127.0.0.1:0", TokenFile: path, Router: router(t)})
+		s, err := admin.New(admin.Options{Listen: "127.0.0.1:0", TokenFile: path, Router: router(t), Devices: &devices{}})
 		if err != nil {
 			t.Fatalf("New: got %v, want nil", err)
 		}
@@ -99,9 +99,10 @@ func TestBadToken(t *testing.T) {
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]admin.Options{
-		"no router":      {TokenFile: "x"},
-		"no token file":  {Router: router(t)},
-		"negative limit": {TokenFile: "x", Router: router(t), MaxConnections: -1},
+		"no router":      {TokenFile: "x", Devices: &devices{}},
+		"no devices":     {TokenFile: "x", Router: router(t)},
+		"no token file":  {Router: router(t), Devices: &devices{}},
+		"negative limit": {TokenFile: "x", Router: router(t), Devices: &devices{}, MaxConnections: -1},
 	} {
 		if _, err := admin.New(o); err == nil {
 			t.Errorf("%s: got nil, want an error", name)
@@ -217,7 +218,7 @@ func TestListenTaken(t *testing.T) {
 	t.Parallel()
 	_, path := tokenOf(t)
 	first := serve(t, admin.Options{TokenFile: path})
-	s, err := admin.New(admin.Options{Listen: first.Addr(), TokenFile: path, Router: router(t)})
+	s, err := admin.New(admin.Options{Listen: first.Addr(), TokenFile: path, Router: router(t), Devices: &devices{}})
 	if err != nil {
 		t.Fatalf("New: got %v, want nil", err)
 	}

@@ -76,6 +76,9 @@ func serve(t *testing.T, o admin.Options) *admin.Server {
 	if o.Router == nil {
 		o.Router = router(t)
 	}
+	if o.Devices == nil {
+		o.Devices = &devices{}
+	}
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}

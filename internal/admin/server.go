@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -25,7 +26,7 @@ const (
 	DefaultListen         = "127.0.0.1:7557"
 	DefaultMaxConnections = 64
 
-	maxHeader     = 16 << 10 // bytes, the query among them; a body is not read
+	maxHeader     = 16 << 10 // bytes, the query among them; no body is read but that of an import
 	headerTimeout = 5 * time.Second
 	answerTimeout = time.Minute
 	idleTimeout   = time.Minute
@@ -57,6 +58,8 @@ type Options struct {
 	TokenFile string
 	// Router is what is shown. Required.
 	Router Router
+	// Devices are the CPE. Required.
+	Devices Devices
 	// Nodes lists the processes that are one gateway with this one; nil: it is
 	// alone.
 	Nodes func() []Node
@@ -89,8 +92,8 @@ type route struct {
 
 // New makes a Server; it opens and reads nothing yet.
 func New(o Options) (*Server, error) {
-	if o.TokenFile == "" || o.Router == nil {
-		return nil, errors.New("admin: a token file and a router are needed")
+	if o.TokenFile == "" || o.Router == nil || o.Devices == nil {
+		return nil, errors.New("admin: a token file, a router and the devices are needed")
 	}
 	if o.MaxConnections < 0 {
 		return nil, errors.New("admin: the limit of connections is negative")
@@ -118,6 +121,7 @@ func New(o Options) (*Server, error) {
 		"/api/v1/queues/purge":   {http.MethodPost, s.purge},
 		"/api/v1/nodes":          {http.MethodGet, s.nodes},
 	}
+	maps.Copy(s.routes, s.deviceRoutes())
 	s.http = http.Server{
 		Handler: http.HandlerFunc(s.serve), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout,
 		ReadTimeout: headerTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,

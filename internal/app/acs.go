@@ -22,9 +22,12 @@ import (
 // buildACS makes the server to which CPE open their sessions.
 func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
 	c := &o.Config.CWMP
+	a.desk = &desk{
+		kept: a.keep.state, fleet: a.fleet, waker: a.waker, cwmp: c, informs: newInforms(o.Config.Translate.MaxDevices),
+	}
 	options := acs.Options{
 		Addr:               c.Listen,
-		Handler:            a.fleet,
+		Handler:            noting{a.fleet, a.desk.informs},
 		MaxConns:           c.MaxConnections,
 		MaxConnsPerAddress: c.MaxPerAddress,
 		MaxSessions:        c.MaxSessions,
@@ -47,7 +50,11 @@ func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
 	if options.Legacy, err = legacyTLS(&c.TLS); err != nil {
 		return fmt.Errorf("cwmp.tls: %w", err)
 	}
-	if options.Auth, err = cpeAuth(&c.Auth, a.nonces); err != nil {
+	kept, err := newKeptLogins(a.desk.kept.Inventory(), a.node != nil, o.Log, reg)
+	if err != nil {
+		return err
+	}
+	if options.Auth, err = cpeAuth(&c.Auth, a.nonces, kept); err != nil {
 		return fmt.Errorf("cwmp.auth: %w", err)
 	}
 	if err := behindProxies(c, o, reg, &options); err != nil {

@@ -55,6 +55,7 @@ type App struct {
 	xmpp       *xmpp.Client // nil without cwmp.connection_request.xmpp.jid
 	acs        *acs.Server
 	files      *fileService  // nil without cwmp.files.listen
+	desk       *desk         // for whoever asks about CPE
 	admin      *admin.Server // nil without admin.listen
 	neighbours *neighbours   // nil without discovery
 
@@ -144,7 +145,8 @@ func (a *App) buildAdmin(o Options, _ *prometheus.Registry) error {
 	}
 	var err error
 	a.admin, err = admin.New(admin.Options{
-		Listen: c.Listen, TokenFile: token, Router: a.router, Nodes: a.nodes, Version: o.Version, Log: o.Log,
+		Listen: c.Listen, TokenFile: token, Router: a.router, Devices: a.desk, Nodes: a.nodes, Version: o.Version,
+		Log: o.Log,
 	})
 	return err
 }

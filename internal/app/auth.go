@@ -48,14 +48,18 @@ func (u users) identify(name, password string) (mtp.Identity, error) {
 }
 
 // cpeAuth makes the authenticator of CPE; nil lets everybody in. Nonces are made
-// with key; nil: with one of its own.
-func cpeAuth(c *config.CPEAuth, key []byte) (acs.Authenticator, error) {
+// with key; nil: with one of its own. Kept are the logins beside those of the
+// configuration.
+func cpeAuth(c *config.CPEAuth, key []byte, kept *keptLogins) (acs.Authenticator, error) {
 	if c.Mode == "none" && c.Certificates == "ignored" {
 		return nil, nil //nolint:nilnil // no authentication is no error
 	}
 	accounts, err := cpeAccounts(c.Users)
 	if err != nil {
 		return nil, err
+	}
+	if c.Imported || c.Learn {
+		accounts = kept.beside(accounts, c.Imported, c.Learn)
 	}
 	o := acs.AccessOptions{
 		Realm: realm, Unasked: c.Unasked, SchemesFor: schemesFor(c.SHA256), Accounts: accounts, Key: key,
@@ -64,6 +68,9 @@ func cpeAuth(c *config.CPEAuth, key []byte) (acs.Authenticator, error) {
 			UserFailures: orNever(c.Lockout.UserFailures), AddressFailures: orNever(c.Lockout.AddressFailures),
 			First: time.Duration(c.Lockout.First), Max: time.Duration(c.Lockout.Max),
 		},
+	}
+	if c.Learn {
+		o.Learn = kept.learn
 	}
 	switch c.Mode { // auto is the default of acs [quirk 45]
 	case "basic":

@@ -14,6 +14,7 @@ import (
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/engine"
 	"github.com/uspgate/uspgate/internal/obs"
+	"github.com/uspgate/uspgate/internal/state"
 	"github.com/uspgate/uspgate/routing/buffer"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -27,6 +28,7 @@ type keep struct {
 	queue   buffer.Queue
 	durable *engine.Queue       // the same where it is durable, else nil
 	shared  *engine.SharedQueue // nil: this process has an engine of its own, or none
+	state   *state.State        // of the devices
 }
 
 // openKeep opens what the configuration asks for. close ends it, also where

@@ -25,7 +25,10 @@ func openState(k *keep, o Options, reg prometheus.Registerer) (*state.State, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stateStart)
 	defer cancel()
-	return state.Open(ctx, s, state.Options{
+	var err error
+	k.state, err = state.Open(ctx, s, state.Options{
 		Log: o.Log, Metrics: reg, Journal: state.JournalOptions{Shared: o.Config.Engine.URL != ""},
+		Inventory: state.InventoryOptions{MaxLearned: o.Config.Translate.MaxDevices},
 	})
+	return k.state, err
 }

@@ -103,7 +103,7 @@ func (known) Drops() []buffer.Drop {
 func gateway(t *testing.T) []string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "admin.token")
-	s, err := admin.New(admin.Options{Listen: "127.0.0.1:0", TokenFile: file, Router: known{}})
+	s, err := admin.New(admin.Options{Listen: "127.0.0.1:0", TokenFile: file, Router: known{}, Devices: devices{}})
 	if err != nil {
 		t.Fatalf("New: got %v, want nil", err)
 	}

@@ -61,15 +61,17 @@ func tokenFile(environ []string) string {
 
 // get asks for a path below /api/v1 and decodes the answer into v.
 func (a *adminVerb) get(ctx context.Context, path string, query url.Values, v any) error {
-	return a.ask(ctx, http.MethodGet, path, query, v)
+	return a.ask(ctx, adminTimeout, http.MethodGet, path, query, http.NoBody, v)
 }
 
 // post has something done at a path below /api/v1.
 func (a *adminVerb) post(ctx context.Context, path string, query url.Values, v any) error {
-	return a.ask(ctx, http.MethodPost, path, query, v)
+	return a.ask(ctx, adminTimeout, http.MethodPost, path, query, http.NoBody, v)
 }
 
-func (a *adminVerb) ask(ctx context.Context, method, path string, query url.Values, v any) error {
+func (a *adminVerb) ask(
+	ctx context.Context, limit time.Duration, method, path string, query url.Values, body io.Reader, v any,
+) error {
 	if err := a.out.check(); err != nil {
 		return err
 	}
@@ -81,10 +83,10 @@ func (a *adminVerb) ask(ctx context.Context, method, path string, query url.Valu
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	base.Path, base.RawQuery = base.Path+"/api/v1/"+path, query.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, base.String(), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, base.String(), body)
 	if err != nil {
 		return usageError{fmt.Errorf("--admin: %w", err)}
 	}
@@ -95,7 +97,7 @@ func (a *adminVerb) ask(ctx context.Context, method, path string, query url.Valu
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return a.unreachable(err)
+		return a.unreachable(err, limit)
 	}
 	defer func() { _ = resp.Body.Close() }() // nothing is lost
 	return a.decode(resp, v)
@@ -135,13 +137,13 @@ func (a *adminVerb) token() (string, error) {
 	return text, nil
 }
 
-func (a *adminVerb) unreachable(err error) error {
+func (a *adminVerb) unreachable(err error, limit time.Duration) error {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nobody listens at %s: is uspgate serve running there? (%w)", a.url, syscall.ECONNREFUSED)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Errorf("%s does not answer within %v", a.url, adminTimeout)
+		return fmt.Errorf("%s does not answer within %v", a.url, limit)
 	default:
 		return fmt.Errorf("no answer from %s: %w", a.url, err)
 	}

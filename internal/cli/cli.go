@@ -95,7 +95,7 @@ func rootCommand(env Env) *cobra.Command {
 	root.AddCommand(
 		serveCommand(env), checkCommand(env), configCommand(env), demoCommand(env), uspCommand(env), simCommand(env),
 		benchCommand(env), endpointsCommand(env), routesCommand(env), queuesCommand(env),
-		nodesCommand(env),
+		devicesCommand(env), nodesCommand(env),
 	)
 	return root
 }
