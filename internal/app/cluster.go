@@ -116,6 +116,7 @@ func (a *App) sessions(o *acs.Options) {
 	o.Handler = a.node.Sessions(o.Handler, addressOf)
 	o.Node = cluster.CookieNode(a.node.Name())
 	o.Elsewhere = a.node.Exchanges()
+	a.shareSessions(o)
 }
 
 // addressOf is by what the owner of a device is found. Where two devices share the

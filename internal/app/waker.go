@@ -35,7 +35,7 @@ func (a *App) buildWaker(o Options, reg *prometheus.Registry) error {
 			Addrs: cr.UDP.Listen, Guard: guard, Credentials: stunUsers(cr.UDP.Users), Rate: float64(cr.UDP.Rate),
 			Log: o.Log, Metrics: reg,
 		})
-		ways[connreq.UDP] = a.stun
+		ways[connreq.UDP] = a.udpWay(a.stun)
 	}
 	if cr.XMPP.JID != "" {
 		if a.xmpp, err = a.newXMPP(o, reg, &cr.XMPP); err != nil {
@@ -49,7 +49,7 @@ func (a *App) buildWaker(o Options, reg *prometheus.Registry) error {
 	}
 	w := connreq.WakerOptions{
 		Ways: ways, SessionWait: time.Duration(cr.SessionWait), Retries: retries, MaxActive: cr.MaxActive,
-		MaxPerNetwork: cr.MaxPerNetwork, Log: o.Log, Metrics: reg,
+		MaxPerNetwork: cr.MaxPerNetwork, Waking: a.awaiting(), Log: o.Log, Metrics: reg,
 	}
 	for _, m := range cr.Order {
 		w.Order = append(w.Order, connreq.Method(m))
