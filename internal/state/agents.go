@@ -93,7 +93,8 @@ func (k agents) Load(id usp.EndpointID) (*agent.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.Agent, nil
+	st, err := k.s.codec.agent(r)
+	return st, wrap(id, err)
 }
 
 // Save implements agent.Keeper.
@@ -148,8 +149,24 @@ func (k devices) Load(identity cwmp.DeviceID) (device.Known, bool, error) {
 	return known, true, nil
 }
 
+// errAnother: a record is that of another CPE.
+var errAnother = errors.New("state: the record of another CPE")
+
 // Save implements device.Keeper.
 func (k devices) Save(known device.Known) error {
+	key := known.Identity.Key()
+	for _, id := range k.s.candidates(key) {
+		err := k.s.change(id, func(r *record) error {
+			if r.Head.identity().Key() != key {
+				return errAnother
+			}
+			r.Known = &known
+			return nil
+		})
+		if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, errAnother) {
+			return err
+		}
+	}
 	id, err := agents(k).Register(known.Identity)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/uspgate/uspgate/internal/state"
@@ -77,5 +78,42 @@ func FuzzTree(f *testing.F) {
 		}
 		save(t, st, got)
 		loads(t, st, got)
+	})
+}
+
+// Whatever is in the Store as a record, it is read or refused; what was read is the same
+// after something else of it was saved.
+func FuzzRecord(f *testing.F) {
+	for _, version := range []string{"v1", "v2", "v3"} {
+		raw, err := os.ReadFile(filepath.Join("testdata", "record_"+version))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		s := &store.Memory{}
+		id := agent.EndpointIDFor(box)
+		if _, err := bucket(t, s, "DEV").Put(t.Context(), string(id), raw); err != nil {
+			return // too large
+		}
+		st := openState(t, s, state.Options{})
+		before, err := st.Agents().Load(id)
+		known, ok, knownErr := st.Devices().Load(box)
+		if err != nil || knownErr != nil || !ok {
+			return
+		}
+		known.ParameterKey += "x"
+		if err := st.Devices().Save(known); err != nil {
+			t.Fatalf("got %v for a record that was read", err)
+		}
+		after, err := st.Agents().Load(id)
+		if err != nil || !reflect.DeepEqual(before, after) {
+			t.Fatalf("got %+v, %v, want %+v", after, err, before)
+		}
+		again, _, err := st.Devices().Load(box)
+		if err != nil || again != known {
+			t.Fatalf("got %+v, %v, want %+v", again, err, known)
+		}
 	})
 }

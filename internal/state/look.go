@@ -47,7 +47,7 @@ func (s *State) Look(ctx context.Context, identity cwmp.DeviceID) (*Seen, error)
 	if err != nil || !ok {
 		return nil, err
 	}
-	return seen(r), nil
+	return s.seen(r)
 }
 
 // LookUp is Look by the Endpoint ID of its Virtual Agent.
@@ -59,16 +59,17 @@ func (s *State) LookUp(ctx context.Context, id usp.EndpointID) (*Seen, error) {
 	case err != nil:
 		return nil, err
 	}
-	return seen(r), nil
+	return s.seen(r)
 }
 
-func seen(r *record) *Seen {
-	s := &Seen{EndpointID: r.Head.EndpointID, Identity: r.Head.identity()}
+func (s *State) seen(r *record) (*Seen, error) {
+	out := &Seen{EndpointID: r.Head.EndpointID, Identity: r.Head.identity()}
 	if r.Known != nil {
-		s.Known = *r.Known
+		out.Known = *r.Known
 	}
-	if r.Agent != nil {
-		s.Firmware = r.Agent.Firmware
+	st, err := s.codec.agent(r)
+	if st != nil {
+		out.Firmware = st.Firmware
 	}
-	return s
+	return out, wrap(r.Head.EndpointID, err)
 }

@@ -19,10 +19,12 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
-// version is that of the records this gateway writes: a byte, the length of the
-// head as a varint, the head as JSON, and the rest as compressed JSON. The head is
-// what has to be known of a device that sleeps.
-const version = 2
+// version is that of the records this gateway writes: a byte, the length of the head as
+// a varint, the head as JSON, likewise how to call the CPE, and as compressed JSON what
+// the Virtual Agent remembers; either may be missing. The head is what has to be known
+// of a device that sleeps. How to call the CPE changes often, and is read and written
+// without the rest.
+const version = 3
 
 // ErrNewer is what reading a record of a later version fails with.
 var ErrNewer = errors.New("the record was written by a newer version of uspgate: use that one, or another data_dir")
@@ -37,6 +39,8 @@ type record struct {
 	// until it is saved first.
 	Known *device.Known `json:"known,omitempty"`
 	Agent *agent.State  `json:"agent,omitempty"`
+	// packed is Agent as it is stored, where it has not been decoded; see codec.agent.
+	packed []byte
 }
 
 // head is the part of a record that is read at start.
@@ -77,16 +81,38 @@ func (c *codec) encode(r *record) ([]byte, error) {
 	if r.Agent != nil {
 		r.Head.Wakes = r.Agent.Wakes
 	}
-	h, err := json.Marshal(&r.Head)
+	out := []byte{version}
+	for _, part := range []any{&r.Head, r.Known} {
+		b, err := json.Marshal(part)
+		if err != nil {
+			return nil, fmt.Errorf("encoding: %w", err)
+		}
+		out = appendPart(out, b)
+	}
+	if r.Agent == nil {
+		return append(out, r.packed...), nil
+	}
+	body, err := json.Marshal(r.Agent)
 	if err != nil {
 		return nil, fmt.Errorf("encoding: %w", err)
 	}
-	out := binary.AppendUvarint([]byte{version}, uint64(len(h)))
-	body, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("encoding: %w", err)
+	return c.deflate(out, body)
+}
+
+// agent returns what the Virtual Agent of a record remembers, nil for nothing.
+func (c *codec) agent(r *record) (*agent.State, error) {
+	if r.Agent != nil || len(r.packed) == 0 {
+		return r.Agent, nil
 	}
-	return c.deflate(append(out, h...), body)
+	body, err := c.inflate(r.packed)
+	if err != nil {
+		return nil, err
+	}
+	st := &agent.State{}
+	if err := json.Unmarshal(body, st); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return st, nil
 }
 
 // deflate appends body, compressed.
@@ -135,8 +161,10 @@ func migration(v byte) func(c *codec, b []byte) (*record, error) {
 	switch v {
 	case 1:
 		return decodeV1
-	case version:
+	case 2:
 		return decodeV2
+	case version:
+		return decodeV3
 	default:
 		return nil
 	}
@@ -187,6 +215,7 @@ func decodeV1(_ *codec, b []byte) (*record, error) {
 	return &r, nil
 }
 
+// decodeV2 reads the records of before 0.5: behind the head one JSON object, compressed.
 func decodeV2(c *codec, b []byte) (*record, error) {
 	h, body, err := splitHead(b)
 	if err != nil {
@@ -202,13 +231,29 @@ func decodeV2(c *codec, b []byte) (*record, error) {
 	return r, nil
 }
 
+func decodeV3(_ *codec, b []byte) (*record, error) {
+	h, rest, err := splitHead(b)
+	if err != nil {
+		return nil, err
+	}
+	known, packed, ok := cutPart(rest)
+	if !ok {
+		return nil, errDamaged
+	}
+	r := &record{Head: *h, packed: packed}
+	if err := json.Unmarshal(known, &r.Known); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return r, nil
+}
+
 // decodeHead reads the head alone.
 func (c *codec) decodeHead(b []byte) (*head, error) {
 	v, err := versionOf(b)
 	if err != nil {
 		return nil, err
 	}
-	if v == version {
+	if v == 2 || v == version {
 		h, _, err := splitHead(b)
 		return h, err
 	}

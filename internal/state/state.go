@@ -168,18 +168,22 @@ func wrap(id usp.EndpointID, err error) error {
 	return nil
 }
 
+// candidates are the Endpoint IDs under one of which a CPE is, if it is known.
+func (s *State) candidates(key cwmp.DeviceID) []usp.EndpointID {
+	s.mu.Lock()
+	named, ok := s.named[key]
+	s.mu.Unlock()
+	if ok {
+		return []usp.EndpointID{named}
+	}
+	ids := agent.EndpointIDs(key)
+	return ids[:]
+}
+
 // find returns the record of a CPE; ok is false if there is none.
 func (s *State) find(ctx context.Context, identity cwmp.DeviceID) (r *record, ok bool, err error) {
 	key := identity.Key()
-	ids := agent.EndpointIDs(key)
-	s.mu.Lock()
-	named, isNamed := s.named[key]
-	s.mu.Unlock()
-	candidates := ids[:]
-	if isNamed {
-		candidates = []usp.EndpointID{named}
-	}
-	for _, id := range candidates {
+	for _, id := range s.candidates(key) {
 		r, _, err := s.get(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
 			continue

@@ -137,7 +137,7 @@ func TestCollision(t *testing.T) {
 // Records of every version that ever was are read; the samples stay for ever.
 func TestOldRecordsAreRead(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{"v1", "v2"} {
+	for _, version := range []string{"v1", "v2", "v3"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			raw, err := os.ReadFile(filepath.Join("testdata", "record_"+version))
@@ -173,8 +173,8 @@ func TestOldRecordsAreRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			e, err := b.Get(t.Context(), string(id))
-			if err != nil || e.Value[0] != 2 {
-				t.Errorf("got version %d, %v after a change, want 2", e.Value[0], err)
+			if err != nil || e.Value[0] != 3 {
+				t.Errorf("got version %d, %v after a change, want 3", e.Value[0], err)
 			}
 		})
 	}
@@ -187,6 +187,9 @@ func TestRecordsThatAreRefused(t *testing.T) {
 	for name, raw := range map[string][]byte{
 		"newer": {99, 1, 2, 3}, "empty": {}, "zero": {0}, "head too long": {2, 200, 1}, "head is none": {2, 2, '{', '}'},
 		"no body": append([]byte{2, 10}, `{"id":"x"}`...), "old and cut": []byte(`{"v":1,"id"`),
+		"known too long": append([]byte{3, 10}, `{"id":"x"}9{}`...),
+		"known is none":  append([]byte{3, 10}, "{\"id\":\"x\"}\x02[]"...),
+		"no known":       append([]byte{3, 10}, `{"id":"x"}`...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
