@@ -16,6 +16,12 @@ import (
 // those which come together are saved together.
 const flushAfter = 250 * time.Millisecond
 
+// plantAfter is how long a tree may be unsaved in which nothing has changed but values
+// that came by themselves, in Informs: to save it costs more than many a session. Who
+// is killed before that has the older values, and finds the newer ones in the next
+// Inform.
+const plantAfter = time.Minute
+
 // retrySave is the pause after a save that failed.
 const retrySave = 5 * time.Second
 
@@ -28,6 +34,7 @@ type saving struct {
 	dirty   bool // the State has changed since it was saved
 	storing int  // calls of the Keeper that are under way
 	flush   *timer
+	plant   *timer
 	// instances and planted are the revisions of the instance map and of the tree
 	// that are saved.
 	instances uint64
@@ -121,6 +128,8 @@ func (a *Agent) keepTree() error {
 	a.saving.tree.Lock()
 	defer a.saving.tree.Unlock()
 	a.lock()
+	a.host.timers.stop(a.saving.plant)
+	a.saving.plant = nil
 	rev := a.revision()
 	t := a.tree()
 	if t == nil || rev == a.saving.planted {
@@ -141,15 +150,23 @@ func (a *Agent) keepTree() error {
 	return nil
 }
 
-// keepTreeSoon saves the tree in the background, if it has changed. The lock is
-// held.
+// keepTreeSoon saves the tree in the background, if it has changed: after plantAfter if
+// nothing has been read. The lock is held.
 func (a *Agent) keepTreeSoon() {
-	if a.host.opts.Keeper == nil || a.revision() == a.saving.planted {
+	rev := a.revision()
+	if a.host.opts.Keeper == nil || rev == a.saving.planted {
 		return
 	}
-	a.host.spawn(func(context.Context) {
+	save := func(context.Context) {
 		if err := a.keepTree(); err != nil { // it can be read anew
 			a.log.Info("what is known of a CPE is not saved", zap.Error(err))
 		}
-	})
+	}
+	switch rev.view = a.saving.planted.view; {
+	case rev != a.saving.planted:
+		a.host.spawn(save)
+	case a.saving.plant == nil:
+		// Not one of the Agent's own timers, as it does not sleep before.
+		a.saving.plant = a.host.after(plantAfter, func() { a.host.spawn(save) })
+	}
 }
