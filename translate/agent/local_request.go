@@ -91,7 +91,8 @@ func (a *Agent) operateCancel(c *call) {
 	}
 	defer a.unlock()
 	command := a.local.get(c.object + "Command")
-	if !strings.HasSuffix(command, "ScheduleTimer()") {
+	due := a.local.values[c.object+hiddenActivate]
+	if !strings.HasSuffix(command, "ScheduleTimer()") && (due == "" || due == onTheWire) {
 		c.err = invalid(usp.CodeCommandFailure, "", command+" cannot be canceled")
 		return
 	}

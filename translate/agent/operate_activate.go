@@ -34,15 +34,20 @@ func activateCommand() *command {
 }
 
 // Stored with the row of an Activate(), and no parameters of it: when it is due, in
-// seconds of Unix time, or onTheWire; and the request that has asked.
+// seconds of Unix time, or onTheWire; until when a CPE that cannot be reached is tried
+// again; and the request that has asked.
 const (
 	hiddenActivate = "+Activate"
+	hiddenUntil    = "+Until"
 	hiddenBy       = "+By"
 	onTheWire      = "wire"
 )
 
+// activateAgain is the pause before a CPE is tried again that cannot be reached.
+const activateAgain = time.Minute
+
 func (a *Agent) operateActivate(c *call) {
-	start, err := firstWindow(c.args)
+	start, end, err := firstWindow(c.args)
 	if err != nil {
 		c.err = err
 		return
@@ -53,16 +58,19 @@ func (a *Agent) operateActivate(c *call) {
 		c.err = invalid(usp.CodeCommandFailure, "", "this CPE has one image, which is active")
 		return
 	}
-	row, due := c.row, time.Now().Add(start)
+	row, now := c.row, time.Now()
+	due := now.Add(start)
+	a.local.values[row+hiddenUntil] = strconv.FormatInt(now.Add(end).Unix(), 10)
 	a.local.values[row+hiddenActivate] = strconv.FormatInt(due.Unix(), 10)
 	a.local.values[row+hiddenBy] = heldBy(c.r.journalKey())
 	a.changed()
 	c.r.then = append(c.r.then, func() { a.armActivate(row, due) })
 }
 
-// firstWindow returns when the first TimeWindow begins; at once, if there is none.
-func firstWindow(args map[string]string) (time.Duration, *usp.Error) {
-	first := uint64(0)
+// firstWindow returns when the first TimeWindow begins and the last one ends; both are
+// now, if there is none.
+func firstWindow(args map[string]string) (start, end time.Duration, _ *usp.Error) {
+	first, last := uint64(0), uint64(0)
 	for i := 1; i <= 2; i++ {
 		window := "TimeWindow." + strconv.Itoa(i) + "."
 		if args[window+"Mode"] == "" && args[window+"Start"] == "" && args[window+"End"] == "" {
@@ -73,14 +81,15 @@ func firstWindow(args map[string]string) (time.Duration, *usp.Error) {
 		mode := args[window+"Mode"]
 		switch {
 		case !ok || !also || end <= start:
-			return 0, invalid(usp.CodeInvalidCommandArgs, "", window+" has no Start before its End")
+			return 0, 0, invalid(usp.CodeInvalidCommandArgs, "", window+" has no Start before its End")
 		case mode != "AnyTime" && mode != "Immediately":
-			return 0, invalid(usp.CodeInvalidCommandArgs, "", window+"Mode is to be AnyTime or Immediately: CWMP has no others")
+			return 0, 0, invalid(usp.CodeInvalidCommandArgs, "", window+"Mode is to be AnyTime or Immediately: CWMP has no others")
 		case i == 1 || start < first:
 			first = start
 		}
+		last = max(last, end)
 	}
-	return time.Duration(first) * time.Second, nil
+	return time.Duration(first) * time.Second, time.Duration(last) * time.Second, nil
 }
 
 // armActivate activates the image of a row in the background when it is due. The lock is
@@ -125,32 +134,16 @@ func (a *Agent) resumeActivate(row string) bool {
 func (a *Agent) activate(ctx context.Context, dev Device, row string) {
 	ctx, cancel := context.WithTimeout(ctx, a.host.opts.Deadline)
 	defer cancel()
-	a.lock()
-	image, _ := splitParam(a.local.get(row + "Command"))
-	vals, bad := a.view.PlanSet([]model.Setting{
-		{Path: deviceInfo + "BootFirmwareImage", Value: strings.TrimSuffix(image, ".")},
-	})
-	key := a.local.get(row + "CommandKey")
-	a.unlock()
-	var err error
-	switch {
-	case len(bad) > 0:
-		err = bad[0].Err
-	case len(vals) > 0:
-		_, err = dev.Call(device.OnWire(ctx, func() error { return a.activateLeaves(row) }),
-			&cwmp.SetParameterValues{Params: vals})
-	}
-	if err == nil {
-		a.lock()
-		a.boot.ordered = &bootOrder{cause: causeRemoteReboot, key: key, reason: "Activate()"}
-		a.changed()
-		a.unlock()
-		_, err = dev.Call(device.OnWire(ctx, func() error { return a.activateLeaves(row) }),
-			&cwmp.Reboot{CommandKey: wireKey(key)})
-	}
+	err := a.bootImage(device.OnWire(ctx, func() error { return a.activateLeaves(row) }), dev, row)
 	a.lock()
 	defer a.unlock()
 	if !a.local.exists(row) {
+		return
+	}
+	until, _ := strconv.ParseInt(a.local.values[row+hiddenUntil], 10, 64)
+	again := time.Now().Add(activateAgain)
+	if errors.Is(err, device.ErrNotSent) && a.local.values[row+hiddenActivate] != onTheWire && again.Unix() < until {
+		a.armActivate(row, again)
 		return
 	}
 	var fail *usp.Error
@@ -159,6 +152,35 @@ func (a *Agent) activate(ctx context.Context, dev Device, row string) {
 	}
 	a.closeRequest(row, map[string]string{}, fail)
 	a.changed()
+}
+
+// bootImage sends the RPCs of an Activate().
+func (a *Agent) bootImage(ctx context.Context, dev Device, row string) error {
+	a.lock()
+	image, _ := splitParam(a.local.get(row + "Command"))
+	key := a.local.get(row + "CommandKey")
+	vals, bad := a.view.PlanSet([]model.Setting{
+		{Path: deviceInfo + "BootFirmwareImage", Value: strings.TrimSuffix(image, ".")},
+	})
+	a.unlock()
+	if len(bad) > 0 {
+		return bad[0].Err
+	}
+	if len(vals) > 0 {
+		if _, err := dev.Call(ctx, &cwmp.SetParameterValues{Params: vals}); err != nil {
+			return err
+		}
+	}
+	a.lock()
+	before := a.boot.ordered
+	a.boot.ordered = &bootOrder{cause: causeRemoteReboot, key: key, reason: "Activate()"}
+	a.changed()
+	a.unlock()
+	_, err := dev.Call(ctx, &cwmp.Reboot{CommandKey: wireKey(key)})
+	if err != nil {
+		a.bootNotOrdered(commandError(err), before)
+	}
+	return err
 }
 
 // activateLeaves makes durable that the CPE is about to be told.

@@ -58,13 +58,20 @@ func (f Form) Complete(j *Job) error {
 		return fmt.Errorf("%w: this CPE needs to know the FileSize", ErrInvalid)
 	}
 	if f.NeedTarget && j.Target == "" && !j.Upload {
-		u, err := url.Parse(j.URL)
-		if err != nil {
-			return fmt.Errorf("%w: not a URL", ErrInvalid)
-		}
-		if j.Target = path.Base(u.Path); j.Target == "." || j.Target == "/" {
-			j.Target = "file.bin"
-		}
+		j.Target = nameOf(j.URL)
 	}
 	return nil
+}
+
+// nameOf is the name of the file in a URL, or one that does for any.
+func nameOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "file.bin"
+	}
+	name := path.Base(u.Path)
+	if name == "." || name == "/" {
+		return "file.bin"
+	}
+	return name
 }

@@ -93,12 +93,27 @@ func (t *Table) refused(j *Job, f *cwmp.Fault, now time.Time) Result {
 	}
 	switch f.Code {
 	case cwmp.FaultRequestDenied, cwmp.FaultInternalError, cwmp.FaultInvalidArguments:
-		if len(j.Types) > 1 && j.Attempt < maxAttempts {
-			j.Types = j.Types[1:] // a CPE that knows the older word only
+		if j.vary() {
 			return t.again(j, now)
 		}
 	}
 	return t.end(j, ByAnswer, *f, UnknownTime, UnknownTime)
+}
+
+// vary puts a Job that the CPE has refused into other words, as long as there are some:
+// with a TargetFileName, which some want [quirk 71], with the next FileType.
+func (j *Job) vary() bool {
+	switch {
+	case j.Attempt >= maxAttempts:
+		return false
+	case !j.Upload && j.Target == "":
+		j.Target = nameOf(j.URL)
+	case len(j.Types) > 1:
+		j.Types = j.Types[1:]
+	default:
+		return false
+	}
+	return true
 }
 
 // mayRetry says, once, that a transfer that has failed is to be tried once more: a

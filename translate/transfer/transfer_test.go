@@ -86,7 +86,8 @@ func TestQuirk69CommandKey(t *testing.T) {
 		"empty, a download":       {[]transfer.Job{one, up}, "", event(cwmp.EventMDownload, ""), one.Name},
 		"empty, two":              {[]transfer.Job{one, two}, "", event(cwmp.EventMDownload, ""), ""},
 		"events of both": {
-			[]transfer.Job{one, two}, "",
+			[]transfer.Job{one, two},
+			"",
 			append(event(cwmp.EventMDownload, one.Key), cwmp.Event{Code: cwmp.EventMDownload, CommandKey: two.Key}), "",
 		},
 		"of one that is over": {[]transfer.Job{one}, transfer.NewKey(9, now), event(cwmp.EventMDownload, ""), ""},
@@ -192,6 +193,13 @@ func TestQuirk71Form(t *testing.T) {
 	j := download(1)
 	if err := (transfer.Form{NeedTarget: true}).Complete(&j); err != nil || j.Target != "fw.bin" {
 		t.Errorf("got %q, %v, want the TargetFileName from the URL", j.Target, err)
+	}
+	tab := table(t)
+	add(t, tab, download(2))
+	tab.Leave("row2", download(2).Key, now)
+	r := tab.Answered("row2", download(2).Key, &cwmp.Fault{Code: cwmp.FaultInvalidArguments}, now)
+	if !r.Again || r.Job.Target != "fw.bin" {
+		t.Errorf("got %+v where a CPE refuses a Download without TargetFileName, want one with it", r)
 	}
 	if err := (transfer.Form{NeedSize: true}).Complete(&j); !errors.Is(err, transfer.ErrInvalid) {
 		t.Errorf("got %v without FileSize, want ErrInvalid", err)
