@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tp469_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/uspgate/uspgate/test/harness"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(harness.BrokerLeak)) }
+
+// update rewrites docs/conformance.md from what this run has shown.
+var update = flag.Bool("update", false, "rewrite docs/conformance.md")
+
+// models are the CPE that each case is run with: one of TR-098, one of TR-181.
+//
+//nolint:gochecknoglobals // a constant
+var models = []string{"tr098-dsl", "tr181-wifi"}
+
+// expected are the cases that fail, with the reason.
+//
+//nolint:gochecknoglobals // a constant
+var expected = map[string]string{
+	"2.9": "the gateway closes the connection of a Controller that it does not know; no Agent hears of it",
+}
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	passed := make([]map[string]bool, len(models))
+	t.Run("cases", func(t *testing.T) {
+		for i, model := range models {
+			t.Run(model, func(t *testing.T) {
+				t.Parallel()
+				passed[i] = run(t, model)
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	document(t, passed)
+}
+
+// run runs the cases one after the other and returns those that passed.
+func run(t *testing.T, model string) map[string]bool {
+	t.Helper()
+	l := newLab(t, model)
+	passed := make(map[string]bool)
+	for i := range plan {
+		e := &plan[i]
+		if e.run == nil || expected[e.id] != "" {
+			continue
+		}
+		passed[e.id] = t.Run(e.id, func(t *testing.T) { e.run(newBench(t, l)) })
+	}
+	return passed
+}
+
+// Where the cases stand in the document.
+const (
+	tableBegin = "<!-- TP-469 -->\n"
+	tableEnd   = "<!-- end of TP-469 -->\n"
+)
+
+// document compares docs/conformance.md with what the run has shown, or rewrites it
+// with -update. A run of some of the cases says nothing.
+func document(t *testing.T, passed []map[string]bool) {
+	t.Helper()
+	if f := flag.Lookup("test.run"); f != nil && f.Value.String() != "" {
+		return
+	}
+	name := filepath.Join("..", "..", "..", "docs", "conformance.md")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(text), tableBegin)
+	_, after, ok2 := strings.Cut(rest, tableEnd)
+	if !ok || !ok2 {
+		t.Fatalf("%s: the marks of TP-469 are gone", name)
+	}
+	want := before + tableBegin + "\n" + table(passed) + "\n" + tableEnd + after
+	switch {
+	case want == string(text):
+	case !*update:
+		t.Errorf("%s is not what the run has shown; run go test ./test/conformance/tp469 -update", name)
+	default:
+		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// table is the plan in Markdown, with a summary above it.
+func table(passed []map[string]bool) string {
+	var b strings.Builder
+	var count [2]struct{ run, pass, all int } // mandatory, conditional
+	for i := range plan {
+		e := &plan[i]
+		condition, kind := "mandatory", 0
+		if e.when != "" {
+			condition, kind = e.when, 1
+		}
+		result := e.result(passed)
+		count[kind].all++
+		if e.run != nil {
+			count[kind].run++
+		}
+		if result == "pass" {
+			count[kind].pass++
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", e.id, e.title, condition, result)
+	}
+	return fmt.Sprintf("Mandatory: %d of %d pass. Conditional: %d of %d pass that are run, of %d in the plan.\n\n",
+		count[0].pass, count[0].all, count[1].pass, count[1].run, count[1].all) +
+		"| case | | of | result |\n|---|---|---|---|\n" + b.String()
+}
+
+// result is what came of a case with both models.
+func (e *entry) result(passed []map[string]bool) string {
+	if e.run == nil {
+		return e.why
+	}
+	if why := expected[e.id]; why != "" {
+		return "fails: " + why
+	}
+	for i, model := range models {
+		if !passed[i][e.id] {
+			return "fails with " + model
+		}
+	}
+	return "pass"
+}
