@@ -83,7 +83,7 @@ func firstWindow(args map[string]string) (start, end time.Duration, _ *usp.Error
 		case !ok || !also || end <= start:
 			return 0, 0, invalid(usp.CodeInvalidCommandArgs, "", window+" has no Start before its End")
 		case mode != "AnyTime" && mode != "Immediately":
-			return 0, 0, invalid(usp.CodeInvalidCommandArgs, "", window+"Mode is to be AnyTime or Immediately: CWMP has no others")
+			return 0, 0, invalid(usp.CodeInvalidCommandArgs, "", window+"Mode has to be AnyTime or Immediately")
 		case i == 1 || start < first:
 			first = start
 		}

@@ -42,6 +42,7 @@ type killRig struct {
 }
 
 func newKillRig(t *testing.T) *killRig {
+	t.Helper()
 	r := newRig(t, "tr181", "freshness=5m")
 	r.stop()
 	k := &killRig{rig: r, journal: &mortalJournal{Journal: r.opts.Journal}}
@@ -83,7 +84,8 @@ func (k *killRig) do(line string) {
 }
 
 func (k *killRig) download() {
-	k.do("Operate Device.DeviceInfo.FirmwareImage.1.Download() key=fw URL=http://files.example.net/fw.bin AutoActivate=true")
+	k.do("Operate Device.DeviceInfo.FirmwareImage.1.Download() key=fw URL=http://files.example.net/fw.bin " +
+		"AutoActivate=true")
 }
 
 // rise is the next process, and the CPE that comes to it.
