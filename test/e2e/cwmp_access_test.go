@@ -35,17 +35,9 @@ type doorbell struct {
 // challenges.
 func (d *doorbell) ring(serial, user, password string) (status int, challenges []string) {
 	d.t.Helper()
-	body, err := soap.Append(nil, &cwmp.Envelope{ID: "1", Body: &cwmp.Inform{
-		DeviceID:    cwmp.DeviceID{Manufacturer: "M", OUI: "00D09E", ProductClass: "P", SerialNumber: serial},
-		Events:      []cwmp.Event{{Code: cwmp.EventPeriodic}},
-		CurrentTime: "2026-01-01T00:00:00Z", MaxEnvelopes: 1,
-	}})
-	if err != nil {
-		d.t.Fatal(err)
-	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: d.tls, DialContext: d.dial}}
 	defer client.CloseIdleConnections()
-	resp := d.post(client, string(body), user, password)
+	resp := d.post(client, string(informOf(d.t, serial)), user, password)
 	if resp.StatusCode == http.StatusOK {
 		cookie, _, _ := strings.Cut(resp.Header.Get("Set-Cookie"), ";")
 		for end := resp; end.StatusCode == http.StatusOK; {
@@ -53,6 +45,20 @@ func (d *doorbell) ring(serial, user, password string) (status int, challenges [
 		}
 	}
 	return resp.StatusCode, resp.Header.Values("WWW-Authenticate")
+}
+
+// informOf is an envelope with an Inform of a device.
+func informOf(t *testing.T, serial string) []byte {
+	t.Helper()
+	body, err := soap.Append(nil, &cwmp.Envelope{ID: "1", Body: &cwmp.Inform{
+		DeviceID:    cwmp.DeviceID{Manufacturer: "M", OUI: "00D09E", ProductClass: "P", SerialNumber: serial},
+		Events:      []cwmp.Event{{Code: cwmp.EventPeriodic}},
+		CurrentTime: "2026-01-01T00:00:00Z", MaxEnvelopes: 1,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
 }
 
 func (d *doorbell) post(client *http.Client, body, user, password string, cookies ...string) *http.Response {
