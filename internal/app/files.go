@@ -21,6 +21,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,6 +50,13 @@ type fileService struct {
 
 // filesBucket is what the store calls the open URLs.
 const filesBucket = "FILES"
+
+// reopened is how long a URL is good that this process has opened again: then the store
+// is asked whether another one has closed it.
+const reopened = 15 * time.Minute
+
+// quiet is how long a Virtual Agent is told nothing more of a transfer that goes on.
+const quiet = 10 * time.Second
 
 // fileRecord is one open URL, as it is stored by its token.
 type fileRecord struct {
@@ -204,6 +212,9 @@ func (f *fileService) reopen(ctx context.Context, token string) bool {
 			return false
 		}
 	}
+	if again := time.Now().Add(reopened); again.Before(r.Expires) {
+		r.Expires = again
+	}
 	if _, err := f.serve(&r, token); err != nil {
 		f.log.Warn("a URL cannot be opened again", zap.String("name", r.Name), zap.Error(err))
 		return false
@@ -213,9 +224,10 @@ func (f *fileService) reopen(ctx context.Context, token string) bool {
 
 // serve opens a job of the server.
 func (f *fileService) serve(r *fileRecord, token string) (files.Ticket, error) {
+	id, last := r.Agent, new(atomic.Int64)
 	access := files.Access{
 		Token: token, Name: path.Base(r.Name), Username: r.Username, Password: r.Password, Auth: authOf(f.conf.Auth),
-		Expires: r.Expires, Label: string(r.Agent), Notify: func(e files.Event) { f.notify(r.Agent, &e) },
+		Expires: r.Expires, Label: string(r.Agent), Notify: func(e files.Event) { f.notify(id, &e, last) },
 	}
 	if r.Upload {
 		return f.srv.Accept(files.Intake{Access: access, File: r.Name})
@@ -224,13 +236,15 @@ func (f *fileService) serve(r *fileRecord, token string) (files.Ticket, error) {
 }
 
 // notify tells the Virtual Agent what its CPE does. In a cluster it is told only
-// where it is served by this node.
-func (f *fileService) notify(id usp.EndpointID, e *files.Event) {
+// where it is served by this node. A CPE may ask for many small parts: last is when it
+// was told.
+func (f *fileService) notify(id usp.EndpointID, e *files.Event, last *atomic.Int64) {
 	switch e.Kind {
-	case files.Started:
-		f.host.FileEvent(id, e.Token, false)
-	case files.Finished:
-		f.host.FileEvent(id, e.Token, e.Whole)
+	case files.Started, files.Finished:
+		now, before := time.Now().UnixNano(), last.Load()
+		if e.Whole || now-before > int64(quiet) && last.CompareAndSwap(before, now) {
+			f.host.FileEvent(id, e.Token, e.Whole)
+		}
 	case files.Failed, files.Refused:
 		f.log.Info("a transfer of a file has failed", zap.String("endpoint_id", string(id)),
 			zap.Stringer("kind", e.Kind), zap.Error(e.Err))

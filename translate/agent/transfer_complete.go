@@ -83,9 +83,8 @@ func (a *Agent) transferOver(r *transfer.Result) {
 	}
 	a.host.metrics.transfers.WithLabelValues(direction(j.Upload), result).Inc()
 	a.closeFile(j.Token)
-	if r.Fault.Code == 0 && !j.Upload { // the CPE may be another one now
-		a.fresh.forget()
-		a.disc.due = true
+	if r.Fault.Code == 0 && !j.Upload {
+		a.otherwise()
 	}
 	if !a.local.exists(j.Name) {
 		return
@@ -162,9 +161,7 @@ func (a *Agent) autonomousTransfer(r *cwmp.AutonomousTransferComplete) {
 	}
 	a.emitTransferComplete(&e)
 	if r.IsDownload && r.Fault.Code == 0 {
-		a.fresh.forget()
-		a.disc.due = true
-		a.changed()
+		a.otherwise()
 	}
 }
 
@@ -187,7 +184,13 @@ func (a *Agent) duStateChanged(results []cwmp.DUResult) {
 			"Fault.FaultCode": code, "Fault.FaultString": text,
 		}, "", nil)
 	}
+	a.otherwise()
+}
+
+// otherwise notes that the CPE may be another one now. It is read in its next session,
+// unless it is being read: what it reports it has done before. The lock is held.
+func (a *Agent) otherwise() {
 	a.fresh.forget()
-	a.disc.due = true // rows have come or gone
+	a.disc.due = a.disc.due || !a.disc.running
 	a.changed()
 }
