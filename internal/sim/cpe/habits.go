@@ -20,7 +20,7 @@ import (
 const (
 	fewNames     = 8   // quirk 53
 	hugeRows     = 100 // quirk 52, rows and parameters in each
-	shortURL     = 64  // quirk 71, bytes
+	shortURL     = 128 // quirk 71, bytes
 	factoryLogin = "factory"
 	ghost        = "X_SIM_Ghost"
 	countEvery   = 250 * time.Millisecond // quirk 76
@@ -95,9 +95,6 @@ func (c *CPE) bootQuirks() {
 			c.root = c.root.edit(path(c.boots-1), func(*node) *node { return nil })
 		}
 		c.root = c.root.put(path(c.boots), strconv.Itoa(c.boots), cwmp.TypeString, false)
-	}
-	if q.AlwaysBootstrap {
-		c.client.Note(cwmp.Event{Code: cwmp.EventBootstrap})
 	}
 	if q.UnknownMethods {
 		c.client.Defer(&cwmp.Unknown{Name: "X_00D09E_Hello"})
@@ -224,8 +221,12 @@ func (c *CPE) refusesNames(m *cwmp.GetParameterNames) int {
 	}
 }
 
-// check is the fault code for setting n to p, 0 for none.
+// check is the fault code for setting n to p, 0 for none. A CPE that knows no
+// types looks at none.
 func (q *Quirks) check(n *node, p cwmp.ParameterValue) int {
+	if q.NoValueType {
+		p.Type = cwmp.TypeUnknown
+	}
 	if code := check(n, p); code != 0 {
 		return code
 	}

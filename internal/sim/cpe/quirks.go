@@ -71,7 +71,7 @@ type Quirks struct {
 	NewConnections  bool `quirk:"39 new-connections: a connection per POST"`
 	RepeatsInform   bool `quirk:"40 repeats-inform: sends each Inform twice"`
 	InformsAnew     bool `quirk:"40 informs-anew: leaves the first session for a second on another connection"`
-	InformsForEver  bool `quirk:"41 informs-for-ever: fails unless answers have next to no headers and ask nothing"`
+	InformsForEver  bool `quirk:"41 informs-for-ever: fails at headers that need not be, and at 204"`
 	PostsToRoot     bool `quirk:"42 posts-to-root: POST / whatever the URL"`
 	AbsoluteURI     bool `quirk:"42 absolute-uri: the whole URL in the request line"`
 	DropsAfter401   bool `quirk:"43 drops-after-401: logs in on another connection"`
@@ -131,7 +131,7 @@ type Quirks struct {
 	WrongCommandKey    bool `quirk:"69 wrong-command-key: TransferComplete with another CommandKey"`
 	DownloadNoPort     bool `quirk:"71 download-no-port: refuses a URL with port"`
 	DownloadNoTLS      bool `quirk:"71 download-no-tls: refuses https"`
-	DownloadShortURL   bool `quirk:"71 download-short-url: refuses a URL of more than 64 bytes"`
+	DownloadShortURL   bool `quirk:"71 download-short-url: refuses a URL of more than 128 bytes"`
 	DownloadExtension  bool `quirk:"71 download-extension: refuses a URL that does not end in .bin"`
 	DownloadSize       bool `quirk:"71 download-size: refuses FileSize 0"`
 	DownloadTarget     bool `quirk:"71 download-target: refuses an empty TargetFileName"`

@@ -312,7 +312,7 @@ func TestQuirk71Downloads(t *testing.T) {
 	}
 	for quirk, change := range map[string]func(*cwmp.Download){
 		"download-no-port":   func(m *cwmp.Download) { m.URL = "http://files.example.net:80/a.bin" },
-		"download-short-url": func(m *cwmp.Download) { m.URL = "http://f.example.net/" + strings.Repeat("a", 64) + ".bin" },
+		"download-short-url": func(m *cwmp.Download) { m.URL = "http://f.example.net/" + strings.Repeat("a", 128) + ".bin" },
 		"download-extension": func(m *cwmp.Download) { m.URL = "http://files.example.net/a" },
 		"download-size":      func(m *cwmp.Download) { m.FileSize = 0 },
 		"download-target":    func(m *cwmp.Download) { m.TargetFileName = "" },

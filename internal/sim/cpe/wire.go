@@ -191,11 +191,11 @@ func (w *wire) check(resp *http.Response, m message) error {
 	if wrongID && !m.answer && len(m.body) > 0 {
 		return fmt.Errorf("%w: it has another ID", errNotUnderstood)
 	}
-	return w.checkEnd(resp, m, len(b) == 0)
+	return w.checkEnd(resp, len(b) == 0)
 }
 
 // checkEnd is check for what the ACS says without words.
-func (w *wire) checkEnd(resp *http.Response, m message, empty bool) error {
+func (w *wire) checkEnd(resp *http.Response, empty bool) error {
 	ok := resp.StatusCode == http.StatusOK
 	switch {
 	case w.q.No204 && resp.StatusCode == http.StatusNoContent:
@@ -204,16 +204,15 @@ func (w *wire) checkEnd(resp *http.Response, m message, empty bool) error {
 		return fmt.Errorf("%w: an empty 200", errNotUnderstood)
 	case w.q.NeedsSOAPServer && ok && resp.Header.Get("SOAPServer") == "":
 		return fmt.Errorf("%w: no SOAPServer", errNotUnderstood)
-	case w.q.InformsForEver && (ok || resp.StatusCode == http.StatusNoContent):
+	case w.q.InformsForEver && resp.StatusCode == http.StatusNoContent:
+		return fmt.Errorf("%w: 204", errNotUnderstood)
+	case w.q.InformsForEver && ok:
 		for name := range resp.Header {
 			switch name {
 			case "Content-Type", "Content-Length", "Set-Cookie", "Connection":
 			default:
 				return fmt.Errorf("%w: header %s", errNotUnderstood, name)
 			}
-		}
-		if !ok || !m.inform && !empty {
-			return fmt.Errorf("%w: not an empty 200", errNotUnderstood)
 		}
 	}
 	return nil

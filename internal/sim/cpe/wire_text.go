@@ -85,11 +85,11 @@ func (w *wire) values() []edit {
 }
 
 var (
-	xsiType   = regexp.MustCompile(` xsi:type="[^"]*"`)
-	counts    = regexp.MustCompile(`\[(\d+)\]"`)
-	arrayType = regexp.MustCompile(` soap-enc:arrayType="[^"]*"`)
-	status    = regexp.MustCompile(`<Status>\d+</Status>`)
-	soapFault = regexp.MustCompile(`(?s)<soap-env:Fault>.*?<FaultCode>(\d+)</FaultCode>` +
+	xsiType    = regexp.MustCompile(` xsi:type="[^"]*"`)
+	counts     = regexp.MustCompile(`\[(\d+)\]"`)
+	arrayType  = regexp.MustCompile(` soap-enc:arrayType="[^"]*"`)
+	onlyStatus = regexp.MustCompile(`<Status>\d+</Status></cwmp:`) // no transfer, which has times as well
+	soapFault  = regexp.MustCompile(`(?s)<soap-env:Fault>.*?<FaultCode>(\d+)</FaultCode>` +
 		`<FaultString>([^<]*)</FaultString>.*</soap-env:Fault>`)
 	paramFaults = regexp.MustCompile(`(?s)<SetParameterValuesFault>.*</SetParameterValuesFault>`)
 	events      = regexp.MustCompile(`(?s)(<Event .*</Event>)(.*</RetryCount>)`)
@@ -124,10 +124,8 @@ func (w *wire) messages(m message) []edit {
 				"<Writable>1<", "<Writable>true<", "<Writable>0<", "<Writable><",
 			).Replace(s)
 		}},
-		{q.StatusOne && !strings.Contains(string(m.body), "TransferS"), func(s string) string {
-			return status.ReplaceAllString(s, "<Status>1</Status>")
-		}},
-		{q.NoStatus, func(s string) string { return status.ReplaceAllString(s, "") }},
+		{q.StatusOne, func(s string) string { return onlyStatus.ReplaceAllString(s, "<Status>1</Status></cwmp:") }},
+		{q.NoStatus, func(s string) string { return onlyStatus.ReplaceAllString(s, "</cwmp:") }},
 		{q.StatusText, func(s string) string { return strings.ReplaceAll(s, "<Status>0<", "<Status>OK<") }},
 		{q.NoParameterFaults, func(s string) string { return paramFaults.ReplaceAllString(s, "") }},
 		{q.BareFault, func(s string) string {
@@ -139,6 +137,7 @@ func (w *wire) messages(m message) []edit {
 				"<faultstring>cannot</faultstring></soap-env:Fault>")
 		}},
 		{q.ElementOrder && m.inform, func(s string) string { return events.ReplaceAllString(s, "$2$1") }},
+		{q.AlwaysBootstrap && m.inform, bootstraps},
 		{q.Clock1970, func(s string) string {
 			return currentTime.ReplaceAllString(s, "<CurrentTime>1970-01-01T00:00:41+00:00")
 		}},
@@ -150,6 +149,19 @@ func (w *wire) messages(m message) []edit {
 			return summary.ReplaceAllString(s, "${1}InternetGatewayDevice:1.1[] (Baseline:1,  EthernetLAN:4,WiFiLAN:1, X_0:1)")
 		}},
 	}
+}
+
+// bootstraps puts 0 BOOTSTRAP before 1 BOOT.
+func bootstraps(s string) string {
+	const code = "<EventStruct><EventCode>"
+	if strings.Contains(s, ">0 BOOTSTRAP<") || !strings.Contains(s, ">1 BOOT<") {
+		return s
+	}
+	events, rest, _ := strings.Cut(s, code)
+	i := strings.LastIndexByte(events, '[')
+	count, _ := strconv.Atoi(strings.TrimRight(events[i+1:], `]">`)) // our own form
+	return events[:i+1] + strconv.Itoa(count+1) + `]">` + code + "0 BOOTSTRAP</EventCode><CommandKey></CommandKey>" +
+		"</EventStruct>" + code + rest
 }
 
 var (
