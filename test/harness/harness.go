@@ -46,17 +46,23 @@ type Gateway struct {
 // "cwmp" and "metrics".
 func Start(t *testing.T, yaml string) *Gateway {
 	t.Helper()
-	return start(t, yaml, "USPGATE_MTP__0__LISTEN=127.0.0.1:0", "USPGATE_MTP__1__LISTEN=127.0.0.1:0")
+	return StartLogged(t, yaml, Log(t))
+}
+
+// StartLogged is Start with a logger of the test's own.
+func StartLogged(t *testing.T, yaml string, log *zap.Logger) *Gateway {
+	t.Helper()
+	return start(t, yaml, log, "USPGATE_MTP__0__LISTEN=127.0.0.1:0", "USPGATE_MTP__1__LISTEN=127.0.0.1:0")
 }
 
 // StartAs is Start with bindings of the test's own: the YAML says where they
 // listen.
 func StartAs(t *testing.T, yaml string) *Gateway {
 	t.Helper()
-	return start(t, yaml)
+	return start(t, yaml, Log(t))
 }
 
-func start(t *testing.T, yaml string, environ ...string) *Gateway {
+func start(t *testing.T, yaml string, log *zap.Logger, environ ...string) *Gateway {
 	t.Helper()
 	data := t.TempDir()
 	cfg, err := config.Parse("test.yaml", []byte(yaml), append(environ,
@@ -66,7 +72,7 @@ func start(t *testing.T, yaml string, environ ...string) *Gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gw, err := app.New(t.Context(), app.Options{Config: cfg, Log: Log(t), Version: "test"})
+	gw, err := app.New(t.Context(), app.Options{Config: cfg, Log: log, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
