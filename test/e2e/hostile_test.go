@@ -41,9 +41,9 @@ func attacks(t *testing.T) []attack {
 		return fmt.Sprintf("%s%sContent-Length: %d\r\n\r\n%s", post, strings.Join(header, ""), len(body), body)
 	}
 	deep := strings.Repeat("<a>", 10_000) + strings.Repeat("</a>", 10_000)
-	laughs := `<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">`
-	for c := 'c'; c <= 'k'; c++ { // ten times as many each
-		laughs += fmt.Sprintf(`<!ENTITY %c "%s">`, c, strings.Repeat(fmt.Sprintf("&%c;", c-1), 10))
+	laughs := []string{`<!DOCTYPE x [<!ENTITY a "ha">`}
+	for c := 'b'; c <= 'k'; c++ { // ten times as many each
+		laughs = append(laughs, fmt.Sprintf(`<!ENTITY %c "%s">`, c, strings.Repeat(fmt.Sprintf("&%c;", c-1), 10)))
 	}
 	file := `<!DOCTYPE x [<!ENTITY k SYSTEM "file:///etc/hostname">`
 	said := envelope + `<s:Body>&k;` + theEnd
@@ -59,7 +59,7 @@ func attacks(t *testing.T) []attack {
 			piece: "10000\r\n" + strings.Repeat(" ", 64<<10) + "\r\n", status: http.StatusRequestEntityTooLarge,
 		},
 		{name: "10,000 elements", head: whole(envelope + `<s:Body>` + deep + theEnd), once: true, status: 400},
-		{name: "entities in entities", head: whole(laughs + `]>` + said), once: true, status: 400},
+		{name: "entities in entities", head: whole(strings.Join(laughs, "") + `]>` + said), once: true, status: 400},
 		{name: "an entity that is a file", head: whole(file + `]>` + said), once: true, status: 400},
 		{
 			name: "10,000 cookies", head: post + "Cookie: " + strings.Repeat("a=b; ", 10_000), piece: "a=b; ",
