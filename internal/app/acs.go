@@ -23,7 +23,8 @@ import (
 func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
 	c := &o.Config.CWMP
 	a.desk = &desk{
-		kept: a.keep.state, fleet: a.fleet, waker: a.waker, cwmp: c, informs: newInforms(o.Config.Translate.MaxDevices),
+		kept: a.keep.state, host: a.host, shared: a.node != nil, fleet: a.fleet, waker: a.waker,
+		informs: newInforms(o.Config.Translate.MaxDevices), cwmp: c,
 	}
 	options := acs.Options{
 		Addr:               c.Listen,

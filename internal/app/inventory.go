@@ -31,6 +31,8 @@ const lookUp = 5 * time.Second
 // sessions, wakes and quarantine are those of this one; all else is the same at each.
 type desk struct {
 	kept    *state.State
+	host    *agent.Host
+	shared  bool // there may be several nodes
 	fleet   *device.Fleet
 	waker   *connreq.Waker
 	informs *informs

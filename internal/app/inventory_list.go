@@ -11,12 +11,13 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/internal/admin"
+	"github.com/uspgate/uspgate/internal/inventory"
 	"github.com/uspgate/uspgate/internal/state"
 	"github.com/uspgate/uspgate/usp"
 )
 
-// listing makes one page: the first of those that fit, by name. What is kept has no
-// order, so it is gone through as a whole, and no more is in memory than the page.
+// listing makes one page: the first of those that fit, by name. What is known has no
+// order, so it is gone through as a whole.
 type listing struct {
 	f     *admin.DeviceFilter
 	limit int // one more than the page has: there is another page then
@@ -74,11 +75,10 @@ func (l *listing) add(name string, id cwmp.DeviceID) {
 func (k *desk) List(ctx context.Context, f admin.DeviceFilter) (admin.DevicePage, error) {
 	l := &listing{f: &f, limit: f.Limit + 1, has: make(map[string]cwmp.DeviceID)}
 	if f.Tag == "" && f.State != admin.StateExpected {
-		err := k.kept.EachSeen(ctx, func(_ usp.EndpointID, id cwmp.DeviceID) error {
+		err := k.eachSeen(ctx, func(id cwmp.DeviceID) {
 			if name, ok := l.fits(id); ok && k.does(id, &f) {
 				l.add(name, id)
 			}
-			return nil
 		})
 		if err != nil {
 			return admin.DevicePage{}, err
@@ -88,6 +88,43 @@ func (k *desk) List(ctx context.Context, f admin.DeviceFilter) (admin.DevicePage
 		return admin.DevicePage{}, err
 	}
 	return k.page(ctx, l)
+}
+
+// eachSeen calls f for each CPE that has come. One process alone has them all in
+// memory; of several each has its own.
+func (k *desk) eachSeen(ctx context.Context, f func(cwmp.DeviceID)) error {
+	if k.shared {
+		return k.kept.EachSeen(ctx, func(_ usp.EndpointID, id cwmp.DeviceID) error {
+			f(id)
+			return nil
+		})
+	}
+	k.host.Each(func(_ usp.EndpointID, id cwmp.DeviceID) { f(id) })
+	return nil
+}
+
+// eachListed calls f for each CPE that is listed, with that tag if there is one.
+func (k *desk) eachListed(ctx context.Context, tag string, f func(cwmp.DeviceID) error) error {
+	if k.shared || tag != "" {
+		return k.kept.Inventory().Each(ctx, func(e *state.Listed) error {
+			if tag != "" && !slices.Contains(e.Tags, tag) {
+				return nil
+			}
+			return f(e.ID)
+		})
+	}
+	names := k.kept.Inventory().Names()
+	slices.Sort(names) // so that those that have no place on the page are not looked up
+	for _, name := range names {
+		id, err := inventory.ParseID(name)
+		if err == nil { // it was written by DeviceID.String
+			err = f(id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // does tells whether a CPE that has come is in the state that is asked for.
@@ -109,15 +146,16 @@ func (k *desk) listed(ctx context.Context, l *listing) error {
 	if f.Tag == "" && (f.Quarantined || f.State != "" && f.State != admin.StateExpected) {
 		return nil
 	}
-	return k.kept.Inventory().Each(ctx, func(e *state.Listed) error {
-		if f.Tag != "" && !slices.Contains(e.Tags, f.Tag) {
-			return nil
-		}
-		name, ok := l.fits(e.ID)
+	return k.eachListed(ctx, f.Tag, func(id cwmp.DeviceID) error {
+		name, ok := l.fits(id)
 		if !ok {
 			return nil
 		}
-		seen, err := k.kept.Look(ctx, e.ID)
+		if f.Tag == "" && f.State == "" { // whether it has come makes no difference
+			l.add(name, id)
+			return nil
+		}
+		seen, err := k.kept.Look(ctx, id)
 		switch {
 		case err != nil:
 			return err
@@ -126,7 +164,7 @@ func (k *desk) listed(ctx context.Context, l *listing) error {
 		case seen == nil && (f.Quarantined || f.State != "" && f.State != admin.StateExpected):
 			return nil
 		}
-		l.add(name, e.ID)
+		l.add(name, id)
 		return nil
 	})
 }

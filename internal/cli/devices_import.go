@@ -66,7 +66,7 @@ passwords in it, which the gateway never shows again.`,
 
 // importFile sends a file, and tells what became of it.
 func (a *adminVerb) importFile(cmd *cobra.Command, name string, q url.Values) error {
-	var file io.Reader = cmd.InOrStdin()
+	file := cmd.InOrStdin()
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {

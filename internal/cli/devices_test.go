@@ -79,6 +79,7 @@ func (devices) Import(
 func (devices) ForgetLogin(_ context.Context, device string) (bool, error) {
 	return device == "00D09E-2", nil
 }
+
 func (devices) Unlist(_ context.Context, device string) (bool, error) {
 	return device == "00D09E-2", nil
 }

@@ -11,7 +11,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,13 +91,16 @@ type Inventory struct {
 	o      InventoryOptions
 	log    *zap.Logger
 	bucket store.Bucket
-	// count is how many entries there are, learned how many of these for what was
-	// learned alone; about, where several nodes write.
-	count, learned atomic.Int64
+	// learned is how many entries there are for what was learned alone; about, where
+	// several nodes write, and so are the names.
+	learned atomic.Int64
+
+	mu    sync.RWMutex
+	names map[string]struct{} // of all that have an entry, as cwmp.DeviceID.String
 }
 
 func openInventory(ctx context.Context, s store.Store, o Options) (*Inventory, error) {
-	v := &Inventory{o: o.Inventory, log: o.Log.Named("state")}
+	v := &Inventory{o: o.Inventory, log: o.Log.Named("state"), names: make(map[string]struct{})}
 	def(&v.o.MaxDevices, 1_000_000)
 	def(&v.o.MaxLearned, 200_000)
 	var err error
@@ -109,10 +114,7 @@ func openInventory(ctx context.Context, s store.Store, o Options) (*Inventory, e
 			unread++
 			return nil //nolint:nilerr // told below, and whenever it is needed
 		}
-		v.count.Add(1)
-		if !l.Imported {
-			v.learned.Add(1)
-		}
+		v.counted(nil, l)
 		return nil
 	})
 	if err != nil {
@@ -213,8 +215,20 @@ func (v *Inventory) Each(ctx context.Context, f func(*Listed) error) error {
 	return nil
 }
 
-// Len is about how many entries there are.
-func (v *Inventory) Len() int { return int(v.count.Load()) }
+// Len is how many entries there are, as far as this process knows.
+func (v *Inventory) Len() int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return len(v.names)
+}
+
+// Names returns the names of all that have an entry, as cwmp.DeviceID.String, in no
+// order: as far as this process knows, which is all where it alone writes.
+func (v *Inventory) Names() []string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return slices.AppendSeq(make([]string, 0, len(v.names)), maps.Keys(v.names))
+}
 
 // Change is what Import has done.
 type Change uint8
@@ -340,7 +354,7 @@ func (v *Inventory) put(ctx context.Context, was, now *Listed, e store.Entry, dr
 	}
 	done := Changed
 	switch {
-	case was == nil && v.count.Load() >= int64(v.o.MaxDevices):
+	case was == nil && v.Len() >= v.o.MaxDevices:
 		return Unchanged, ErrInventoryFull
 	case was == nil:
 		done = Added // or mended
@@ -362,16 +376,20 @@ func (v *Inventory) put(ctx context.Context, was, now *Listed, e store.Entry, dr
 	return done, nil
 }
 
-// counted keeps the counts: was has become now, nil is none.
+// counted keeps the counts and the names: was has become now, nil is none.
 func (v *Inventory) counted(was, now *Listed) {
-	add := func(l *Listed, n int64) {
-		if l != nil {
-			v.count.Add(n)
-			if !l.Imported {
-				v.learned.Add(n)
-			}
-		}
+	if was != nil && !was.Imported {
+		v.learned.Add(-1)
 	}
-	add(was, -1)
-	add(now, 1)
+	if now != nil && !now.Imported {
+		v.learned.Add(1)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case now != nil:
+		v.names[now.ID.String()] = struct{}{}
+	case was != nil:
+		delete(v.names, was.ID.String())
+	}
 }

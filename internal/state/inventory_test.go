@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,7 +70,7 @@ func TestImport(t *testing.T) {
 		ConnectionRequest: listed.ConnectionRequest, ConnectionRequestURL: listed.ConnectionRequestURL,
 		Tags: listed.Tags, Imported: true,
 	}
-	if !reflect.DeepEqual(*got, want) || v.Len() != 1 {
+	if !reflect.DeepEqual(*got, want) || v.Len() != 1 || !slices.Equal(v.Names(), []string{box.String()}) {
 		t.Errorf("got %+v, %d entries, want %+v", *got, v.Len(), want)
 	}
 	if seen, err := again.Look(t.Context(), box); seen != nil || err != nil || again.Devices().Len() != 0 {

@@ -115,7 +115,8 @@ func TestImportedLogins(t *testing.T) {
 	}
 	v.importFile(3, csv, "2 added, 0 changed, 0 unchanged, 1 problems")
 	v.importFile(0, `{"_id":"00D09E-DSL100-3","InternetGatewayDevice":{"ManagementServer":`+
-		`{"Username":{"_value":"cpe3"},"Password":{"_value":"s3cret-three"}}}}`, "1 added, 0 changed, 0 unchanged, 0 problems")
+		`{"Username":{"_value":"cpe3"},"Password":{"_value":"s3cret-three"}}}}`,
+		"1 added, 0 changed, 0 unchanged, 0 problems")
 	for _, round := range []string{"at first", "after a kill"} {
 		for _, tc := range []struct {
 			serial, user, password string

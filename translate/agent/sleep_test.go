@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/usp"
@@ -262,6 +263,13 @@ func TestMaxAwake(t *testing.T) {
 		r.awake(2)
 		if n := len(r.host.Agents()); n != 4 {
 			t.Errorf("got %d Agents, want 4", n)
+		}
+		serials := map[string]bool{}
+		r.host.Each(func(id usp.EndpointID, identity cwmp.DeviceID) {
+			serials[identity.SerialNumber] = id == agent.EndpointIDFor(identity)
+		})
+		if len(serials) != 4 || !serials["2"] || !serials["3"] || !serials["4"] {
+			t.Errorf("got %v, want each of the 4, with its Endpoint ID", serials)
 		}
 	})
 }
