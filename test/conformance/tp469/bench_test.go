@@ -6,6 +6,7 @@ package tp469_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ const configuration = `controllers:
   - {endpoint_id: "self::tp469-second"}
   - {endpoint_id: "self::tp469-third"}
 translate: {freshness: 1m}
+cwmp: {files: {listen: "127.0.0.1:0", root: %q}}
 `
 
 // Where the cases work.
@@ -50,11 +52,13 @@ type lab struct {
 	cpe     harness.CPE
 	first   *controller.Controller
 	second  *controller.Controller
+	files   string // what the gateway serves
 }
 
 func newLab(t *testing.T, model string) *lab {
 	t.Helper()
-	l := &lab{gateway: harness.Start(t, configuration)}
+	l := &lab{files: t.TempDir()}
+	l.gateway = harness.Start(t, fmt.Sprintf(configuration, l.files))
 	l.cpe = l.gateway.CPE(model, nil)
 	l.first, l.second = l.gateway.Controller(l.gateway.WS(), first), l.gateway.Controller(l.gateway.MQTT(), second)
 	return l
@@ -259,15 +263,21 @@ func (b *bench) exist(want bool, paths ...string) {
 // notified waits for a notification of that Subscription.
 func (b *bench) notified(c *controller.Controller, id string) controller.Notify {
 	b.Helper()
+	return b.next(c, func(s string) bool { return s == id })
+}
+
+// next waits for a notification of a Subscription that is wanted.
+func (b *bench) next(c *controller.Controller, wanted func(id string) bool) controller.Notify {
+	b.Helper()
 	after := time.After(harness.Timeout)
 	for {
 		select {
 		case n := <-c.Notifies():
-			if n.GetSubscriptionId() == id {
+			if wanted(n.GetSubscriptionId()) {
 				return n
 			}
 		case <-after:
-			b.Fatalf("%s got no Notify with subscription_id %q", c.Endpoint(), id)
+			b.Fatalf("%s got no such Notify", c.Endpoint())
 		}
 	}
 }

@@ -20,6 +20,7 @@ const (
 	noTrigger  = "not claimed: TriggerAction is Notify only"
 	noBulk     = "not claimed: no BulkData yet"
 	noCert     = "not claimed: no AddCertificate()"
+	oneImage   = "CWMP has no RPC for it: only a CPE with a table of images has Activate(), see translate/agent/testdata"
 	noNetwork  = "does not apply: a Virtual Agent has no network of its own"
 	notYet     = "not written yet"
 	ofMQTT     = "mtp/mqtt: the gateway has that part, see the tests of the package"
@@ -215,12 +216,12 @@ var plan = []entry{
 	{"8.6", "TXT content", "mDNS", nil, noNetwork},
 	{"8.7", "mDNS answer", "mDNS", nil, noNetwork},
 	{"9.2", "AddCertificate", "AddCertificate", nil, noCert},
-	{"9.3", "Firmware autoactivate", "Firmware", nil, notYet},
-	{"9.4", "Activate Immediately", "Firmware+Activate", nil, notYet},
-	{"9.5", "Activate AnyTime", "Firmware+Activate", nil, notYet},
-	{"9.6", "Checksum mismatch", "Firmware", nil, notYet},
-	{"9.7", "Download to active bank", "Firmware", nil, notYet},
-	{"9.8", "Cancel Activate", "Firmware+Cancel", nil, notYet},
+	{"9.3", "Firmware autoactivate", "Firmware", case9_3, ""},
+	{"9.4", "Activate Immediately", "Firmware+Activate", nil, oneImage},
+	{"9.5", "Activate AnyTime", "Firmware+Activate", nil, oneImage},
+	{"9.6", "Checksum mismatch", "Firmware", case9_6, ""},
+	{"9.7", "Download to active bank", "Firmware", case9_7, ""},
+	{"9.8", "Cancel Activate", "Firmware+Cancel", nil, oneImage},
 	{"9.9", "New Controller", "Controllers writeable", nil, readOnly},
 	{"9.10", "Boot! ParameterMap", "Reboot+BootFirmwareImage", case9_10, ""},
 	{"9.11", "ScheduleTimer", "ScheduleTimer", case9_11, ""},
