@@ -47,6 +47,8 @@ type fakeCPE struct {
 	// before is run while an RPC waits to be sent, after once its answer is on
 	// the way to the caller; both may be nil.
 	before, after func(req cwmp.Request)
+	// twist makes another answer of one; nil: none.
+	twist func(req cwmp.Request, resp cwmp.Response, err error) (cwmp.Response, error)
 }
 
 // plan is what happens to the next call of a method (any if empty), after skip
@@ -149,6 +151,9 @@ func (c *fakeCPE) Call(ctx context.Context, req cwmp.Request) (cwmp.Response, er
 		return c.answer(nil, p.err)
 	}
 	resp, err := c.do(req)
+	if c.twist != nil {
+		resp, err = c.twist(req, resp, err)
+	}
 	if planned {
 		err = p.err
 	}

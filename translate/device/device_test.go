@@ -209,6 +209,11 @@ func TestSessionBreaks(t *testing.T) {
 			want(t, later, setOK, nil)
 		})
 	})
+}
+
+// TestQuirk73RebootsAtOnce: a Reboot or FactoryReset that the CPE does not answer was
+// accepted, if it is the CPE who has broken off.
+func TestQuirk73RebootsAtOnce(t *testing.T) {
 	for _, tc := range []struct {
 		req   cwmp.Request
 		cause error
@@ -221,7 +226,7 @@ func TestSessionBreaks(t *testing.T) {
 		{&cwmp.Reboot{}, acs.ErrLost, ""},
 		{&cwmp.AddObject{}, acs.ErrVanished, ""},
 	} {
-		t.Run(tc.req.Method()+" "+tc.cause.Error(), func(t *testing.T) { // [quirk 73]
+		t.Run(tc.req.Method()+" "+tc.cause.Error(), func(t *testing.T) {
 			bubble(t, keep, func(env bed) {
 				t, f := env.T, env.fleet
 
