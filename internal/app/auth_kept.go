@@ -45,6 +45,9 @@ func newKeptLogins(v *state.Inventory, shared bool, log *zap.Logger, reg prometh
 	if err := reg.Register(k.total); err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
+	for _, result := range []string{"learned", "refused", "failed"} {
+		k.total.WithLabelValues(result)
+	}
 	return k, nil
 }
 

@@ -216,7 +216,7 @@ func loopback(listen string) string {
 
 // asked completes the arguments of a verb that asks the administrator's API.
 func (s *session) asked(args []string) []string {
-	if len(args) > 0 && slices.Contains([]string{"endpoints", "routes", "queues"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"devices", "endpoints", "routes", "queues"}, args[0]) {
 		args = append(slices.Clone(args),
 			"--admin", "http://127.0.0.1:7557", "--token-file", filepath.Join(s.data, "admin.token"))
 	}
