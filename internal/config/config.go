@@ -215,7 +215,7 @@ func Default() Config {
 		Translate: Translate{
 			Freshness: Duration(5 * time.Minute), Deadline: Duration(30 * time.Second),
 			Linger: Duration(500 * time.Millisecond), MaxDevices: 200_000,
-			Idle: Duration(2 * time.Minute), MaxAwake: 10_000, AwakeBytes: 512 << 20,
+			Idle: Duration(2 * time.Minute), MaxAwake: 10_000, AwakeBytes: 128 << 20,
 		},
 		Admin:   Admin{Listen: "127.0.0.1:7557"},
 		Metrics: Metrics{Listen: "127.0.0.1:9547"},

@@ -39,7 +39,7 @@ const (
 	// DefaultMaxAwake how many Agents are, with about DefaultMaxAwakeBytes.
 	DefaultIdle          = 2 * time.Minute
 	DefaultMaxAwake      = 10_000
-	DefaultMaxAwakeBytes = 512 << 20
+	DefaultMaxAwakeBytes = 128 << 20
 	// DefaultControllers is how many Controllers one Agent learns. The one that
 	// was silent longest makes room for another, unless it has left a
 	// Subscription, a Request or BootParameters.
