@@ -92,7 +92,7 @@ var nonceField = regexp.MustCompile(`nonce="([^"]+)"`)
 
 // One 401, then the nonce is good on other connections, for ranges, and in every
 // form that CPE use.
-func TestQuirks43And44Digest(t *testing.T) {
+func TestQuirk43And44Digest(t *testing.T) {
 	t.Parallel()
 	s := start(t, files.Options{})
 	ticket := offer(t, s, files.Offer{
