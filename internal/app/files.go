@@ -4,18 +4,12 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // TR-181 names it
-	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -29,6 +23,7 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp/files"
 	"github.com/uspgate/uspgate/internal/config"
+	"github.com/uspgate/uspgate/internal/relay"
 	"github.com/uspgate/uspgate/internal/store"
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/mtp/listen"
@@ -44,7 +39,8 @@ type fileService struct {
 	conf   *config.Files
 	srv    *files.Server
 	bucket store.Bucket
-	host   *agent.Host // set before the server listens
+	cache  *relay.Cache // nil without cwmp.files.relay
+	host   *agent.Host  // set before the server listens
 	log    *zap.Logger
 }
 
@@ -62,6 +58,7 @@ const quiet = 10 * time.Second
 type fileRecord struct {
 	Agent    usp.EndpointID `json:"agent"`
 	Name     string         `json:"name"`
+	Relayed  string         `json:"relayed,omitempty"` // ID of a file that was fetched
 	Upload   bool           `json:"upload,omitempty"`
 	Username string         `json:"username,omitempty"`
 	Password string         `json:"password,omitempty"`
@@ -96,6 +93,9 @@ func (a *App) buildFiles(o Options, reg *prometheus.Registry) error {
 		MaxRate: int64(c.MaxRate), MaxRatePerTransfer: int64(c.MaxRateEach),
 		Log: o.Log, Metrics: reg,
 	}
+	if f.cache, err = relayCache(o, c); err != nil {
+		return fmt.Errorf("cwmp.files.relay: %w", err)
+	}
 	if options.TLS, err = a.serverTLS(o, reg, "files", &c.TLS); err != nil {
 		return fmt.Errorf("cwmp.files.tls: %w", err)
 	}
@@ -111,7 +111,9 @@ func (a *App) buildFiles(o Options, reg *prometheus.Registry) error {
 
 // bindFiles returns what binds the listener: connections are counted by the address of
 // the CPE, also behind load balancers.
-func bindFiles(c *config.Files, o Options, reg *prometheus.Registry) (func(context.Context) (net.Listener, error), error) {
+func bindFiles(c *config.Files, o Options, reg *prometheus.Registry) (
+	func(context.Context) (net.Listener, error), error,
+) {
 	balancers, err := networks(c.ProxyFrom)
 	if err != nil {
 		return nil, err
@@ -144,21 +146,23 @@ func transferLimits(c *config.Transfers) transfer.Limits {
 
 // Open implements agent.Files.
 func (f *fileService) Open(ctx context.Context, file agent.File) (agent.Ticket, error) {
-	r := fileRecord{
-		Agent: file.Agent, Name: path.Clean(file.Name), Upload: file.Upload,
-		Expires: time.Now().Add(time.Duration(f.conf.Lifetime)),
-	}
-	if !fs.ValidPath(r.Name) || r.Name == "." {
-		return agent.Ticket{}, fmt.Errorf("%w: %q is not the name of a file", agent.ErrFile, file.Name)
-	}
+	r := fileRecord{Agent: file.Agent, Name: path.Clean(file.Name), Upload: file.Upload}
 	if f.conf.Auth != "none" {
 		r.Username, r.Password = "cpe", secret()
 	}
-	if !r.Upload {
-		if err := f.inspect(&r, &file); err != nil {
-			return agent.Ticket{}, err
-		}
+	var err error
+	switch {
+	case file.Source != "":
+		err = f.relayed(ctx, &r, &file)
+	case !fs.ValidPath(r.Name) || r.Name == ".":
+		err = fmt.Errorf("%w: %q is not the name of a file", agent.ErrFile, file.Name)
+	case !r.Upload:
+		err = f.inspect(&r, &file)
 	}
+	if err != nil {
+		return agent.Ticket{}, err
+	}
+	r.Expires = time.Now().Add(time.Duration(f.conf.Lifetime))
 	t, err := f.serve(&r, "")
 	switch {
 	case errors.Is(err, files.ErrURL):
@@ -205,7 +209,7 @@ func (f *fileService) reopen(ctx context.Context, token string) bool {
 	if !time.Now().Before(r.Expires) {
 		return false
 	}
-	if !r.Upload {
+	if !r.Upload && r.Relayed == "" {
 		now := fileRecord{Name: r.Name}
 		if err := f.inspect(&now, nil); err != nil || now.Size != r.Size || !now.Modified.Equal(r.Modified) {
 			f.log.Warn("a file has changed since a CPE was told of it", zap.String("name", r.Name))
@@ -228,6 +232,13 @@ func (f *fileService) serve(r *fileRecord, token string) (files.Ticket, error) {
 	access := files.Access{
 		Token: token, Name: path.Base(r.Name), Username: r.Username, Password: r.Password, Auth: authOf(f.conf.Auth),
 		Expires: r.Expires, Label: string(r.Agent), Notify: func(e files.Event) { f.notify(id, &e, last) },
+	}
+	if r.Relayed != "" {
+		content, ok := f.openRelayed(r)
+		if !ok {
+			return files.Ticket{}, errors.New("files: what was fetched is not here any more")
+		}
+		return f.srv.Offer(files.Offer{Access: access, Content: content})
 	}
 	if r.Upload {
 		return f.srv.Accept(files.Intake{Access: access, File: r.Name})
@@ -277,32 +288,6 @@ func (f *fileService) inspect(r *fileRecord, want *agent.File) error {
 	}
 	defer file.Close() //nolint:errcheck // it was read
 	return verify(file, want)
-}
-
-// verify reads a file and compares its checksum.
-func verify(r io.Reader, want *agent.File) error {
-	var sum hash.Hash
-	switch want.CheckSumAlgorithm {
-	case "SHA-1":
-		sum = sha1.New() //nolint:gosec // TR-181 names it
-	case "SHA-224":
-		sum = sha256.New224()
-	case "SHA-256":
-		sum = sha256.New()
-	case "SHA-384":
-		sum = sha512.New384()
-	case "SHA-512":
-		sum = sha512.New()
-	default:
-		return fmt.Errorf("%w: the CheckSumAlgorithm %q is not known", agent.ErrFile, want.CheckSumAlgorithm)
-	}
-	if _, err := io.Copy(sum, r); err != nil {
-		return fmt.Errorf("files: %w", err)
-	}
-	if got, err := hex.DecodeString(want.CheckSum); err != nil || !bytes.Equal(got, sum.Sum(nil)) {
-		return fmt.Errorf("%w: %q does not have that CheckSum", agent.ErrFile, want.Name)
-	}
-	return nil
 }
 
 func authOf(mode string) files.Auth {

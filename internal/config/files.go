@@ -4,6 +4,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -19,6 +20,11 @@ type Files struct {
 	Insecure       bool     `yaml:"insecure" doc:"allow a listener on a public address with auth: none"`
 	Root           string   `yaml:"root" doc:"folder of what Controllers may name as uspgate:NAME for a download; empty: nothing"`
 	UploadRoot     string   `yaml:"upload_root" doc:"folder of what they may name for an upload; a folder in NAME has to exist; empty: nothing"`
+	Relay          []string `yaml:"relay" doc:"beginnings of URLs, such as https://files.example.net/firmware/: what Controllers name there for a download the gateway fetches and serves itself"`
+	RelayCA        string   `yaml:"relay_ca" doc:"PEM file of the authorities of those servers; empty: those of the system"`
+	RelayDir       string   `yaml:"relay_dir" doc:"folder of what was fetched; empty: relay below data_dir"`
+	MaxRelay       Size     `yaml:"max_relay" doc:"largest file that is fetched"`
+	MaxRelayTotal  Size     `yaml:"max_relay_total" doc:"bytes of all files that were fetched and are kept"`
 	Lifetime       Duration `yaml:"lifetime" doc:"how long a URL is good; a transfer that has begun may end"`
 	ProxyFrom      []string `yaml:"proxy_from" doc:"networks of load balancers that send a PROXY protocol header"`
 	MaxConnections int      `yaml:"max_connections" doc:"connections at the same time"`
@@ -41,7 +47,7 @@ type Transfers struct {
 func defaultFiles() Files {
 	return Files{
 		TLS: DefaultTLS(), Auth: "auto", Lifetime: Duration(24 * time.Hour), MaxConnections: 2000, MaxTransfers: 500,
-		MaxAddress: 50, MaxUpload: 64 << 20, MaxUploadTotal: 1 << 30,
+		MaxAddress: 50, MaxUpload: 64 << 20, MaxUploadTotal: 1 << 30, MaxRelay: 256 << 20, MaxRelayTotal: 2 << 30,
 	}
 }
 
@@ -78,8 +84,17 @@ func (d *decoder) files(cfg *Config, addresses map[string]string) {
 	d.address(path+".listen", f.Listen, addresses)
 	d.exposed(path, f.Listen, f.Auth, f.Insecure)
 	d.baseURL(path+".base_url", f)
-	if f.Root == "" && f.UploadRoot == "" {
+	if f.Root == "" && f.UploadRoot == "" && len(f.Relay) == 0 {
 		d.invalid(path+".root", "there is nothing to serve", "name a folder in root or in upload_root")
+	}
+	for i, begin := range f.Relay {
+		if !isBase(begin) {
+			d.invalid(fmt.Sprintf("%s.relay[%d]", path, i), "not the beginning of a URL of http or https",
+				"write for example https://files.example.net/firmware/")
+		}
+	}
+	if len(f.Relay) > 0 && f.RelayDir == "" && cfg.DataDir == "" {
+		d.invalid(path+".relay_dir", "there is no data_dir either", "name a folder")
 	}
 }
 
@@ -92,12 +107,18 @@ func (d *decoder) baseURL(path string, f *Files) {
 	ip, err := netip.ParseAddr(host)
 	if f.BaseURL == "" {
 		if host == "" || err == nil && ip.IsUnspecified() {
-			d.invalid(path, f.Listen+" is no address that a CPE could be told", "write for example http://files.example.net:7567")
+			d.invalid(path, f.Listen+" is no address that a CPE could be told",
+				"write for example http://files.example.net:7567")
 		}
 		return
 	}
-	u, err := url.Parse(f.BaseURL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" {
+	if !isBase(f.BaseURL) {
 		d.invalid(path, "not a URL of http or https", "write for example http://files.example.net:7567")
 	}
+}
+
+// isBase reports whether text is the beginning of a URL of http or https.
+func isBase(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == ""
 }

@@ -25,6 +25,8 @@ func TestFiles(t *testing.T) {
 		{`files: {listen: "127.0.0.1:1", root: /srv, base_url: "http://u:p@h"}`, "cwmp.files.base_url: not a URL of http"},
 		{`files: {listen: "10.0.0.1:1", root: /srv, auth: none}`, "cwmp.files.listen: 10.0.0.1:1 is reachable from outside"},
 		{`files: {listen: "10.0.0.1:1", root: /srv, auth: none, insecure: true}`, ""},
+		{`files: {listen: "127.0.0.1:1", relay: ["https://h/x"]}`, ""},
+		{`files: {listen: "127.0.0.1:1", relay: ["h/x"]}`, "cwmp.files.relay[0]: not the beginning of a URL"},
 		{`files: {auth: certificate}`, `cwmp.files.auth: "certificate" is not known`},
 		{`files: {lifetime: 1s}`, "cwmp.files.lifetime: no CPE is so quick"},
 		{`files: {max_transfers: 0}`, "cwmp.files.max_transfers: 0 is not positive"},

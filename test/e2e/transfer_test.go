@@ -6,17 +6,21 @@ package e2e_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/uspgate/uspgate/internal/pki/pkitest"
 	"github.com/uspgate/uspgate/internal/sim/controller"
 	"github.com/uspgate/uspgate/internal/sim/cpe"
 	"github.com/uspgate/uspgate/test/harness"
@@ -156,6 +160,50 @@ func TestQuirk68Quirk72Firmware(t *testing.T) {
 	}
 }
 
+// What old CPE cannot fetch from the server of the Controller, the gateway does for them.
+func TestQuirk71Relay(t *testing.T) {
+	t.Parallel()
+	ca, dir := pkitest.NewAuthority(t, "CA"), t.TempDir()
+	content, sum := image(t, dir, "fw.bin", 1<<16)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "north" || password != "secret" || r.URL.Path != "/fw/fw.bin" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		_, _ = w.Write(content)
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Issue()}, MinVersion: tls.VersionTLS13}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	gw := harness.Start(t, fmt.Sprintf("cwmp: {files: {listen: 127.0.0.1:0, relay: [%q], relay_ca: %q}}\n",
+		server.URL+"/fw/", pkitest.WriteCA(t, dir, "ca", ca)))
+	box := gw.CPE("tr098-dsl", func(o *cpe.Options) {
+		o.Quirks = cpe.Quirks{DownloadNoTLS: true, DownloadSize: true, DownloadTarget: true, DownloadExtension: true}
+	})
+	north := gw.Controller(gw.WS(), "self::north")
+	subscribe(t, north, box.Agent)
+	args := map[string]string{
+		"URL": server.URL + "/fw/fw.bin", "Username": "north", "Password": "secret", "AutoActivate": "true",
+		"CheckSumAlgorithm": "SHA-256", "CheckSum": sum,
+	}
+	const command = "Device.DeviceInfo.FirmwareImage.1.Download()"
+	operate(t, north, box.Agent, command, args)
+	if fail, event := transferred(t, north); fail != nil || event["TransferURL"] != args["URL"] {
+		t.Fatalf("got %v and %v, want no failure, and the URL of the Controller", fail, event)
+	}
+	for name, change := range map[string][2]string{
+		"login": {"Password", "wrong"}, "checksum": {"CheckSum", "00"}, "file": {"URL", server.URL + "/fw/other.bin"},
+	} {
+		wrong := maps.Clone(args)
+		wrong[change[0]] = change[1]
+		operate(t, north, box.Agent, command, wrong)
+		if fail, event := transferred(t, north); usp.Code(fail.GetErrCode()) != usp.CodeCommandFailure ||
+			event["FaultCode"] != "7022" {
+			t.Errorf("%s: got %v and %v, want 7022", name, fail, event)
+		}
+	}
+}
+
 // A file with another checksum does not leave the gateway, nor one outside of its folder.
 func TestFilesThatAreNotServed(t *testing.T) {
 	t.Parallel()
@@ -231,7 +279,8 @@ func TestKilledGatewayGoesOnWithATransfer(t *testing.T) {
 	if fail, event := transferred(t, north); fail != nil || event["FaultCode"] != "0" {
 		t.Fatalf("got %v and %v, want the transfer to succeed in the end", fail, event)
 	}
-	if text := scraped(t, metrics); !strings.Contains(text, `uspgate_files_transfers_total{direction="download",result="finished"} 1`) {
+	const once = `uspgate_files_transfers_total{direction="download",result="finished"} 1`
+	if text := scraped(t, metrics); !strings.Contains(text, once) {
 		t.Errorf("got %s, want the file served by the second process", text)
 	}
 }

@@ -23,6 +23,9 @@ type Files interface {
 	// the CPE may come after a restart of the gateway, or to another node. The text of
 	// an error that wraps ErrFile is for the Controller.
 	Open(ctx context.Context, f File) (Ticket, error)
+	// Relays reports whether the gateway is to fetch what lies at a URL and serve it
+	// itself: Open does so with a Source.
+	Relays(url string) bool
 	// Close ends a URL; one that is not known is no error.
 	Close(ctx context.Context, token string) error
 }
@@ -33,8 +36,10 @@ var ErrFile = errors.New("file server")
 // File is a transfer that the gateway's file server is to make possible.
 type File struct {
 	Agent usp.EndpointID
-	// Name is that of the file below the folder of the server, with slashes.
+	// Name is that of the file below the folder of the server, with slashes. Or
 	Name string
+	// Source is a URL that is to be fetched first, with a login unless that is empty.
+	Source, Username, Password string
 	// Upload: the CPE writes it.
 	Upload bool
 	// CheckSumAlgorithm and CheckSum, unless empty, are what the content has to have,
@@ -71,10 +76,14 @@ func (a *Agent) startTransfer(c *call, j transfer.Job) {
 	if j.Target == "" {
 		j.Target = c.args["TargetFileName"]
 	}
+	files := a.host.opts.Files
 	if name, own := strings.CutPrefix(j.URL, fileScheme); own {
 		if c.err = a.openFile(c, &j, name); c.err != nil {
 			return
 		}
+	} else if files != nil && !j.Upload && files.Relays(j.URL) {
+		j.Source, j.URL, j.Relay = j.URL, "", true
+		j.SumAlgorithm, j.Sum = c.args["CheckSumAlgorithm"], c.args["CheckSum"]
 	}
 	a.lock()
 	defer a.unlock()
@@ -84,9 +93,11 @@ func (a *Agent) startTransfer(c *call, j transfer.Job) {
 	n, _ := parseUint(row)
 	j.Name, j.Key, j.Version = c.row, transfer.NewKey(uint32(n), now), a.firmware()
 	j.By, j.Held, j.Wait = heldBy(c.r.journalKey()), true, int64(wait/time.Second)
-	err := form.Check(j.URL)
-	if err == nil {
-		err = form.Complete(&j)
+	err := error(nil)
+	if !j.Relay {
+		if err = form.Check(j.URL); err == nil {
+			err = form.Complete(&j)
+		}
 	}
 	if err == nil {
 		err = a.transfers.table.Add(j, now)
@@ -122,11 +133,78 @@ func (a *Agent) openFile(c *call, j *transfer.Job, name string) *usp.Error {
 		a.log.Warn("the file server does not take a transfer", zap.Error(err))
 		return invalid(usp.CodeCommandFailure, "", "the file server of the gateway is not available")
 	}
+	j.Source = j.URL
+	t.describe(j)
+	return nil
+}
+
+// describe has a Job say what the Ticket says.
+func (t *Ticket) describe(j *transfer.Job) {
 	j.URL, j.Token, j.Username, j.Password = t.URL, t.Token, t.Username, t.Password
 	if t.Size > 0 && t.Size <= 1<<32-1 {
 		j.Size = uint32(t.Size)
 	}
-	return nil
+}
+
+// relayTransfers fetches the files that the gateway is to serve, one after the other, in
+// the background. The lock is held.
+func (a *Agent) relayTransfers() {
+	if !a.transfers.fetching && a.transfers.table.NextRelay() != nil {
+		a.transfers.fetching = a.host.spawn(a.relay)
+	}
+}
+
+// relay is what relayTransfers does in the background.
+func (a *Agent) relay(ctx context.Context) {
+	for {
+		a.lock()
+		next := a.transfers.table.NextRelay()
+		if next == nil || ctx.Err() != nil {
+			a.transfers.fetching = false
+			a.sendTransfers()
+			a.unlock()
+			return
+		}
+		j := *next
+		a.unlock()
+		a.relayOne(ctx, &j)
+	}
+}
+
+// relayOne fetches the file of a Job.
+func (a *Agent) relayOne(ctx context.Context, j *transfer.Job) {
+	err, t := errors.New("the gateway has no file server"), Ticket{}
+	if files := a.host.opts.Files; files != nil {
+		t, err = files.Open(ctx, File{
+			Agent: a.id, Source: j.Source, Username: j.Username, Password: j.Password,
+			CheckSumAlgorithm: j.SumAlgorithm, CheckSum: j.Sum,
+		})
+	}
+	a.lock()
+	defer a.unlock()
+	a.changed()
+	switch {
+	case err == nil:
+		t.describe(j)
+		form, _, _ := a.transferForm()
+		if err = form.Check(j.URL); err == nil {
+			err = form.Complete(j)
+		}
+		if err != nil || !a.transfers.table.Relayed(*j) {
+			a.closeFile(t.Token)
+		}
+	case ctx.Err() != nil: // the next process goes on
+		return
+	}
+	if err == nil {
+		return
+	}
+	fault := cwmp.Fault{Code: cwmp.FaultContactFileServer, Text: "the gateway could not fetch the file"}
+	if errors.Is(err, ErrFile) || errors.Is(err, transfer.ErrInvalid) {
+		fault.Text = err.Error()
+	}
+	a.log.Info("a file that a CPE is to fetch cannot be had", zap.Error(err))
+	a.transferNews(a.transfers.table.Refuse(j.Name, fault))
 }
 
 // closeFile ends a URL of the gateway's file server, in the background.

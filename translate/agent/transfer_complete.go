@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -93,14 +94,14 @@ func (a *Agent) transferOver(r *transfer.Result) {
 	object, _ := splitParam(full)
 	e := transferEvent{
 		command: full, key: a.local.get(j.Name + "CommandKey"), requestor: a.local.get(j.Name + "Originator"),
-		upload: j.Upload, affected: strings.TrimSuffix(object, "."), url: j.URL,
+		upload: j.Upload, affected: strings.TrimSuffix(object, "."), url: cmp.Or(j.Source, j.URL),
 		start: r.Start, complete: r.Complete,
 	}
 	if r.Fault.Code == 0 {
 		a.closeRequest(j.Name, map[string]string{}, nil)
 	} else {
 		e.fault = faultText(r.Fault.Code, r.Fault.Text)
-		if r.How == transfer.ByTime { // the Fault is ours
+		if r.How == transfer.ByTime || r.How == transfer.ByFile { // the Fault is ours
 			e.fault = r.Fault.Text
 		}
 		a.closeRequest(j.Name, nil, invalid(usp.CodeCommandFailure, "", e.fault))

@@ -151,18 +151,20 @@ type fakeFiles struct {
 func (f *fakeFiles) Open(_ context.Context, file agent.File) (agent.Ticket, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if file.Name == "missing.bin" {
+	if file.Name == "missing.bin" || strings.HasSuffix(file.Source, "/missing.bin") {
 		return agent.Ticket{}, fmt.Errorf("%w: there is no missing.bin", agent.ErrFile)
 	}
 	f.opened++
 	t := agent.Ticket{Token: fmt.Sprintf("%032d", f.opened)}
 	f.open = append(f.open, t.Token)
-	t.URL = "http://files.example.net/" + t.Token + "/" + path.Base(file.Name)
+	t.URL = "http://files.example.net/" + t.Token + "/" + path.Base(file.Name+file.Source)
 	if !file.Upload {
 		t.Size = 1000
 	}
 	return t, nil
 }
+
+func (f *fakeFiles) Relays(url string) bool { return strings.HasPrefix(url, "https://") }
 
 func (f *fakeFiles) Close(_ context.Context, token string) error {
 	f.mu.Lock()

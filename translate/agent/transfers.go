@@ -37,6 +37,8 @@ type transfers struct {
 	// stop ends the waiting for the CPE for the sake of the Job named waiting.
 	waiting string
 	stop    context.CancelFunc
+	// fetching: a goroutine fetches the files that the gateway is to serve.
+	fetching bool
 	// mute: the CPE has no method to say which transfers it has.
 	mute  bool
 	pause time.Duration // before the CPE is woken again
@@ -138,6 +140,7 @@ func (a *Agent) releaseLeft() {
 func (a *Agent) sendTransfers() {
 	a.releaseLeft()
 	a.transfers.away = false
+	a.relayTransfers()
 	if a.transfers.table.Next() != nil {
 		a.forTransfers(a.send)
 	}

@@ -60,6 +60,13 @@ type Job struct {
 	// Size is the FileSize in bytes, 0 is unknown. Target is the TargetFileName.
 	Size   uint32 `json:"size,omitempty"`
 	Target string `json:"target,omitempty"`
+	// Source is what the owner calls the file, where that is not the URL. Relay: the
+	// gateway has to fetch it from there before anything leaves, and has neither a
+	// URL for the CPE nor a Token until then. SumAlgorithm and Sum are its checksum.
+	Source       string `json:"source,omitempty"`
+	Relay        bool   `json:"relay,omitempty"`
+	SumAlgorithm string `json:"sum_algorithm,omitempty"`
+	Sum          string `json:"sum,omitempty"`
 	// Token is that of the file server, where the URL is ours.
 	Token string `json:"token,omitempty"`
 	// Firmware: what was downloaded shows in the SoftwareVersion. Version is that
@@ -90,6 +97,7 @@ type Job struct {
 const (
 	MaxURL      = 256
 	MaxText     = 256
+	MaxSource   = 2048
 	maxTypes    = 4
 	maxAttempts = 6
 )
@@ -99,13 +107,17 @@ var ErrInvalid = errors.New("transfer: not a job")
 
 // check says whether a Job is one: a new one, or one that was stored.
 func (j *Job) check() error {
-	for _, text := range []string{j.Name, j.Username, j.Password, j.Target, j.Token, j.Version, j.By} {
+	for _, text := range []string{
+		j.Name, j.Username, j.Password, j.Target, j.Token, j.Version, j.By, j.Sum, j.SumAlgorithm,
+	} {
 		if len(text) > MaxText {
 			return fmt.Errorf("%w: a text of %d bytes", ErrInvalid, len(text))
 		}
 	}
 	switch {
-	case j.Name == "" || j.URL == "" || len(j.Types) == 0 || len(j.Types) > maxTypes:
+	case len(j.Source) > MaxSource || j.Relay && (j.Source == "" || j.Upload || j.State != Asked):
+		return fmt.Errorf("%w: not a file that the gateway could fetch", ErrInvalid)
+	case j.Name == "" || j.URL == "" && !j.Relay || len(j.Types) == 0 || len(j.Types) > maxTypes:
 		return fmt.Errorf("%w: it lacks a name, a URL or a type", ErrInvalid)
 	case len(j.URL) > MaxURL:
 		return fmt.Errorf("%w: a URL of %d bytes, the limit is %d", ErrInvalid, len(j.URL), MaxURL)

@@ -156,18 +156,49 @@ func (t *Table) wait(j *Job, now time.Time) int64 {
 // Next returns the first Job that may be sent, nil for none.
 func (t *Table) Next() *Job {
 	for _, j := range t.jobs {
-		if j.State == Asked && !j.Held {
+		if j.State == Asked && !j.Held && !j.Relay {
 			return j
 		}
 	}
 	return nil
 }
 
+// NextRelay returns the first Job whose file the gateway has to fetch, nil for none.
+func (t *Table) NextRelay() *Job {
+	for _, j := range t.jobs {
+		if j.Relay && !j.Held {
+			return j
+		}
+	}
+	return nil
+}
+
+// Relayed says of a Job with Relay what the RPC is to say: the gateway has fetched the
+// file. It reports whether the Job still wants to know.
+func (t *Table) Relayed(with Job) bool {
+	j := t.Get(with.Name)
+	if j == nil || !j.Relay {
+		return false
+	}
+	j.Relay = false
+	j.URL, j.Token, j.Username, j.Password, j.Size = with.URL, with.Token, with.Username, with.Password, with.Size
+	return true
+}
+
+// Refuse ends a Job that has not left: its file cannot be had.
+func (t *Table) Refuse(name string, f cwmp.Fault) Result {
+	j := t.Get(name)
+	if j == nil || j.Out() {
+		return Result{}
+	}
+	return t.end(j, ByFile, f, UnknownTime, UnknownTime)
+}
+
 // Leave notes that the RPC of a Job is about to leave. It has to be durable before it
 // does. False: the Job is not there, or not to be sent, any more.
 func (t *Table) Leave(name, key string, now time.Time) bool {
 	j := t.Get(name)
-	if j == nil || j.Key != key || j.State > OnWire {
+	if j == nil || j.Key != key || j.State > OnWire || j.Relay {
 		return false
 	}
 	j.State, j.Lost, j.Deadline = OnWire, false, t.wait(j, now)
