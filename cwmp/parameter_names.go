@@ -8,6 +8,10 @@ package cwmp
 type GetParameterNames struct {
 	Path      string
 	NextLevel bool
+	// Words writes NextLevel as true or false, also where the Style of the peer is
+	// digits: some CPE take nothing else, and do not say so [quirk 49]. It is not
+	// read.
+	Words bool
 }
 
 // Method returns "GetParameterNames".

@@ -96,6 +96,10 @@ func (d *decoder) parameterInfo(p *cwmp.ParameterInfo) error {
 
 func (w *writer) getParameterNames(m *cwmp.GetParameterNames) {
 	w.text("ParameterPath", m.Path)
+	if m.Words {
+		w.text("NextLevel", Style{Booleans: BooleansWords}.bool(m.NextLevel))
+		return
+	}
 	w.bool("NextLevel", m.NextLevel)
 }
 

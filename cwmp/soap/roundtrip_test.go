@@ -39,6 +39,9 @@ func roundTrips(t *testing.T, seed uint64) {
 		m := decode(t, document("<"+e.Name+"/>")).Body
 		g.fill(reflect.ValueOf(m).Elem(), "")
 		legal(m)
+		if n, ok := m.(*cwmp.GetParameterNames); ok {
+			n.Words = false // the style says it here
+		}
 		want := &cwmp.Envelope{Namespace: cwmp.Namespace11, ID: g.text(), Body: m}
 		style := soap.Style{Booleans: soap.Booleans(g.IntN(2)) * soap.BooleansWords}
 		doc, err := style.Append(nil, want)

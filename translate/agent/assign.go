@@ -93,6 +93,8 @@ func (a *Agent) assign(ctx context.Context, r *request, unit []*assignment) *usp
 			return a.failed(err, live)
 		}
 		switch {
+		case fault.Code == cwmp.FaultInternalError && a.applied(ctx, r.call, vals):
+			return nil
 		case blame(fault, live):
 			if failedParam(live) != nil {
 				return nil
@@ -139,6 +141,29 @@ func (a *Agent) failed(err error, live []*assignment) *usp.Error {
 		}
 	}
 	return e
+}
+
+// applied reads what the CPE was to set and has answered with an internal error: some
+// have set it all the same [quirk 59].
+func (a *Agent) applied(ctx context.Context, call caller, vals []cwmp.ParameterValue) bool {
+	var names []string
+	for i := range vals {
+		if !trace.Secret(vals[i].Name) { // which is not shown
+			names = append(names, vals[i].Name)
+		}
+	}
+	if len(names) == 0 || len(a.read(ctx, call, names)) > 0 {
+		return false
+	}
+	a.lock()
+	defer a.unlock()
+	for i := range vals {
+		got, ok := a.view.CPEValue(vals[i].Name)
+		if !trace.Secret(vals[i].Name) && (!ok || got.Value != vals[i].Value) {
+			return false
+		}
+	}
+	return true
 }
 
 // blame gives each assignment the fault of its parameter, and reports whether

@@ -235,11 +235,17 @@ func (a *Agent) findRoot(ctx context.Context, call caller, m *Model) (model.Root
 	if m != nil && m.Sample != nil {
 		asks = slices.Insert(asks, 0, m.Sample.Root.Prefix())
 	}
-	for _, ask := range asks {
-		resp, err := call(ctx, &cwmp.GetParameterNames{Path: ask, NextLevel: true})
+	asks = append(asks, asks...)
+	var last error
+	for i, ask := range asks {
+		if i == len(asks)/2 && !a.otherWords(last) {
+			break
+		}
+		resp, err := a.askNames(ctx, call, ask, true)
 		if err != nil && !isFault(err) {
 			return 0, err
 		}
+		last = err
 		if got, ok := resp.(*cwmp.GetParameterNamesResponse); ok && err == nil {
 			for _, info := range got.Params {
 				if root, ok := model.RootOf(info.Name); ok {
@@ -260,8 +266,12 @@ func (a *Agent) readNames(ctx context.Context, call caller, root model.Root, fir
 	if i := slices.Index(ways, first); i > 0 {
 		ways = slices.Insert(slices.Delete(ways, i, i+1), 0, first)
 	}
+	ways = append(ways, ways...)
 	last := errNoRoot
-	for _, by := range ways {
+	for i, by := range ways {
+		if i == len(ways)/2 && !a.otherWords(last) {
+			break
+		}
 		infos, err := a.readNamesBy(ctx, call, root, by)
 		switch {
 		case err == nil && (len(infos) > 1 || by == NamesByWalk && len(infos) > 0):
@@ -286,7 +296,7 @@ func (a *Agent) readNamesBy(ctx context.Context, call caller, root model.Root, b
 		ask = ""
 	case NamesByRoot:
 	}
-	resp, err := call(ctx, &cwmp.GetParameterNames{Path: ask, NextLevel: false})
+	resp, err := a.askNames(ctx, call, ask, false)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +316,7 @@ func (a *Agent) walkNames(ctx context.Context, call caller, root model.Root) ([]
 	for n := 0; len(queue) > 0 && n < maxObjects; n++ {
 		object := queue[0]
 		queue = queue[1:]
-		resp, err := call(ctx, &cwmp.GetParameterNames{Path: object, NextLevel: true})
+		resp, err := a.askNames(ctx, call, object, true)
 		if isFault(err) {
 			continue
 		}

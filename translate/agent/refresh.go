@@ -5,6 +5,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -29,6 +31,11 @@ type ledger struct {
 	hints Habits
 	limit int
 	rev   uint64 // counts the changes
+	// words: NextLevel is written as true or false [quirk 49].
+	words bool
+	// objects: the CPE has given values by object; noObjects: it gives none by object
+	// [quirk 54].
+	objects, noObjects bool
 }
 
 func (l *ledger) init() {
@@ -142,6 +149,10 @@ func (u unread) any() error {
 // know is not among them: it is found, and remembered.
 func (a *Agent) read(ctx context.Context, call caller, names []string) unread {
 	failed := make(unread)
+	names, err := a.byParameter(ctx, call, names, failed)
+	if err != nil {
+		return failed
+	}
 	a.lock()
 	names, alone := apart(names, a.fresh.hints.Refused)
 	a.unlock()
@@ -158,10 +169,13 @@ func (a *Agent) read(ctx context.Context, call caller, names []string) unread {
 	return failed
 }
 
-// readBatch reads one batch, halving it where the CPE says that it is too much
-// [quirk 53] or that one of the names is wrong [quirk 51]. It reports whether the CPE
+// readBatch reads one batch, halving it where the CPE says, or shows by breaking off,
+// that it is too much [quirk 53] or that one of the names is wrong [quirk 51]. It reports whether the CPE
 // gave all of it at once. An error means that the CPE did not answer.
 func (a *Agent) readBatch(ctx context.Context, call caller, names []string, failed unread) (atOnce bool, err error) {
+	if names, err = a.byParameter(ctx, call, names, failed); err != nil || len(names) == 0 {
+		return true, err
+	}
 	err = a.readOnce(ctx, call, names)
 	switch {
 	case err == nil:
@@ -169,6 +183,10 @@ func (a *Agent) readBatch(ctx context.Context, call caller, names []string, fail
 	case isFault(err) && len(names) > 1:
 		tooMuch := isFault(err, cwmp.FaultResourcesExceeded, cwmp.FaultInternalError)
 		return false, a.readHalves(ctx, call, names, tooMuch, failed)
+	case errors.Is(err, device.ErrOutcomeUnknown) && len(names) > 1: // sessions break under it
+		return false, a.readHalves(ctx, call, names, true, failed)
+	case isFault(err) && cwmp.IsPartialPath(names[0]) && a.neverByObject():
+		return false, a.readObject(ctx, call, names[0], failed)
 	case isFault(err, cwmp.FaultInvalidParameterName):
 		a.unknownName(names[0])
 		return false, nil
@@ -253,6 +271,7 @@ func (a *Agent) took(names []string, resp cwmp.Response, departed uint64, always
 	}
 	a.lock()
 	defer a.unlock()
+	a.fresh.objects = a.fresh.objects || slices.ContainsFunc(names, cwmp.IsPartialPath)
 	late := a.settled > departed
 	if late && !always {
 		return false

@@ -15,7 +15,14 @@ import (
 // is not in it is gone. Values of what stays are kept. With no infos at all the
 // subtree is empty, and an instance is gone itself: so a row that was deleted
 // is taken out.
+//
+// A CPE of whose many names none is writable does not mean it: all may be tried
+// [quirk 55].
 func (v *View) SetNames(under string, infos []cwmp.ParameterInfo) Delta {
+	if under == "" {
+		v.mute = len(infos) >= fewNames &&
+			!slices.ContainsFunc(infos, func(i cwmp.ParameterInfo) bool { return i.Writable })
+	}
 	before := v.rowPaths()
 	old := v.top
 	for i := range infos {
@@ -35,6 +42,9 @@ func (v *View) SetNames(under string, infos []cwmp.ParameterInfo) Delta {
 	return v.withCarried(v.diff(old, before, nil))
 }
 
+// fewNames are too few to tell from them what the CPE says of all.
+const fewNames = 50
+
 // name takes one entry and marks it and what is above it.
 func (v *View) name(info *cwmp.ParameterInfo) {
 	n := v.place(info.Name)
@@ -47,7 +57,7 @@ func (v *View) name(info *cwmp.ParameterInfo) {
 	}
 	n.flags |= flagListed
 	n.flags &^= flagGuess
-	n.setFlag(flagWritable, info.Writable)
+	n.setFlag(flagWritable, info.Writable || v.mute)
 	if n.flags != flags {
 		v.rev++
 	}

@@ -31,6 +31,7 @@ type View struct {
 	limit  int             // of nodes
 	words  int             // booleans seen as true or false, less those as 1 or 0
 	rev    uint64          // counts the changes of the raw tree
+	mute   bool            // the CPE says of nothing that it can be written [quirk 55]
 }
 
 // NewView returns the view of a CPE that nothing is known of yet. The View adds

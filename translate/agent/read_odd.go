@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/uspgate/uspgate/cwmp"
+)
+
+// The ways of CPE that do not take every request that reads. What worked is tried
+// first from then on.
+
+// askNames sends GetParameterNames.
+func (a *Agent) askNames(ctx context.Context, call caller, path string, nextLevel bool) (cwmp.Response, error) {
+	a.lock()
+	words := a.fresh.words
+	a.unlock()
+	return call(ctx, &cwmp.GetParameterNames{Path: path, NextLevel: nextLevel, Words: words})
+}
+
+// otherWords is for a CPE that has taken the arguments of no GetParameterNames at all,
+// err being the last it said: NextLevel is written in the other way from now on. It
+// reports whether that is worth trying [quirk 49].
+func (a *Agent) otherWords(err error) bool {
+	if !isFault(err, cwmp.FaultInvalidArguments) {
+		return false
+	}
+	a.lock()
+	defer a.unlock()
+	a.fresh.words = !a.fresh.words
+	return true
+}
+
+// byParameter takes the objects out of a list of names where the CPE gives no values by
+// object, and reads them; the names of parameters are left [quirk 54]. An error
+// means that the CPE did not answer.
+func (a *Agent) byParameter(ctx context.Context, call caller, names []string, failed unread) ([]string, error) {
+	a.lock()
+	odd := a.fresh.noObjects
+	a.unlock()
+	if !odd {
+		return names, nil
+	}
+	var left []string
+	for i, name := range names {
+		if !cwmp.IsPartialPath(name) {
+			left = append(left, name)
+			continue
+		}
+		if err := a.readObject(ctx, call, name, failed); err != nil {
+			failed.add(names[i+1:], err)
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// neverByObject reports whether the CPE has never given values by object; if it has, a
+// refusal is about that object.
+func (a *Agent) neverByObject() bool {
+	a.lock()
+	defer a.unlock()
+	return !a.fresh.objects
+}
+
+// readObject reads the names of an object and then the values of its parameters, as
+// GetParameterValues of the object would.
+func (a *Agent) readObject(ctx context.Context, call caller, object string, failed unread) error {
+	infos, err := a.objectNames(ctx, call, object)
+	switch {
+	case isFault(err, cwmp.FaultInvalidParameterName):
+		a.unknownName(object)
+		return nil
+	case err != nil:
+		failed.add([]string{object}, err)
+		if isFault(err) {
+			return nil
+		}
+		return err
+	}
+	var names []string
+	for _, info := range infos {
+		if !cwmp.IsPartialPath(info.Name) {
+			names = append(names, info.Name)
+		}
+	}
+	if err := a.read(ctx, call, names).any(); err != nil && !isFault(err) {
+		failed.add([]string{object}, err)
+		return err
+	}
+	a.lock()
+	defer a.unlock()
+	a.fresh.noObjects = !a.fresh.objects
+	a.fresh.note(object, time.Now())
+	return nil
+}
+
+// objectNames reads the names of an object into the view. As for a read of values,
+// it is repeated where a write came between.
+func (a *Agent) objectNames(ctx context.Context, call caller, object string) ([]cwmp.ParameterInfo, error) {
+	for try := 0; ; try++ {
+		departed := a.departed.Load()
+		resp, err := a.askNames(ctx, call, object, false)
+		if err != nil {
+			return nil, err
+		}
+		got, ok := resp.(*cwmp.GetParameterNamesResponse)
+		if !ok {
+			return nil, nil
+		}
+		a.lock()
+		if a.settled <= departed || try == maxRereads {
+			a.publish(a.view.SetNames(object, got.Params))
+			a.unlock()
+			return got.Params, nil
+		}
+		a.unlock()
+	}
+}
