@@ -57,7 +57,7 @@ func (k *keptLogins) beside(next acs.Accounts, imported, learned bool) acs.Accou
 	good := map[string]bool{state.Imported: imported, state.Learned: learned}
 	return func(ctx context.Context, c *acs.Claim) ([]string, error) {
 		passwords, err := next(ctx, c)
-		if err != nil || !k.shared && k.inventory.Len() == 0 {
+		if err != nil || !k.shared && !k.inventory.Has(c.Device) {
 			return passwords, err
 		}
 		l, err := k.inventory.Get(ctx, c.Device)

@@ -183,8 +183,8 @@ func (k *desk) page(ctx context.Context, l *listing) (admin.DevicePage, error) {
 		if t.seen, err = k.kept.Look(ctx, t.id); err != nil {
 			return p, err
 		}
-		if t.listed, err = k.kept.Inventory().Get(ctx, t.id); err != nil {
-			return p, err
+		if t.listed, err = k.kept.Inventory().Get(ctx, t.id); err != nil && !state.Unreadable(err) {
+			return p, err // show tells of one that cannot be read
 		}
 		if t.seen != nil {
 			t.id = t.seen.Identity

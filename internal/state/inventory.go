@@ -112,6 +112,7 @@ func openInventory(ctx context.Context, s store.Store, o Options) (*Inventory, e
 		l, err := decodeListed(e.Value)
 		if err != nil {
 			unread++
+			v.names[e.Key] = struct{}{} // its login is not known, and none is to be learned
 			return nil //nolint:nilerr // told below, and whenever it is needed
 		}
 		v.counted(nil, l)
@@ -121,7 +122,7 @@ func openInventory(ctx context.Context, s store.Store, o Options) (*Inventory, e
 		return nil, fmt.Errorf("state: %s: %w", inventoryBucket, err)
 	}
 	if unread > 0 {
-		v.log.Error("entries of the inventory cannot be read; these CPE have no login of theirs", zap.Int("entries", unread))
+		v.log.Error("entries of the inventory cannot be read; these CPE are refused where they have to log in", zap.Int("entries", unread))
 	}
 	return v, nil
 }
@@ -199,6 +200,10 @@ func (v *Inventory) get(ctx context.Context, key cwmp.DeviceID) (*Listed, store.
 	return l, e, nil
 }
 
+// Unreadable reports whether an error is that of an entry which cannot be read; Import
+// replaces one that is damaged.
+func Unreadable(err error) bool { return errors.Is(err, errDamaged) || errors.Is(err, ErrNewer) }
+
 // Each calls f for every entry that can be read, in no order, until f returns an
 // error, which it returns.
 func (v *Inventory) Each(ctx context.Context, f func(*Listed) error) error {
@@ -220,6 +225,15 @@ func (v *Inventory) Len() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return len(v.names)
+}
+
+// Has reports whether a CPE has an entry, as Names would.
+func (v *Inventory) Has(id cwmp.DeviceID) bool {
+	name := id.String()
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	_, ok := v.names[name]
+	return ok
 }
 
 // Names returns the names of all that have an entry, as cwmp.DeviceID.String, in no
@@ -354,7 +368,7 @@ func (v *Inventory) put(ctx context.Context, was, now *Listed, e store.Entry, dr
 	}
 	done := Changed
 	switch {
-	case was == nil && v.Len() >= v.o.MaxDevices:
+	case e.Revision == 0 && v.Len() >= v.o.MaxDevices:
 		return Unchanged, ErrInventoryFull
 	case was == nil:
 		done = Added // or mended

@@ -70,7 +70,8 @@ func TestImport(t *testing.T) {
 		ConnectionRequest: listed.ConnectionRequest, ConnectionRequestURL: listed.ConnectionRequestURL,
 		Tags: listed.Tags, Imported: true,
 	}
-	if !reflect.DeepEqual(*got, want) || v.Len() != 1 || !slices.Equal(v.Names(), []string{box.String()}) {
+	if !reflect.DeepEqual(*got, want) || v.Len() != 1 || !slices.Equal(v.Names(), []string{box.String()}) ||
+		!v.Has(lower) || v.Has(cwmp.DeviceID{SerialNumber: "1"}) {
 		t.Errorf("got %+v, %d entries, want %+v", *got, v.Len(), want)
 	}
 	if seen, err := again.Look(t.Context(), box); seen != nil || err != nil || again.Devices().Len() != 0 {
@@ -171,7 +172,7 @@ func TestInventoryBounds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	v := openState(t, s, state.Options{Inventory: state.InventoryOptions{MaxDevices: 1}}).Inventory()
+	v := openState(t, s, state.Options{Inventory: state.InventoryOptions{MaxDevices: 4}}).Inventory()
 	if _, err := v.Import(t.Context(), listed, false); err != nil {
 		t.Fatal(err)
 	}
@@ -181,6 +182,11 @@ func TestInventoryBounds(t *testing.T) {
 	}
 	if _, err := v.Get(t.Context(), cwmp.DeviceID{OUI: "A", SerialNumber: "1"}); !errors.Is(err, state.ErrNewer) {
 		t.Errorf("a newer one: got %v, want ErrNewer", err)
+	}
+	if id := (cwmp.DeviceID{OUI: "A", SerialNumber: "2"}); !v.Has(id) {
+		t.Error("a damaged one: got that there is none, want that its login is not known")
+	} else if _, err := v.Get(t.Context(), id); !state.Unreadable(err) {
+		t.Errorf("a damaged one: got %v, want that it is", err)
 	}
 	n := 0
 	if err := v.Each(t.Context(), func(*state.Listed) error { n++; return nil }); err != nil || n != 1 {
@@ -193,6 +199,37 @@ func TestInventoryBounds(t *testing.T) {
 	if _, err := v.Import(t.Context(), more, false); err != nil || listOf(t, v, more.ID) == nil {
 		t.Errorf("a damaged one: got %v, want it replaced", err)
 	}
+}
+
+// Whatever a record is, an entry that is read is that of the CPE which was asked for,
+// and one that is not is replaced.
+func FuzzInventory(f *testing.F) {
+	for _, value := range []string{
+		"", "\x01{}", "\x02{}", "\x01" + `{"oui":"00256D","class":"Box","serial":"1","user":"u","since":-1}`,
+	} {
+		f.Add([]byte(value))
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		s := &store.Memory{}
+		b, err := s.Bucket(t.Context(), "INVENTORY", store.BucketOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Put(t.Context(), box.String(), value); err != nil {
+			return // larger than a record may be
+		}
+		v := openState(t, s, state.Options{}).Inventory()
+		l, err := v.Get(t.Context(), box)
+		if err == nil && (l == nil || l.ID.Key() != box.Key()) {
+			t.Errorf("got %+v, want that of the CPE or an error", l)
+		}
+		if errors.Is(err, state.ErrNewer) {
+			return
+		}
+		if _, err := v.Import(t.Context(), listed, false); err != nil || listOf(t, v, box).ACS != listed.ACS {
+			t.Errorf("got %v, want it taken in", err)
+		}
+	})
 }
 
 // A CPE that has come is found by its identity and its Endpoint ID.
