@@ -113,7 +113,7 @@ func openInventory(ctx context.Context, s store.Store, o Options) (*Inventory, e
 		if err != nil {
 			unread++
 			v.names[e.Key] = struct{}{} // its login is not known, and none is to be learned
-			return nil //nolint:nilerr // told below, and whenever it is needed
+			return nil                  //nolint:nilerr // told below, and whenever it is needed
 		}
 		v.counted(nil, l)
 		return nil
@@ -122,7 +122,8 @@ func openInventory(ctx context.Context, s store.Store, o Options) (*Inventory, e
 		return nil, fmt.Errorf("state: %s: %w", inventoryBucket, err)
 	}
 	if unread > 0 {
-		v.log.Error("entries of the inventory cannot be read; these CPE are refused where they have to log in", zap.Int("entries", unread))
+		v.log.Error("entries of the inventory cannot be read; these CPE are refused where they have to log in",
+			zap.Int("entries", unread))
 	}
 	return v, nil
 }
