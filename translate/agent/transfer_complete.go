@@ -168,9 +168,17 @@ func (a *Agent) autonomousTransfer(r *cwmp.AutonomousTransferComplete) {
 
 const softwareModules = "Device.SoftwareModules."
 
+// maxUnits bounds of how many deployment units one report of a CPE is told of.
+const maxUnits = 256
+
 // duStateChanged sends DUStateChange! for each result of a ChangeDUState, or of what
 // the CPE has done by itself [TR-181]. The lock is held.
 func (a *Agent) duStateChanged(results []cwmp.DUResult) {
+	if len(results) > maxUnits {
+		a.log.Warn("a CPE reports too many deployment units at once; the others are not told of",
+			zap.Int("reported", len(results)), zap.Int("told", maxUnits))
+		results = results[:maxUnits]
+	}
 	for i := range results {
 		r := &results[i]
 		code, text := "0", ""
