@@ -67,7 +67,7 @@ func newBox(t *testing.T, gw *gateway, model, class string, change func(*cpe.Opt
 	o := cpe.Options{
 		ACS: gw.ACS() + "/acs?a=b", Model: gw.models[model], ProductClass: class, Serial: raw[model].serial,
 		RebootTime: 50 * time.Millisecond,
-		RetryWait: func(uint32) time.Duration { return 20 * time.Millisecond }, Log: harness.Log(t),
+		RetryWait:  func(uint32) time.Duration { return 20 * time.Millisecond }, Log: harness.Log(t),
 	}
 	b := &box{t: t, gw: gw, model: model}
 	o.OnInform = b.informed
