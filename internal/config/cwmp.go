@@ -25,6 +25,7 @@ type CWMP struct {
 	ConnectionRequest ConnectionRequest `yaml:"connection_request" doc:"waking CPE"`
 	Files             Files             `yaml:"files" doc:"file server for firmware, configurations and logs"`
 	Transfers         Transfers         `yaml:"transfers" doc:"what CPE are asked to fetch and to send"`
+	Profiles          []Profile         `yaml:"profiles" doc:"how models of CPE differ from the standard; later entries come before earlier ones, and all before what the gateway comes with"`
 }
 
 // CPETLS is TLS for CPE.

@@ -29,6 +29,7 @@ func (d *decoder) cwmp(c *CWMP) {
 	}
 	d.exposed("cwmp", c.Listen, mode, c.Insecure)
 	d.connectionRequest("cwmp.connection_request", &c.ConnectionRequest)
+	d.profiles("cwmp.profiles", c.Profiles)
 	if (c.ConnectionRequest.Username == "") != (c.ConnectionRequest.Password == "") {
 		d.invalid("cwmp.connection_request", "user name and password go together", "set both or none")
 	}
