@@ -6,6 +6,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,9 +15,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/uspgate/uspgate/internal/admin"
 	"github.com/uspgate/uspgate/internal/sim/cpe"
 	"github.com/uspgate/uspgate/test/harness"
 )
@@ -235,4 +238,66 @@ func TestImportedCPEIsWoken(t *testing.T) {
 	}
 	v.want(0, "list --serial 7 --oui 00d09e", "asleep")
 	v.want(1, "show 00D09E-P-8", "there is no device")
+}
+
+// A list has what is asked for, in pages, of those that have come and of those that are
+// expected.
+func TestDevicesAreListed(t *testing.T) {
+	t.Parallel()
+	v := newVerb(t, "USPGATE_CWMP__AUTH__MODE=basic")
+	v.importFile(0, "oui,product_class,serial,username,password,tags\n00D09E,P,A-1,u1,x,north\n00D09E,P,A-2,u2,x,north\n"+
+		"00D09E,P,B-1,u3,x,south\n00256D,,9,u4,x,south\n", "4 added")
+	door := &doorbell{t: t, url: "http://" + v.gw.CWMP}
+	for serial, user := range map[string]string{"A-2": "u2", "B-1": "u3"} {
+		if got, _ := door.ring(serial, user, "x"); got != http.StatusOK {
+			t.Fatalf("%s: got %d, want 200", serial, got)
+		}
+	}
+	harness.Eventually(t, func() error { // neither has a URL to be woken at
+		if out, _ := v.run("list", "--tag", "north"); !strings.Contains(out, "asleep") {
+			return errors.New(out)
+		}
+		if out, _ := v.run("list", "--serial", "B"); !strings.Contains(out, "asleep") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	const a1, a2, b1, other = "00D09E-P-A%2D1", "00D09E-P-A%2D2", "00D09E-P-B%2D1", "00256D-9"
+	for args, want := range map[string][]string{
+		"":                                {other, a1, a2, b1},
+		"--limit 3":                       {other, a1, a2},
+		"--limit 4 --all":                 {other, a1, a2, b1},
+		"--limit 1 --all":                 {other, a1, a2, b1},
+		"--after " + a1:                   {a2, b1},
+		"--oui 00d09e --serial A":         {a1, a2},
+		"--product-class P --limit 2":     {a1, a2},
+		"--state expected":                {other, a1},
+		"--state asleep":                  {a2, b1},
+		"--state session":                 {},
+		"--tag north":                     {a1, a2},
+		"--tag south --state asleep":      {b1},
+		"--tag south --state expected":    {other},
+		"--tag nowhere":                   {},
+		"--quarantined":                   {},
+		"--tag north --quarantined --all": {},
+	} {
+		var page admin.DevicePage
+		out, code := v.run(append([]string{"list", "-o", "json"}, strings.Fields(args)...)...)
+		if err := json.Unmarshal([]byte(out), &page); err != nil || code != 0 {
+			t.Fatalf("list %s: got %d\n%s, %v", args, code, out, err)
+		}
+		got := []string{}
+		for _, d := range page.Devices {
+			got = append(got, d.ID)
+		}
+		if more := args == "--limit 3" || args == "--product-class P --limit 2"; !slices.Equal(got, want) ||
+			(page.Next != "") != more {
+			t.Errorf("list %s: got %q, next %q, want %q", args, got, page.Next, want)
+		}
+	}
+	v.want(0, "show "+a2, "acs login               u2 (imported", "last inform             ", "provisioning")
+	v.want(0, "unlist "+a1, "taken back")
+	v.want(0, "unlist "+a2, "taken back")
+	v.want(1, "show "+a1, "there is no device")
+	v.want(0, "show "+a2, "acs login               none of its own")
 }
