@@ -65,6 +65,9 @@ type Host struct {
 	recovered atomic.Bool
 
 	registry registry
+	// door has one element for each Agent on its way into memory because its CPE has
+	// come.
+	door chan struct{}
 
 	jobsMu sync.Mutex
 	jobs   []func(context.Context)
@@ -92,6 +95,7 @@ func NewHost(opts Options) (*Host, error) {
 		wake: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	h.registry.init(opts.MaxAwake)
+	h.door = make(chan struct{}, opts.Rising)
 	h.schema = newSchema()
 	if h.opts.Journal == nil {
 		h.opts.Journal = device.NewMemoryJournal(device.MemoryOptions{})

@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"runtime"
 	"slices"
 	"time"
 
@@ -40,6 +41,8 @@ const (
 	DefaultIdle          = 2 * time.Minute
 	DefaultMaxAwake      = 10_000
 	DefaultMaxAwakeBytes = 128 << 20
+	// DefaultPatience is how long a CPE waits for its Agent to be taken into memory.
+	DefaultPatience = 5 * time.Second
 	// DefaultControllers is how many Controllers one Agent learns. The one that
 	// was silent longest makes room for another, unless it has left a
 	// Subscription, a Request or BootParameters.
@@ -87,6 +90,9 @@ type Options struct {
 	// for URLs of the form uspgate:NAME; nil: there is none.
 	Transfers transfer.Limits
 	Files     Files
+	// DiagnosticWait is how long a diagnostic of a CPE may take, UnitWait a change of its
+	// software modules, from when the CPE was told; 0 means the Default of the same name.
+	DiagnosticWait, UnitWait time.Duration
 	// Idle is how long an Agent that has nothing in hand stays in memory; 0 means
 	// DefaultIdle. MaxAwake and MaxAwakeBytes bound how many are, and about how many
 	// bytes they have: past them those that were used longest ago fall asleep as soon
@@ -95,6 +101,11 @@ type Options struct {
 	Idle          time.Duration
 	MaxAwake      int
 	MaxAwakeBytes int64
+	// Rising is how many Agents are taken into memory at the same time because their CPE
+	// have come, others wait; 0 means two for each processor. Patience is for how long
+	// they wait before the CPE is refused; 0 means DefaultPatience.
+	Rising   int
+	Patience time.Duration
 
 	// Inbox, Paths, Requested, MaxResponse, Subscriptions, Pending and
 	// LearnedControllers bound each Agent; 0 means the Default of the same name.
@@ -139,6 +150,16 @@ func (o *Options) fill() {
 	}
 	if o.Idle <= 0 {
 		o.Idle = DefaultIdle
+	}
+	def(&o.Rising, 2*runtime.GOMAXPROCS(0))
+	if o.Patience <= 0 {
+		o.Patience = DefaultPatience
+	}
+	if o.DiagnosticWait <= 0 {
+		o.DiagnosticWait = DefaultDiagnosticWait
+	}
+	if o.UnitWait <= 0 {
+		o.UnitWait = DefaultUnitWait
 	}
 	if o.Deadline <= 0 {
 		o.Deadline = DefaultDeadline

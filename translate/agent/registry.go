@@ -141,16 +141,22 @@ func (h *Host) setAlarm(e *entry, at time.Time) {
 
 // Attach returns the Agent of a CPE, made at the first call for its identity;
 // a later call gives the Agent d as its way to the CPE. It blocks while the Agent
-// is being taken into memory. The Endpoint ID of a new Agent is that of
-// EndpointIDFor, unless another CPE has it already: then it is a uuid::, and both
-// are reported. The error is ErrClosed or what the Keeper says.
+// is being taken into memory, and for at most Options.Patience until it may be. The
+// Endpoint ID of a new Agent is that of EndpointIDFor, unless another CPE has it
+// already: then it is a uuid::, and both are reported. The error is ErrClosed,
+// ErrCrowded or what the Keeper says.
 func (h *Host) Attach(d Device) (*Agent, error) {
 	for {
 		e, err := h.register(d.Identity())
 		if err != nil {
 			return nil, err
 		}
+		passed, err := h.pass(e)
+		if err != nil {
+			return nil, err
+		}
 		a, err := h.need(context.Background(), e, d)
+		passed()
 		if err != nil {
 			return nil, err
 		}
