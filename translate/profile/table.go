@@ -30,32 +30,54 @@ type Row struct {
 
 // Fits reports whether the row is for CPE of that model.
 func (r *Row) Fits(m Model) bool {
-	return like(r.For.OUI, m.OUI) && like(r.For.ProductClass, m.ProductClass) &&
-		like(r.For.Manufacturer, m.Manufacturer) && like(r.For.SoftwareVersion, m.SoftwareVersion)
+	p, m := compile(r.For), lower(m)
+	return p.fits(&m)
 }
 
-// like reports whether s fits a pattern; an empty one fits anything.
-func like(pattern, s string) bool {
-	if pattern == "" || pattern == "*" {
-		return true
+// patterns are a Model of patterns, made ready.
+type patterns struct{ manufacturer, oui, productClass, softwareVersion pattern }
+
+func compile(m Model) patterns {
+	m = lower(m)
+	return patterns{
+		strings.Split(m.Manufacturer, "*"), strings.Split(m.OUI, "*"),
+		strings.Split(m.ProductClass, "*"), strings.Split(m.SoftwareVersion, "*"),
 	}
-	first, rest, wild := strings.Cut(pattern, "*")
-	if !wild {
-		return strings.EqualFold(pattern, s)
+}
+
+func lower(m Model) Model {
+	return Model{
+		strings.ToLower(m.Manufacturer), strings.ToLower(m.OUI),
+		strings.ToLower(m.ProductClass), strings.ToLower(m.SoftwareVersion),
 	}
-	if len(s) < len(first) || !strings.EqualFold(s[:len(first)], first) {
+}
+
+func (p *patterns) fits(m *Model) bool {
+	return p.oui.fits(m.OUI) && p.productClass.fits(m.ProductClass) &&
+		p.manufacturer.fits(m.Manufacturer) && p.softwareVersion.fits(m.SoftwareVersion)
+}
+
+// pattern is what there is between the * of one.
+type pattern []string
+
+// fits reports whether s fits; an empty pattern fits anything.
+func (p pattern) fits(s string) bool {
+	first, last := p[0], p[len(p)-1]
+	if len(p) == 1 {
+		return first == "" || first == s
+	}
+	if !strings.HasPrefix(s, first) {
 		return false
 	}
-	s = strings.ToLower(s[len(first):])
-	parts := strings.Split(strings.ToLower(rest), "*")
-	for _, part := range parts[:len(parts)-1] {
-		i := strings.Index(s, part)
-		if i < 0 {
+	s = s[len(first):]
+	for _, part := range p[1 : len(p)-1] {
+		_, after, found := strings.Cut(s, part)
+		if !found {
 			return false
 		}
-		s = s[i+len(part):]
+		s = after
 	}
-	return strings.HasSuffix(s, parts[len(parts)-1])
+	return strings.HasSuffix(s, last)
 }
 
 // Table is what is known of models before any CPE has come. The zero value knows nothing.
@@ -67,7 +89,8 @@ type Table struct {
 type row struct {
 	Row
 
-	from string
+	patterns patterns
+	from     string
 }
 
 // NewTable returns a Table with the rows that the gateway comes with, and those of the
@@ -79,10 +102,10 @@ func NewTable(rows []Row) (*Table, error) {
 	}
 	t := &Table{}
 	for _, r := range builtin {
-		t.rows = append(t.rows, row{r, "built-in"})
+		t.rows = append(t.rows, row{r, compile(r.For), "built-in"})
 	}
 	for i, r := range rows {
-		t.rows = append(t.rows, row{r, "cwmp.profiles[" + strconv.Itoa(i) + "]"})
+		t.rows = append(t.rows, row{r, compile(r.For), "cwmp.profiles[" + strconv.Itoa(i) + "]"})
 	}
 	return t, nil
 }
@@ -93,10 +116,11 @@ func (t *Table) Layers(m Model) []Layer {
 	if t == nil {
 		return nil
 	}
+	m = lower(m)
 	var layers []Layer
 	for i := range t.rows {
 		r := &t.rows[i]
-		if !r.Fits(m) {
+		if !r.patterns.fits(&m) {
 			continue
 		}
 		if r.Alone {
