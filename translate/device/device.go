@@ -218,23 +218,48 @@ func (d *Device) learn(in *cwmp.Inform, info acs.Info) {
 		if d.root == "" && (root == "Device" || root == "InternetGatewayDevice") {
 			d.root = strings.Clone(root) + "."
 		}
-		switch leaf {
-		case "ManagementServer.ConnectionRequestURL":
-			note(&d.known.ConnectionRequestURL, strings.TrimSpace(in.Params[i].Value))
-		case "ManagementServer.UDPConnectionRequestAddress":
-			note(&d.known.UDPAddress, strings.TrimSpace(in.Params[i].Value))
-		case "ManagementServer.ConnReqJabberID":
-			note(&d.known.JID, strings.TrimSpace(in.Params[i].Value))
-		case "ManagementServer.SupportedConnReqMethods":
-			note(&d.known.Methods, strings.TrimSpace(in.Params[i].Value))
-		case "ManagementServer.STUNUsername":
-			note(&d.known.STUNUsername, in.Params[i].Value)
-		case "ManagementServer.ParameterKey":
-			note(&d.known.ParameterKey, in.Params[i].Value)
+		d.noteParam(leaf, in.Params[i].Value)
+		if leaf == "DeviceInfo.SoftwareVersion" {
+			note(&d.known.SoftwareVersion, strings.TrimSpace(in.Params[i].Value))
 		}
 	}
 	if a := info.Remote.Addr(); a.IsValid() {
 		d.known.Source = a
+	}
+}
+
+// read takes from values that somebody has asked the CPE for what is needed to call it:
+// few Informs have all of that. d.mu is held.
+func (d *Device) read(values []cwmp.ParameterValue) {
+	before := d.known
+	for i := range values {
+		root, leaf, _ := strings.Cut(values[i].Name, ".")
+		if (root == "Device" || root == "InternetGatewayDevice") && !values[i].NoValue {
+			d.noteParam(leaf, values[i].Value)
+		}
+	}
+	d.unsaved = d.unsaved || d.known != before
+}
+
+// noteParam notes a parameter by its name below the root; d.mu is held.
+func (d *Device) noteParam(name, value string) {
+	leaf, ok := strings.CutPrefix(name, "ManagementServer.")
+	if !ok {
+		return
+	}
+	switch leaf {
+	case "ConnectionRequestURL":
+		note(&d.known.ConnectionRequestURL, strings.TrimSpace(value))
+	case "UDPConnectionRequestAddress":
+		note(&d.known.UDPAddress, strings.TrimSpace(value))
+	case "ConnReqJabberID":
+		note(&d.known.JID, strings.TrimSpace(value))
+	case "SupportedConnReqMethods":
+		note(&d.known.Methods, strings.TrimSpace(value))
+	case "STUNUsername":
+		note(&d.known.STUNUsername, value)
+	case "ParameterKey":
+		note(&d.known.ParameterKey, value)
 	}
 }
 

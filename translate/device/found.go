@@ -10,6 +10,7 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/cwmp/acs"
+	"github.com/uspgate/uspgate/translate/profile"
 )
 
 // Found is what sessions of a CPE have shown of how it wants them.
@@ -22,10 +23,10 @@ func (f Found) with(o Found) Found {
 	return Found{InformLoop: f.InformLoop || o.InformLoop, Cookieless: f.Cookieless || o.Cookieless}
 }
 
-// profile leaves acs.Profile.NoRequests alone: a CPE that is asked nothing can not be
-// managed. If that is what it takes, acs finds the next loop, too.
-func (f Found) profile() acs.Profile {
-	return acs.Profile{EndWith200: f.InformLoop, MinimalHeader: f.InformLoop, Cookieless: f.Cookieless}
+// Profile is f for others. It leaves NoRequests alone: a CPE that is asked nothing can
+// not be managed. If that is what it takes, acs finds the next loop, too.
+func (f Found) Profile() profile.Profile {
+	return profile.Profile{EndWith200: f.InformLoop, MinimalHeader: f.InformLoop, Cookieless: f.Cookieless}
 }
 
 // oddities are the few Devices that are not like the others, in memory or not. Each
@@ -35,20 +36,73 @@ type oddities struct {
 
 	mu          sync.RWMutex
 	found       map[cwmp.DeviceID]Found
+	models      map[kind]*witnesses
 	quarantined map[cwmp.DeviceID]bool
+}
+
+// kind is what the CPE of one model have in common, with any firmware.
+type kind struct{ oui, productClass string }
+
+// witnesses are those that have shown something first, and what others have shown as
+// well: that is of the model.
+type witnesses struct {
+	loop, cookieless cwmp.DeviceID
+	agreed           Found
+}
+
+// testify adds what a CPE has shown.
+func (w *witnesses) testify(key cwmp.DeviceID, x Found) {
+	second := func(first *cwmp.DeviceID) bool {
+		if *first == (cwmp.DeviceID{}) {
+			*first = key
+		}
+		return *first != key
+	}
+	w.agreed.InformLoop = w.agreed.InformLoop || x.InformLoop && second(&w.loop)
+	w.agreed.Cookieless = w.agreed.Cookieless || x.Cookieless && second(&w.cookieless)
 }
 
 func (o *oddities) init(limit int) {
 	o.limit = limit
 	o.found, o.quarantined = make(map[cwmp.DeviceID]Found), make(map[cwmp.DeviceID]bool)
+	o.models = make(map[kind]*witnesses)
 }
 
 func (o *oddities) learn(key cwmp.DeviceID, x Found) {
+	if x == (Found{}) {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, known := o.found[key]; x != (Found{}) && (known || len(o.found) < o.limit) {
-		o.found[cloneID(key)] = o.found[key].with(x)
+	if _, known := o.found[key]; !known && len(o.found) >= o.limit {
+		return
 	}
+	key = cloneID(key)
+	o.found[key] = o.found[key].with(x)
+	k := kind{key.OUI, key.ProductClass}
+	if k.productClass == "" { // it may be any
+		return
+	}
+	if o.models[k] == nil {
+		o.models[k] = &witnesses{}
+	}
+	o.models[k].testify(key, x)
+}
+
+// of is what a CPE has shown itself, ofModel what at least two of its model have.
+func (o *oddities) of(key cwmp.DeviceID) Found {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.found[key]
+}
+
+func (o *oddities) ofModel(key cwmp.DeviceID) Found {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	if w := o.models[kind{key.OUI, key.ProductClass}]; w != nil {
+		return w.agreed
+	}
+	return Found{}
 }
 
 // quarantine puts a Device into quarantine, or takes it out. It reports whether that
@@ -71,17 +125,6 @@ func (o *oddities) quarantine(key cwmp.DeviceID, in bool) bool {
 		delete(o.quarantined, key)
 	}
 	return true
-}
-
-// Profile is for acs.Options.Profile: what is known of a CPE that was in memory since
-// the start.
-func (f *Fleet) Profile(in *cwmp.Inform) acs.Profile {
-	f.odd.mu.RLock()
-	defer f.odd.mu.RUnlock()
-	if len(f.odd.found) == 0 {
-		return acs.Profile{}
-	}
-	return f.odd.found[in.DeviceID.Key()].profile()
 }
 
 // Found is for acs.Options.Found. What was found of a Device in memory is stored with

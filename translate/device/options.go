@@ -13,6 +13,7 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/cwmp/connreq"
+	"github.com/uspgate/uspgate/translate/profile"
 )
 
 // Waker makes CPE open sessions; *connreq.Waker is one. Safe for concurrent use.
@@ -81,6 +82,8 @@ type Known struct {
 	Source netip.Addr
 	// Found is how the CPE wants its sessions.
 	Found Found `json:",omitzero"`
+	// SoftwareVersion is that of the last Inform; a Profile may be for it alone.
+	SoftwareVersion string `json:",omitzero"`
 }
 
 // Login is a user name with its password.
@@ -125,6 +128,10 @@ type Options struct {
 	// have, or an empty one. Where the gateway makes logins it begins with it, and it is
 	// tried after the CPE's own. It may block as the Keeper does.
 	Imported func(cwmp.DeviceID) Login
+
+	// Profiles say how models of CPE want their sessions, and how they can be woken;
+	// nil: as the standard has it.
+	Profiles *profile.Table
 
 	// Keeper, unless nil, keeps the Devices while they are not in memory; without
 	// one they always are.

@@ -200,6 +200,9 @@ func (s *session) answered(resp cwmp.Response) {
 	} else if !c.abandoned {
 		c.finish(settle(c.req, resp))
 	}
+	if got, ok := resp.(*cwmp.GetParameterValuesResponse); ok {
+		d.read(got.Params)
+	}
 	d.unsaved = d.unsaved || login
 	d.mu.Unlock()
 	if !login {

@@ -112,7 +112,7 @@ func (d *Device) cpe() connreq.CPE {
 	defer d.mu.Unlock()
 	return connreq.CPE{
 		Key: d.id.String(), URL: d.known.ConnectionRequestURL, UDPAddress: d.known.UDPAddress,
-		STUNUsername: d.known.STUNUsername, JID: d.known.JID, Methods: d.known.Methods, Logins: d.logins(imported),
+		STUNUsername: d.known.STUNUsername, JID: d.known.JID, Methods: d.ways(), Logins: d.logins(imported),
 		Source: d.known.Source, Last: d.known.WokenBy,
 	}
 }
