@@ -149,7 +149,7 @@ func (t *Ticket) describe(j *transfer.Job) {
 // relayTransfers fetches the files that the gateway is to serve, one after the other, in
 // the background. The lock is held.
 func (a *Agent) relayTransfers() {
-	if !a.transfers.fetching && a.transfers.table.NextRelay() != nil {
+	if !a.transfers.fetching && a.transfers.table.NextRelay(time.Now()) != nil {
 		a.transfers.fetching = a.host.spawn(a.relay)
 	}
 }
@@ -158,7 +158,7 @@ func (a *Agent) relayTransfers() {
 func (a *Agent) relay(ctx context.Context) {
 	for {
 		a.lock()
-		next := a.transfers.table.NextRelay()
+		next := a.transfers.table.NextRelay(time.Now())
 		if next == nil || ctx.Err() != nil {
 			a.transfers.fetching = false
 			a.sendTransfers()
@@ -170,6 +170,9 @@ func (a *Agent) relay(ctx context.Context) {
 		a.relayOne(ctx, &j)
 	}
 }
+
+// maxRelays is how often a file is asked for whose server is not there.
+const maxRelays = 5
 
 // relayOne fetches the file of a Job.
 func (a *Agent) relayOne(ctx context.Context, j *transfer.Job) {
@@ -196,11 +199,12 @@ func (a *Agent) relayOne(ctx context.Context, j *transfer.Job) {
 	case ctx.Err() != nil: // the next process goes on
 		return
 	}
-	if err == nil {
+	hopeless := errors.Is(err, ErrFile) || errors.Is(err, transfer.ErrInvalid)
+	if err == nil || !hopeless && a.transfers.table.Postpone(j.Name, time.Now()) < maxRelays {
 		return
 	}
 	fault := cwmp.Fault{Code: cwmp.FaultContactFileServer, Text: "the gateway could not fetch the file"}
-	if errors.Is(err, ErrFile) || errors.Is(err, transfer.ErrInvalid) {
+	if hopeless {
 		fault.Text = err.Error()
 	}
 	a.log.Info("a file that a CPE is to fetch cannot be had", zap.Error(err))

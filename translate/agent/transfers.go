@@ -31,9 +31,8 @@ type transfers struct {
 	held []string
 	// events are those of the Inform of the session that is open.
 	events []cwmp.Event
-	// busy: a goroutine sends, asks or reads for the sake of a Job. away: the CPE could
-	// not be reached the last time.
-	busy, away bool
+	// busy: a goroutine sends, asks or reads for the sake of a Job.
+	busy bool
 	// stop ends the waiting for the CPE for the sake of the Job named waiting.
 	waiting string
 	stop    context.CancelFunc
@@ -41,19 +40,11 @@ type transfers struct {
 	fetching bool
 	// mute: the CPE has no method to say which transfers it has.
 	mute  bool
-	pause time.Duration // before the CPE is woken again
 	timer *timer
 }
 
-// How long the CPE is left alone that cannot be reached: it doubles.
-const (
-	firstPause = time.Minute
-	maxPause   = 30 * time.Minute
-)
-
 func (f *transfers) init(l transfer.Limits) {
 	f.table, _ = transfer.New(l, nil)
-	f.pause = firstPause
 }
 
 // heldBy names a request for Job.Held.
@@ -139,9 +130,8 @@ func (a *Agent) releaseLeft() {
 // and sees to what is due later. The lock is held.
 func (a *Agent) sendTransfers() {
 	a.releaseLeft()
-	a.transfers.away = false
 	a.relayTransfers()
-	if a.transfers.table.Next() != nil {
+	if a.transfers.table.Next(time.Now()) != nil {
 		a.forTransfers(a.send)
 	}
 	a.armTransfers()
@@ -161,11 +151,7 @@ func (a *Agent) forTransfers(f func(ctx context.Context, dev Device)) {
 		a.lock()
 		defer a.unlock()
 		a.transfers.busy = false
-		if a.transfers.away {
-			a.armTransfers()
-		} else {
-			a.sendTransfers()
-		}
+		a.sendTransfers()
 	})
 	if !a.transfers.busy {
 		release()
@@ -176,25 +162,23 @@ func (a *Agent) forTransfers(f func(ctx context.Context, dev Device)) {
 func (a *Agent) send(ctx context.Context, dev Device) {
 	for {
 		a.lock()
-		next := a.transfers.table.Next()
+		next := a.transfers.table.Next(time.Now())
 		if next == nil {
 			a.unlock()
 			return
 		}
 		j := *next
 		a.unlock()
-		err := a.sendOne(ctx, dev, &j)
-		if err != nil && !errors.Is(err, errNotWanted) { // the next Inform, or the next pause, tries again
-			a.lock()
-			defer a.unlock()
-			a.transfers.away, a.transfers.pause = true, min(2*a.transfers.pause, maxPause)
+		a.sendOne(ctx, dev, &j)
+		if ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-// sendOne sends the RPC of a Job. The error is that it has not left.
-func (a *Agent) sendOne(ctx context.Context, dev Device, j *transfer.Job) error {
+// sendOne sends the RPC of a Job. Where that cannot leave, the next Inform or the end of
+// a pause has it tried again.
+func (a *Agent) sendOne(ctx context.Context, dev Device, j *transfer.Job) {
 	ctx, cancel := context.WithTimeout(ctx, a.host.opts.Deadline)
 	defer cancel()
 	a.lock()
@@ -210,17 +194,12 @@ func (a *Agent) sendOne(ctx context.Context, dev Device, j *transfer.Job) error 
 	a.transfers.waiting, a.transfers.stop = "", nil
 	a.changed()
 	switch now := time.Now(); {
-	case a.transfers.table.Get(j.Name) == nil:
-		return errNotWanted
 	case err == nil:
 		a.transferNews(a.transfers.table.Answered(j.Name, j.Key, resp, now))
-		return nil
 	case errors.Is(err, device.ErrOutcomeUnknown):
 		a.transfers.table.Unanswered(j.Name, j.Key)
-		return nil
 	default:
 		a.transfers.table.Unsent(j.Name, j.Key, now)
-		return err
 	}
 }
 
@@ -247,14 +226,9 @@ func (a *Agent) transferLeaves(j *transfer.Job) error {
 func (a *Agent) armTransfers() {
 	a.stop(a.transfers.timer)
 	a.transfers.timer = nil
-	at := a.transfers.table.Deadline()
-	if at.IsZero() {
-		return
+	if at := a.transfers.table.Due(time.Now()); !at.IsZero() {
+		a.transfers.timer = a.after(time.Until(at), a.transfersDue)
 	}
-	if try := time.Now().Add(a.transfers.pause); a.transfers.table.Waiting() && try.Before(at) {
-		at = try
-	}
-	a.transfers.timer = a.after(time.Until(at), a.transfersDue)
 }
 
 // transfersDue gives up what is over, and tries again what waits. Of a Download of
@@ -302,7 +276,7 @@ func (a *Agent) transfersInform(in *cwmp.Inform) {
 		return
 	}
 	a.transfers.events = cloneEvents(in.Events)
-	a.transfers.pause = firstPause
+	a.transfers.table.Ready()
 	if a.transfers.table.Lost() && !a.transfers.mute {
 		a.forTransfers(a.askForTransfers)
 		return

@@ -7,7 +7,7 @@
 //
 // It is a state machine without clock, network and storage. Its owner sends what
 // Job.Request says once what the Table holds is durable (Leave), tells it what the
-// CPE answers and reports, and wakes it at Deadline. So a Job is lost in no crash:
+// CPE answers and reports, and wakes it when it is Due. So a Job is lost in no crash:
 //
 //   - that was asked for and did not leave, is sent by the next process;
 //   - that may have left, is not sent again before the CPE has said that it does not

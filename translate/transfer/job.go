@@ -88,6 +88,10 @@ type Job struct {
 	Lost bool `json:"lost,omitempty"`
 	// Whole: our file server has moved the whole file.
 	Whole bool `json:"whole,omitempty"`
+	// Tries counts what could not be done of a Job that has not left, as its CPE was not
+	// there; Try is when it is tried again.
+	Tries int   `json:"tries,omitempty"`
+	Try   int64 `json:"try,omitempty"`
 	// Deadline is when nothing more is expected.
 	Deadline int64 `json:"deadline"`
 }

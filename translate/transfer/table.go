@@ -113,6 +113,7 @@ func (t *Table) Each(f func(*Job)) {
 // Add takes a new Job in state Asked. The error is ErrFull or wraps ErrInvalid.
 func (t *Table) Add(j Job, now time.Time) error {
 	j.State, j.Attempt, j.Retried, j.Lost, j.Whole = Asked, 1, false, false, false
+	j.Tries, j.Try = 0, 0
 	j.Deadline = now.Add(t.limits.Ask).Unix()
 	if err := j.check(); err != nil {
 		return err
@@ -140,11 +141,6 @@ func (t *Table) Release(by string) bool {
 	return some
 }
 
-// Waiting reports whether there is a Job that has not left.
-func (t *Table) Waiting() bool {
-	return slices.ContainsFunc(t.jobs, func(j *Job) bool { return !j.Out() })
-}
-
 // wait is when nothing more is expected of a Job that is at work now.
 func (t *Table) wait(j *Job, now time.Time) int64 {
 	if j.Wait > 0 {
@@ -153,20 +149,20 @@ func (t *Table) wait(j *Job, now time.Time) int64 {
 	return now.Add(t.limits.Wait).Unix()
 }
 
-// Next returns the first Job that may be sent, nil for none.
-func (t *Table) Next() *Job {
+// Next returns the first Job that may be sent now, nil for none.
+func (t *Table) Next(now time.Time) *Job {
 	for _, j := range t.jobs {
-		if j.State == Asked && !j.Held && !j.Relay {
+		if j.State == Asked && !j.Held && !j.Relay && j.Try <= now.Unix() {
 			return j
 		}
 	}
 	return nil
 }
 
-// NextRelay returns the first Job whose file the gateway has to fetch, nil for none.
-func (t *Table) NextRelay() *Job {
+// NextRelay returns the first Job whose file the gateway has to fetch now, nil for none.
+func (t *Table) NextRelay(now time.Time) *Job {
 	for _, j := range t.jobs {
-		if j.Relay && !j.Held {
+		if j.Relay && !j.Held && j.Try <= now.Unix() {
 			return j
 		}
 	}
@@ -180,7 +176,7 @@ func (t *Table) Relayed(with Job) bool {
 	if j == nil || !j.Relay {
 		return false
 	}
-	j.Relay = false
+	j.Relay, j.Tries, j.Try = false, 0, 0
 	j.URL, j.Token, j.Username, j.Password, j.Size = with.URL, with.Token, with.Username, with.Password, with.Size
 	return true
 }
@@ -205,10 +201,41 @@ func (t *Table) Leave(name, key string, now time.Time) bool {
 	return true
 }
 
-// Unsent takes Leave back: the RPC has not left after all.
+// Unsent takes Leave back, if it was called: the RPC has not left after all. It is tried
+// again after a pause, which doubles each time.
 func (t *Table) Unsent(name, key string, now time.Time) {
-	if j := t.Get(name); j != nil && j.Key == key && j.State == OnWire {
+	j := t.Get(name)
+	if j == nil || j.Key != key || j.State > OnWire {
+		return
+	}
+	if j.State == OnWire {
 		j.State, j.Deadline = Asked, now.Add(t.limits.Ask).Unix()
+	}
+	t.Postpone(name, now)
+}
+
+// Postpone has a Job that has not left tried again after a pause. It returns how often
+// that was done.
+func (t *Table) Postpone(name string, now time.Time) int {
+	j := t.Get(name)
+	if j == nil || j.Out() {
+		return 0
+	}
+	j.Tries = max(j.Tries, 0) + 1
+	j.Try = now.Add(min(firstPause<<min(j.Tries-1, 10), maxPause)).Unix()
+	return j.Tries
+}
+
+// Pauses of Postpone.
+const (
+	firstPause = time.Minute
+	maxPause   = 30 * time.Minute
+)
+
+// Ready ends the pauses: the CPE is there.
+func (t *Table) Ready() {
+	for _, j := range t.jobs {
+		j.Tries, j.Try = 0, 0
 	}
 }
 
@@ -217,12 +244,17 @@ func (t *Table) Drop(name string) {
 	t.jobs = slices.DeleteFunc(t.jobs, func(j *Job) bool { return j.Name == name })
 }
 
-// Deadline is when Expired has something, zero for never.
-func (t *Table) Deadline() time.Time {
+// Due is when Expired has something, or something is to be tried again, zero for never.
+// What could be done now is looked at in a while.
+func (t *Table) Due(now time.Time) time.Time {
 	var first int64
 	for _, j := range t.jobs {
-		if first == 0 || j.Deadline < first {
-			first = j.Deadline
+		at := j.Deadline
+		if !j.Out() {
+			at = min(at, max(j.Try, now.Add(firstPause).Unix()))
+		}
+		if first == 0 || at < first {
+			first = at
 		}
 	}
 	if first == 0 {
@@ -264,7 +296,7 @@ func (t *Table) outstanding() []*Job {
 func (t *Table) again(j *Job, now time.Time) Result {
 	j.Attempt++
 	j.Key = attemptKey(j.Key, j.Attempt)
-	j.State, j.Lost, j.Whole = Asked, false, false
+	j.State, j.Lost, j.Whole, j.Tries, j.Try = Asked, false, false, 0, 0
 	j.Deadline = now.Add(t.limits.Ask).Unix()
 	return Result{Job: *j, Again: true}
 }

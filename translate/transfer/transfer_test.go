@@ -217,11 +217,11 @@ func TestLostRPC(t *testing.T) {
 	}
 	tab.Unanswered(taken.Name, taken.Key) // the session broke
 	tab, _ = transfer.New(transfer.Limits{}, tab.Stored())
-	if !tab.Lost() || tab.Next() != nil { // of the other one the process has gone
+	if !tab.Lost() || tab.Next(now) != nil { // of the other one the process has gone
 		t.Fatal("what may have left is sent again before the CPE was asked")
 	}
 	got := tab.Listed([]cwmp.QueuedTransfer{{CommandKey: taken.Key, State: cwmp.TransferInProgress}}, now)
-	if len(got) != 1 || !got[0].Again || got[0].Job.Name != lost.Name || tab.Next().Name != lost.Name {
+	if len(got) != 1 || !got[0].Again || got[0].Job.Name != lost.Name || tab.Next(now).Name != lost.Name {
 		t.Fatalf("got %+v, want the one sent again that the CPE does not have", got)
 	}
 	if s := tab.Get(taken.Name).State; s != transfer.Fetching || tab.Lost() {
@@ -237,19 +237,28 @@ func TestLeave(t *testing.T) {
 	j.By, j.Held = "request", true
 	tab, _ := transfer.New(transfer.Limits{}, nil)
 	add(t, tab, j)
-	if tab.Next() != nil || tab.Release("another") || !tab.Release("request") || tab.Next() == nil {
+	if tab.Next(now) != nil || tab.Release("another") || !tab.Release("request") || tab.Next(now) == nil {
 		t.Fatal("a Job leaves before its request is answered, or not after it")
 	}
 	if !tab.Leave(j.Name, j.Key, now) {
 		t.Fatal("a Job may not leave")
 	}
 	tab.Unsent(j.Name, j.Key, now)
-	if tab.Next() == nil || !tab.Waiting() || tab.Expired(now.Add(23*time.Hour)) != nil ||
-		tab.Expired(now.Add(24*time.Hour)) == nil {
-		t.Fatal("what was not sent does not wait for a day")
+	if tab.Next(now) != nil || tab.Due(now) != now.Add(time.Minute) || tab.Next(now.Add(time.Minute)) == nil ||
+		tab.Expired(now.Add(23*time.Hour)) != nil || tab.Expired(now.Add(24*time.Hour)) == nil {
+		t.Fatal("what was not sent is not tried again for a day")
+	}
+	for range 20 {
+		tab.Unsent(j.Name, j.Key, now)
+	}
+	if tab.Due(now) != now.Add(30*time.Minute) {
+		t.Fatalf("got %v to the next try, want half an hour at most", tab.Due(now).Sub(now))
+	}
+	if tab.Ready(); tab.Next(now) == nil {
+		t.Fatal("a Job waits although its CPE is there")
 	}
 	tab.Drop(j.Name)
-	if tab.Leave(j.Name, j.Key, now) || tab.Len() != 0 || !tab.Deadline().IsZero() {
+	if tab.Leave(j.Name, j.Key, now) || tab.Len() != 0 || !tab.Due(now).IsZero() {
 		t.Fatal("a canceled Job leaves")
 	}
 }
