@@ -95,6 +95,8 @@ type DeviceDetail struct {
 	// ACSLogin is how the CPE logs in, ConnectionRequest how it is called.
 	ACSLogin          *DeviceLogin `json:"acs_login,omitempty"`
 	ConnectionRequest Call         `json:"connection_request"`
+	// Commands are those of its Virtual Agent that are under way, transfers among them.
+	Commands []DeviceCommand `json:"commands,omitempty"`
 	// Profile is how the gateway treats the CPE, other than the standard has it.
 	Profile []Trait `json:"profile,omitempty"`
 	// Boxes are those that share the identity, where it is in quarantine.
@@ -106,6 +108,14 @@ type DeviceLogin struct {
 	Username string    `json:"username"`
 	From     string    `json:"from"` // imported or learned
 	Since    time.Time `json:"since,omitzero"`
+}
+
+// DeviceCommand is a row of Device.LocalAgent.Request.
+type DeviceCommand struct {
+	Command    string `json:"command"`
+	CommandKey string `json:"command_key,omitempty"`
+	Originator string `json:"originator,omitempty"`
+	Status     string `json:"status"`
 }
 
 // Call is what is known for Connection Requests.

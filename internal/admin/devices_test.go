@@ -64,7 +64,8 @@ func (d *devices) Show(_ context.Context, device string) (*admin.DeviceDetail, e
 			URL: "u", URLFrom: "inform", UDPAddress: "a", JID: "j", Methods: "m", Usernames: []string{"n"},
 			Provisioning: "done", WokenBy: "http", Last: oneWake(),
 		},
-		Profile: []admin.Trait{{Name: "a", Value: "b", From: "c"}}, Boxes: []string{"one", "two"},
+		Commands: []admin.DeviceCommand{{Command: "c", CommandKey: "k", Originator: "o", Status: "s"}},
+		Profile:  []admin.Trait{{Name: "a", Value: "b", From: "c"}}, Boxes: []string{"one", "two"},
 	}, d.err
 }
 

@@ -150,6 +150,9 @@ func (k *desk) Show(ctx context.Context, name string) (*admin.DeviceDetail, erro
 	case t.seen.Known.Source.IsValid():
 		d.Source = t.seen.Known.Source.String()
 	}
+	for _, c := range t.seen.Commands {
+		d.Commands = append(d.Commands, admin.DeviceCommand(c))
+	}
 	d.Profile = found(t.seen.Known.Found)
 	return d, nil
 }

@@ -74,6 +74,14 @@ func (a *adminVerb) printDevice(d *admin.DeviceDetail) {
 			fmt.Fprintf(a.out.to, "%-*s  %s\n", width, r[0], printable(r[1]))
 		}
 	}
+	if len(d.Commands) > 0 {
+		fmt.Fprintln(a.out.to)
+		under := make([][]string, len(d.Commands))
+		for i, x := range d.Commands {
+			under[i] = []string{x.Command, x.CommandKey, x.Originator, x.Status}
+		}
+		a.out.table([]string{"COMMAND", "KEY", "ORIGINATOR", "STATUS"}, under)
+	}
 	if len(d.Profile) > 0 {
 		fmt.Fprintln(a.out.to)
 		traits := make([][]string, len(d.Profile))

@@ -244,10 +244,15 @@ func TestLook(t *testing.T) {
 	if err != nil || got == nil || !reflect.DeepEqual(got.Known, known) || got.Identity != box {
 		t.Fatalf("got %+v, %v, want what is known", got, err)
 	}
-	if err := st.Agents().Save(got.EndpointID, sample()); err != nil {
+	some := sample()
+	const table = "Device.LocalAgent.Request."
+	some.Rows[table] = []uint32{9, 3}
+	some.Values[table+"3.Command"], some.Values[table+"9.Status"] = "Device.Reboot()", "Active"
+	if err := st.Agents().Save(got.EndpointID, some); err != nil {
 		t.Fatal(err)
 	}
-	if by, err := st.LookUp(t.Context(), got.EndpointID); err != nil || by.Firmware != "1.0" || by.Identity != box {
+	if by, err := st.LookUp(t.Context(), got.EndpointID); err != nil || by.Firmware != "1.0" || by.Identity != box ||
+		!slices.Equal(by.Commands, []state.Command{{Command: "Device.Reboot()"}, {Status: "Active"}}) {
 		t.Errorf("got %+v, %v, want the same with its firmware", by, err)
 	}
 	if none, err := st.LookUp(t.Context(), "os::none"); none != nil || err != nil {

@@ -7,9 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/internal/store"
+	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -22,7 +25,16 @@ type Seen struct {
 	Known device.Known
 	// Firmware is the SoftwareVersion that was last seen; empty where none was.
 	Firmware string
+	// Commands are those that are under way, in the order of their rows.
+	Commands []Command
 }
+
+// Command is an asynchronous command of a Virtual Agent: a row of
+// Device.LocalAgent.Request., with its parameters.
+type Command struct{ Command, CommandKey, Originator, Status string }
+
+// requestTable is where an Agent has its asynchronous commands.
+const requestTable = "Device.LocalAgent.Request."
 
 // EachSeen calls f for every CPE that has come, in no order, until f returns an error,
 // which it returns. Records that cannot be read are left out; they were logged at the
@@ -69,7 +81,20 @@ func (s *State) seen(r *record) (*Seen, error) {
 	}
 	st, err := s.codec.agent(r)
 	if st != nil {
-		out.Firmware = st.Firmware
+		out.Firmware, out.Commands = st.Firmware, commandsOf(st)
 	}
 	return out, wrap(r.Head.EndpointID, err)
+}
+
+// commandsOf are the rows of the table that have a number.
+func commandsOf(st *agent.State) []Command {
+	var list []Command
+	for _, n := range slices.Sorted(slices.Values(st.Rows[requestTable])) {
+		row := requestTable + strconv.FormatUint(uint64(n), 10) + "."
+		list = append(list, Command{
+			Command: st.Values[row+"Command"], CommandKey: st.Values[row+"CommandKey"],
+			Originator: st.Values[row+"Originator"], Status: st.Values[row+"Status"],
+		})
+	}
+	return list
 }
