@@ -55,8 +55,11 @@ type Agent struct {
 	settled   uint64
 	making    making
 	transfers transfers
-	// scheduled are the timers of ScheduleTimer(), by row of the Request table.
+	// scheduled are the timers of asynchronous commands, by row of the Request table.
 	scheduled map[string]*timer
+	offering  offering
+	// looks are those of jobs under way, by row of the Request table.
+	looks map[string]*look
 
 	// unsure are Device:2 objects that a write of unknown outcome may have
 	// changed: read back in the session that is open or the next one.
@@ -90,6 +93,7 @@ func newAgent(h *Host, e *entry, d Device, state *State, tree *Tree) *Agent {
 		inst:      model.NewInstanceMap(),
 		alarms:    make(alarms),
 		scheduled: make(map[string]*timer),
+		looks:     make(map[string]*look),
 		unsure:    make(map[string]bool),
 		reading:   make(map[string]bool),
 		versions:  make(map[usp.EndpointID]string),

@@ -220,6 +220,8 @@ func (c *fakeCPE) do(req cwmp.Request) (cwmp.Response, error) {
 		return &cwmp.FactoryResetResponse{}, nil
 	case *cwmp.Download, *cwmp.Upload, *cwmp.CancelTransfer, *cwmp.GetAllQueuedTransfers, *cwmp.GetQueuedTransfers:
 		return c.transfers.do(req)
+	case *cwmp.ChangeDUState:
+		return &cwmp.ChangeDUStateResponse{}, nil
 	default:
 		return nil, &cwmp.Fault{Code: cwmp.FaultMethodNotSupported, Text: "Method not supported"}
 	}

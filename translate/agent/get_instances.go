@@ -30,7 +30,7 @@ func (a *Agent) getInstances(ctx context.Context, r *request) (*uspmsg.Response,
 	resp := &uspmsg.GetInstancesResp{}
 	var below []*model.SupportedObject // for the tables in the rows
 	if !req.GetFirstLevelOnly() {
-		below = a.supported(a.supportedOfCPE())
+		below = a.supported(a.shownOfCPE())
 	}
 	room := a.newMeter()
 	shared := make(map[string]*rowLister, len(queries))

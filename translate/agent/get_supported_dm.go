@@ -37,7 +37,7 @@ func (a *Agent) getSupportedDM(ctx context.Context, r *request) (*uspmsg.Respons
 		if s == nil {
 			s = &supportedResult{
 				result: &uspmsg.GetSupportedDMResp_RequestedObjectResult{ReqObjPath: p},
-				all:    all, room: room.limit - room.used, size: overResult + len(p) + len(modelURI),
+				all:    all, offers: shown.offers, room: room.limit - room.used, size: overResult + len(p) + len(modelURI),
 			}
 			if err := a.supportedBelow(r, req, p, s); err != nil {
 				s.result.ErrCode, s.result.ErrMsg = uint32(err.Code), err.Text
@@ -60,8 +60,9 @@ func (a *Agent) getSupportedDM(ctx context.Context, r *request) (*uspmsg.Respons
 type supportedResult struct {
 	result *uspmsg.GetSupportedDMResp_RequestedObjectResult
 	all    []*model.SupportedObject // the whole supported data model
-	size   int                      // at most, encoded
-	room   int                      // where it stops
+	offers offers
+	size   int // at most, encoded
+	room   int // where it stops
 }
 
 func (s *supportedResult) add(o *uspmsg.GetSupportedDMResp_SupportedObjectResult) {
@@ -98,7 +99,7 @@ func (a *Agent) supportedBelow(r *request, req *uspmsg.GetSupportedDM, text stri
 		if req.GetFirstLevelOnly() && child && parentObject(o.Path) != root {
 			continue
 		}
-		s.add(a.supportedObject(o, req, child && req.GetFirstLevelOnly()))
+		s.add(a.supportedObject(o, req, s.offers, child && req.GetFirstLevelOnly()))
 	}
 	return nil
 }
@@ -116,8 +117,10 @@ func (a *Agent) supportedElement(r *request, p path.Path, generic string, s *sup
 	out.Access, out.IsMultiInstance = objectAccess(all[at]), all[at].Multi
 	switch p.Kind() {
 	case path.Command:
-		if c := a.command(object, leaf); c != nil {
-			out.SupportedCommands = append(out.SupportedCommands, c.supported())
+		for _, c := range a.local.schema.commandsOf(object, s.offers) {
+			if c.name == leaf {
+				out.SupportedCommands = append(out.SupportedCommands, c.supported())
+			}
 		}
 	case path.Event:
 		for _, e := range a.local.schema.byPath[object].eventList() {
@@ -137,10 +140,10 @@ func (a *Agent) supportedElement(r *request, p path.Path, generic string, s *sup
 	return nil
 }
 
-// shown returns what the CPE supports, nil if nothing is known. Before the first
+// shown returns what the CPE supports, nothing if nothing is known. Before the first
 // discovery that is what another CPE of the model supports, if there was one; if not,
 // a discovery that is under way is waited for, and what is known by then is returned.
-func (a *Agent) shown(ctx context.Context, r *request) *model.Supported {
+func (a *Agent) shown(ctx context.Context, r *request) shownModel {
 	a.lock()
 	known, v := a.disc.known, a.view
 	if !known {
@@ -150,30 +153,29 @@ func (a *Agent) shown(ctx context.Context, r *request) *model.Supported {
 	if !known {
 		m := a.model()
 		if m != nil && m.Sample != nil && (v == nil || v.Root() == m.Sample.Root) {
-			return m.Supported(a.host.opts.Rules)
+			return m.shown(a.host.opts.Rules, a.host.schema)
 		}
 		a.awaitDiscovery(ctx, r, false)
 	}
 	a.lock()
 	defer a.unlock()
-	return a.supportedOfCPE()
+	return a.shownOfCPE()
 }
 
-// supportedOfCPE returns what the CPE has shown to support, nil if nothing is known.
-// The lock is held.
-func (a *Agent) supportedOfCPE() *model.Supported {
+// shownOfCPE returns what the CPE has shown to support. The lock is held.
+func (a *Agent) shownOfCPE() shownModel {
 	if a.view == nil {
-		return nil
+		return shownModel{}
 	}
-	return a.view.Supported()
+	return shownModel{a.view.Supported(), a.offers()}
 }
 
 // supported returns the whole supported data model, sorted, parents first: what the
 // CPE supports, and the local tree.
-func (a *Agent) supported(shown *model.Supported) []*model.SupportedObject {
+func (a *Agent) supported(shown shownModel) []*model.SupportedObject {
 	var all []*model.SupportedObject
-	if shown != nil {
-		for _, o := range shown.Objects {
+	if shown.supported != nil {
+		for _, o := range shown.supported.Objects {
 			if !isLocal(o.Path) {
 				all = append(all, o)
 			}
@@ -187,7 +189,13 @@ func (a *Agent) supported(shown *model.Supported) []*model.SupportedObject {
 		if i, ok := index[o.Path]; ok {
 			all[i] = mergeObjects(all[i], o)
 		} else {
+			index[o.Path] = len(all)
 			all = append(all, &o.SupportedObject)
+		}
+	}
+	for _, o := range a.local.schema.offeredObjects(shown.offers) {
+		if _, ok := index[o]; !ok {
+			all = append(all, &model.SupportedObject{Path: o})
 		}
 	}
 	slices.SortFunc(all, func(x, y *model.SupportedObject) int { return strings.Compare(x.Path, y.Path) })
@@ -208,7 +216,7 @@ func mergeObjects(o *model.SupportedObject, add *localObject) *model.SupportedOb
 }
 
 // supportedObject makes the result of one object; bare leaves its members out.
-func (a *Agent) supportedObject(o *model.SupportedObject, req *uspmsg.GetSupportedDM, bare bool,
+func (a *Agent) supportedObject(o *model.SupportedObject, req *uspmsg.GetSupportedDM, with offers, bare bool,
 ) *uspmsg.GetSupportedDMResp_SupportedObjectResult {
 	out := &uspmsg.GetSupportedDMResp_SupportedObjectResult{
 		SupportedObjPath: o.Path, Access: objectAccess(o), IsMultiInstance: o.Multi,
@@ -226,17 +234,13 @@ func (a *Agent) supportedObject(o *model.SupportedObject, req *uspmsg.GetSupport
 			out.SupportedParams = append(out.SupportedParams, a.supportedParamResult(o.Path, p))
 		}
 	}
-	own := a.local.schema.byPath[o.Path]
-	if own == nil {
-		return out
-	}
 	if req.GetReturnCommands() {
-		for _, c := range own.commands {
+		for _, c := range a.local.schema.commandsOf(o.Path, with) {
 			out.SupportedCommands = append(out.SupportedCommands, c.supported())
 		}
 	}
 	if req.GetReturnEvents() {
-		for _, e := range own.events {
+		for _, e := range a.local.schema.byPath[o.Path].eventList() {
 			out.SupportedEvents = append(out.SupportedEvents, e.supported())
 		}
 	}

@@ -27,6 +27,7 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 	a.inSession = true
 	boot := a.bootFrom(in)
 	a.transfersInform(in)
+	a.jobsInform(in)
 	if a.view != nil {
 		a.observe(in)
 	}
@@ -84,7 +85,7 @@ func (a *Agent) observe(in *cwmp.Inform) {
 // nothing. The lock is held.
 func (a *Agent) unmoved() bool {
 	if a.view == nil || !a.seen || !a.disc.known || a.disc.due || len(a.unsure) > 0 || len(a.told) == 0 ||
-		a.transfers.table.Len() > 0 {
+		a.transfers.table.Len() > 0 || a.hasJobs() {
 		return false
 	}
 	if on, off := a.unattuned(); len(on)+len(off) > 0 {

@@ -89,6 +89,11 @@ func (a *Agent) operateCancel(c *call) {
 		a.cancelTransfer(c)
 		return
 	}
+	if _, ok := a.workOf(c.object); ok {
+		a.unlock()
+		a.cancelJob(c)
+		return
+	}
 	defer a.unlock()
 	command := a.local.get(c.object + "Command")
 	due := a.local.values[c.object+hiddenActivate]

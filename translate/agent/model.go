@@ -57,17 +57,24 @@ type Model struct {
 
 	once      sync.Once
 	supported *model.Supported
+	offers    offers
 }
 
 // Supported is the supported data model of the Sample, nil without one. It is
 // computed at the first call; r has to be the same in all of them.
 func (m *Model) Supported(r *model.Rules) *model.Supported {
+	return m.shown(r, newSchema()).supported
+}
+
+// shown is Supported with the commands that the Sample has.
+func (m *Model) shown(r *model.Rules, s *schema) shownModel {
 	m.once.Do(func() {
 		if m.Sample != nil {
-			m.supported = model.Restore(r, m.Sample, nil).Supported()
+			v := model.Restore(r, m.Sample, nil)
+			m.supported, m.offers = v.Supported(), s.offered(v)
 		}
 	})
-	return m.supported
+	return shownModel{m.supported, m.offers}
 }
 
 // Habits are what the gateway has learned of a model by a request that failed, so that

@@ -54,7 +54,7 @@ func (a *Agent) resumeTimers(restarted bool) {
 	a.local.each(requestTable, func(row string) {
 		due, err := strconv.ParseInt(a.local.values[row+hiddenDue], 10, 64)
 		switch {
-		case a.transfers.table.Get(row) != nil || a.resumeActivate(row):
+		case a.transfers.table.Get(row) != nil || a.resumeActivate(row) || a.resumeJob(row):
 		case err == nil:
 			a.armScheduleTimer(row, time.Until(time.Unix(due, 0)))
 		case restarted:

@@ -24,6 +24,7 @@ func (a *Agent) Request(req cwmp.Request) cwmp.Response {
 		a.autonomousTransfer(r)
 	case *cwmp.DUStateChangeComplete:
 		a.duStateChanged(r.Results)
+		a.unitsChanged(r)
 	case *cwmp.AutonomousDUStateChangeComplete:
 		a.duStateChanged(r.Results)
 	case *cwmp.RequestDownload:

@@ -18,6 +18,8 @@ type schema struct {
 	objects  []*localObject // parents before children
 	byPath   map[string]*localObject
 	children map[string][]*localObject
+	// offers are the commands that an Agent has where its CPE does; see offered.go.
+	offers []*command
 }
 
 // localObject is one object of the local tree.
@@ -46,13 +48,20 @@ type column struct {
 	calc  func(a *Agent, object string) string // nil: the value is stored
 }
 
-// command is one command of the data model, event one event.
+// command is one command of the data model, event one event. What an asynchronous
+// command has begun, job goes on with.
 type command struct {
 	name     string // with ()
 	async    bool
 	in, out  []string
 	required []string
 	run      func(a *Agent, c *call) // see operate.go
+	job      *job                    // see operate_job.go; may be nil
+
+	// object is where the command is, in generic form, and needs what the CPE must have
+	// for it to be there: see offered.go. Empty for the commands of a localObject.
+	object string
+	needs  needs
 }
 
 type event struct {
@@ -65,6 +74,7 @@ func newSchema() *schema {
 	s.objects = slices.Concat(deviceObjects(), agentObjects(), controllerObjects(),
 		subscriptionObjects(), requestObjects(), trustObjects())
 	slices.SortFunc(s.objects, func(a, b *localObject) int { return strings.Compare(a.Path, b.Path) })
+	s.offers = slices.Concat(diagnosticCommands(), triggerCommands(), unitCommands())
 	for _, o := range s.objects {
 		s.byPath[o.Path] = o
 		if up := parentObject(o.Path); up != "" {

@@ -122,8 +122,12 @@ func requestOfCPE(method string, tc *cwmp.TransferComplete, url string) cwmp.Req
 			CompleteTime: tc.CompleteTime,
 		}
 	case "DUStateChangeComplete":
-		return &cwmp.DUStateChangeComplete{Results: []cwmp.DUResult{{
-			UUID: "u-1", DeploymentUnitRef: "Device.SoftwareModules.DeploymentUnit.1", Version: "2", CurrentState: "Failed",
+		state := "Installed"
+		if tc.Fault.Code != 0 {
+			state = "Failed"
+		}
+		return &cwmp.DUStateChangeComplete{CommandKey: tc.CommandKey, Results: []cwmp.DUResult{{
+			UUID: "u-1", DeploymentUnitRef: "Device.SoftwareModules.DeploymentUnit.1", Version: "2", CurrentState: state,
 			Fault: tc.Fault, StartTime: tc.StartTime, CompleteTime: tc.CompleteTime,
 		}}}
 	case "RequestDownload":

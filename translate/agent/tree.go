@@ -31,7 +31,7 @@ func (t tree) SupportedObject(generic string) (multi, ok bool) {
 	if o := t.a.local.schema.byPath[generic]; o != nil {
 		return o.Multi, true
 	}
-	return false, false
+	return false, t.a.hasOffers(generic)
 }
 
 // SupportedParam implements path.Tree.
@@ -112,7 +112,7 @@ func (a *Agent) exists(object string) bool {
 			return true
 		}
 	}
-	return a.local.exists(object) && !a.shadowed(object)
+	return a.local.exists(object) && !a.shadowed(object) || a.hasOffers(object)
 }
 
 // ofCPE reports whether an instantiated object is the CPE's to change: not where
@@ -214,11 +214,7 @@ func (a *Agent) keys(row string) map[string]string {
 // command returns a command of an instantiated or generic object, nil if it is
 // not supported.
 func (a *Agent) command(object, name string) *command {
-	o := a.local.object(object)
-	if o == nil {
-		return nil
-	}
-	for _, c := range o.commands {
+	for _, c := range a.local.schema.commandsOf(path.Generic(object), a.offers()) {
 		if c.name == name {
 			return c
 		}
