@@ -28,6 +28,7 @@ import (
 	"github.com/uspgate/uspgate/routing"
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/translate/profile"
 )
 
 // Options is what New wires together.
@@ -54,7 +55,8 @@ type App struct {
 	stun       *udp.Server  // nil without cwmp.connection_request.udp.listen
 	xmpp       *xmpp.Client // nil without cwmp.connection_request.xmpp.jid
 	acs        *acs.Server
-	files      *fileService  // nil without cwmp.files.listen
+	files      *fileService // nil without cwmp.files.listen
+	profiles   *profile.Table
 	desk       *desk         // for whoever asks about CPE
 	admin      *admin.Server // nil without admin.listen
 	neighbours *neighbours   // nil without discovery

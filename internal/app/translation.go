@@ -4,6 +4,7 @@
 package app
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,6 +16,7 @@ import (
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/translate/profile"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -27,6 +29,13 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	kept, err := openState(a.keep, o, reg)
 	if err != nil {
 		return err
+	}
+	rows := make([]profile.Row, len(o.Config.CWMP.Profiles))
+	for i := range rows {
+		rows[i] = o.Config.CWMP.Profiles[i].Row()
+	}
+	if a.profiles, err = profile.NewTable(rows); err != nil {
+		return fmt.Errorf("cwmp.profiles: %w", err)
 	}
 	link := &virtualLink{}
 	for _, c := range o.Config.Controllers {
@@ -44,6 +53,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Idle:            time.Duration(o.Config.Translate.Idle),
 		MaxAwake:        o.Config.Translate.MaxAwake,
 		MaxAwakeBytes:   int64(o.Config.Translate.AwakeBytes),
+		Profiles:        a.profiles,
 		Transfers:       transferLimits(&o.Config.CWMP.Transfers),
 		Files:           a.agentFiles(),
 		Controllers:     controllers(o.Config.Controllers),
@@ -80,6 +90,7 @@ func (a *App) buildFleet(o Options, reg *prometheus.Registry, kept *state.State,
 	var err error
 	a.fleet, err = device.New(device.Options{
 		Waker:       a.waker,
+		Profiles:    a.profiles,
 		Keeper:      kept.Devices(),
 		Attach:      func(d *device.Device) (device.Observer, error) { return a.attachAgent(d, o.Tap, link) },
 		Unmoved:     a.unmoved(),

@@ -242,10 +242,15 @@ func (h *Host) FileEvent(id usp.EndpointID, token string, whole bool) {
 		}
 		a.lock()
 		defer a.unlock()
-		if a.transfers.table.Fetch(token, whole, time.Now()) {
-			a.changed()
-			a.armTransfers()
+		j := a.transfers.table.Find(token)
+		if !a.transfers.table.Fetch(token, whole, time.Now()) {
+			return
 		}
+		a.changed()
+		if _, _, unreliable := a.transferForm(); unreliable && whole && !j.Firmware { // [quirk 68]
+			a.transferNews(a.transfers.table.Conclude(j.Name, ""))
+		}
+		a.armTransfers()
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/translate/profile"
 	"github.com/uspgate/uspgate/translate/transfer"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -69,9 +70,11 @@ type Options struct {
 	// Linger is how long the session of a CPE stays open after a request that
 	// needed it, so that the next one need not wake the CPE; 0 means not at all.
 	Linger time.Duration
-	// Controllers may control the Agents, with the full role. None at all means
-	// that every Controller may that reaches them.
+	// Controllers may control the Agents. None at all means that every Controller
+	// may that reaches them. Roles are what they may have beside RoleFullAccess and
+	// RoleUntrusted; at most 30.
 	Controllers []Controller
+	Roles       []Role
 	// Protocols are the MTPs the Agents can be reached on, by the names of
 	// TR-181 (WebSocket, MQTT, STOMP, UDS). For Device.LocalAgent.MTP. only.
 	Protocols []string
@@ -86,6 +89,8 @@ type Options struct {
 	// kept; it may block as the Keeper does.
 	Keeper Keeper
 	Device func(cwmp.DeviceID) (Device, error)
+	// Profiles say how models of CPE differ from the standard; nil: none does.
+	Profiles *profile.Table
 	// Transfers bound the transfers of each CPE. Files is the gateway's own file server,
 	// for URLs of the form uspgate:NAME; nil: there is none.
 	Transfers transfer.Limits
@@ -120,6 +125,9 @@ type Options struct {
 // Controller is a USP Controller that may control the Agents.
 type Controller struct {
 	EndpointID usp.EndpointID
+	// Role is the name of the Role that it has; empty: RoleFullAccess, until a
+	// Controller that may gives it another.
+	Role string
 	// Protocol is the MTP it is reached on, by its TR-181 name; may be empty.
 	Protocol string
 	// ProvisioningCode and PeriodicNotifInterval are the first values of the

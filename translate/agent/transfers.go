@@ -335,11 +335,6 @@ func (a *Agent) transfersSeen(cause error) {
 	a.armTransfers()
 }
 
-// transferForm is how the CPE wants its transfers.
-func (a *Agent) transferForm() (form transfer.Form, wait time.Duration, unreliable bool) {
-	return transfer.Form{}, 0, false
-}
-
 // cloneEvents copies events out of the memory of their envelope.
 func cloneEvents(list []cwmp.Event) []cwmp.Event {
 	out := make([]cwmp.Event, len(list))
