@@ -204,6 +204,46 @@ func TestQuirk71Relay(t *testing.T) {
 	}
 }
 
+// What the Profile of a CPE says of Downloads: what it would refuse it is not asked, and
+// where it tells no end of them none is waited for.
+func TestQuirk71Quirk68Profile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	image(t, dir, "fw.bin", 1<<16)
+	gw := harness.Start(t, fmt.Sprintf(`cwmp:
+  files: {listen: 127.0.0.1:0, root: %q}
+  profiles:
+    - product_class: DSL*
+      download: {no_tls: true, need_target: true, extension: .bin}
+      transfer_complete_unreliable: true
+`, dir))
+	box := gw.CPE("tr098-dsl", func(o *cpe.Options) {
+		o.ProductClass = "DSL7"
+		o.Quirks = cpe.Quirks{NoTransferComplete: true, DownloadTarget: true, DownloadNoTLS: true}
+	})
+	north := gw.Controller(gw.WS(), "self::north")
+	subscribe(t, north, box.Agent)
+	const command = "Device.DeviceInfo.FirmwareImage.1.Download()"
+	for url, want := range map[string]string{
+		"https://files.example.net/fw.bin": "this CPE takes no URL of https",
+		"http://files.example.net/fw.img":  "this CPE takes files only whose name ends in .bin",
+	} {
+		args := map[string]string{"URL": url, "AutoActivate": "true"}
+		resp, err := north.Operate(deadline(t), box.Agent, command, url, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := resp.GetOperationResults()[0].GetCmdFailure()
+		if usp.Code(f.GetErrCode()) != usp.CodeInvalidCommandArgs || !strings.Contains(f.GetErrMsg(), want) {
+			t.Errorf("%s: got %d %q, want 7027: %s", url, f.GetErrCode(), f.GetErrMsg(), want)
+		}
+	}
+	operate(t, north, box.Agent, command, map[string]string{"URL": "uspgate:fw.bin", "AutoActivate": "true"})
+	if fail, _ := transferred(t, north); fail != nil { // long before report_wait
+		t.Fatalf("got %v, want no failure", fail)
+	}
+}
+
 // A file with another checksum does not leave the gateway, nor one outside of its folder.
 func TestFilesThatAreNotServed(t *testing.T) {
 	t.Parallel()
