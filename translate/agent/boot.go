@@ -45,7 +45,8 @@ func (a *Agent) bootFrom(in *cwmp.Inform) *bootOrder {
 		a.changed()
 	}
 	if updated { // it may have another data model, and other limits
-		a.disc.due, a.fresh.batch = true, maxBatch
+		a.disc.due = true
+		a.fresh.updated()
 	}
 	var keys []string // of the reboots that were ordered, by whomever
 	for _, e := range in.Events {

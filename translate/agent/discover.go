@@ -148,11 +148,13 @@ const oneInProbes = 16
 
 // begin returns what a discovery has to go by.
 func (a *Agent) begin(m *Model) (hints Habits) {
-	if m != nil && crc32.ChecksumIEEE([]byte(a.id))%oneInProbes != 0 {
-		hints = m.Habits
-	}
 	a.lock()
 	defer a.unlock()
+	p := a.written()
+	hints = Habits{Names: p.Names, Batch: p.Batch}
+	if m != nil && crc32.ChecksumIEEE([]byte(a.id))%oneInProbes != 0 {
+		hints = hints.Merge(m.Habits)
+	}
 	a.fresh.begin(hints)
 	return hints
 }
@@ -165,7 +167,9 @@ func (a *Agent) teach(m *Model, by NamesBy) {
 	}
 	key, ok := a.modelKey()
 	a.lock()
-	found := Habits{Names: by, Batch: a.fresh.limit}
+	found := Habits{
+		Names: by, Batch: a.fresh.limit, NextLevel: a.fresh.nextLevel, NoPartial: a.fresh.noObjects,
+	}
 	a.unlock()
 	if ok && a.host.opts.Keeper != nil && !known.Merge(found).Equal(known) {
 		a.learn(key, found)
@@ -311,12 +315,16 @@ func (a *Agent) readNamesBy(ctx context.Context, call caller, root model.Root, b
 // give the whole tree, or the object itself [quirk 50, quirk 52].
 func (a *Agent) walkNames(ctx context.Context, call caller, root model.Root) ([]cwmp.ParameterInfo, error) {
 	const maxObjects = 2000
+	a.lock()
+	levels := a.written().WalkLevels
+	a.unlock()
 	var infos []cwmp.ParameterInfo
 	queue := []string{root.Prefix()}
 	for n := 0; len(queue) > 0 && n < maxObjects; n++ {
 		object := queue[0]
 		queue = queue[1:]
-		resp, err := a.askNames(ctx, call, object, true)
+		whole := levels > 0 && strings.Count(object, ".") > levels // with all that is below
+		resp, err := a.askNames(ctx, call, object, !whole)
 		if isFault(err) {
 			continue
 		}
@@ -325,6 +333,10 @@ func (a *Agent) walkNames(ctx context.Context, call caller, root model.Root) ([]
 		}
 		got, ok := resp.(*cwmp.GetParameterNamesResponse)
 		if !ok {
+			continue
+		}
+		if whole {
+			infos = append(infos, got.Params...)
 			continue
 		}
 		for _, info := range got.Params {

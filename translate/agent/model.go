@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/translate/profile"
 	"github.com/uspgate/uspgate/usp/path"
 )
 
@@ -44,8 +46,6 @@ func ModelKeyOf(id cwmp.DeviceID, firmware string) (k ModelKey, ok bool) {
 
 // Model is what is known of all CPE of one model. It is shared by their Agents and
 // never changed, but for what it computes once.
-//
-// A profile of a CPE, quirks that somebody has written down, would be one more field.
 type Model struct {
 	Key ModelKey
 	// Outline is what their trees are packed against; nil is an empty one.
@@ -85,6 +85,10 @@ type Habits struct {
 	Names NamesBy `json:"names,omitempty"`
 	// Batch is how many names the CPE takes at once; 0 if no limit is known.
 	Batch int `json:"batch,omitempty"`
+	// NextLevel is how that argument has to be written; empty if nothing is known
+	// [quirk 49]. NoPartial: the CPE gives no values by object [quirk 54].
+	NextLevel profile.Literal `json:"next_level,omitempty"`
+	NoPartial bool            `json:"no_partial,omitempty"`
 	// Refused are names, with {i}, that CPE announce and do not give [quirk 51],
 	// Unwatchable those for which they do not take active notification. They are asked
 	// for apart from others. Sorted, at most MaxRefused of each.
@@ -95,18 +99,18 @@ type Habits struct {
 // MaxRefused bounds the names in Habits.
 const MaxRefused = 256
 
-// NamesBy is a way to read all names of a CPE. Its values are stored.
-type NamesBy string
+// NamesBy is a way to read all names of a CPE.
+type NamesBy = profile.Names
 
 // The ways, in the order in which they are tried.
 const (
-	NamesByRoot  NamesBy = "root"  // GetParameterNames of the root object
-	NamesByEmpty NamesBy = "empty" // of the empty path
-	NamesByWalk  NamesBy = "walk"  // object by object [quirk 50, quirk 52]
+	NamesByRoot  = profile.NamesRoot
+	NamesByEmpty = profile.NamesEmpty
+	NamesByWalk  = profile.NamesWalk
 )
 
-// Merge returns h with what more says: its way to read names, the smaller batch, the
-// refused names of both. H and more stay as they are.
+// Merge returns h with what more says: its ways, the smaller batch, the refused names of
+// both. H and more stay as they are.
 func (h Habits) Merge(more Habits) Habits {
 	if more.Names != "" {
 		h.Names = more.Names
@@ -114,6 +118,7 @@ func (h Habits) Merge(more Habits) Habits {
 	if more.Batch > 0 && (h.Batch == 0 || more.Batch < h.Batch) {
 		h.Batch = more.Batch
 	}
+	h.NextLevel, h.NoPartial = cmp.Or(more.NextLevel, h.NextLevel), h.NoPartial || more.NoPartial
 	h.Refused = mergeNames(h.Refused, more.Refused)
 	h.Unwatchable = mergeNames(h.Unwatchable, more.Unwatchable)
 	return h
@@ -133,7 +138,8 @@ func mergeNames(have, more []string) []string {
 
 // Equal reports whether both say the same.
 func (h Habits) Equal(other Habits) bool {
-	return h.Names == other.Names && h.Batch == other.Batch &&
+	return h.Names == other.Names && h.Batch == other.Batch && h.NextLevel == other.NextLevel &&
+		h.NoPartial == other.NoPartial &&
 		slices.Equal(h.Refused, other.Refused) && slices.Equal(h.Unwatchable, other.Unwatchable)
 }
 

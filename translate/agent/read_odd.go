@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/profile"
 )
 
 // The ways of CPE that do not take every request that reads. What worked is tried
@@ -16,7 +17,7 @@ import (
 // askNames sends GetParameterNames.
 func (a *Agent) askNames(ctx context.Context, call caller, path string, nextLevel bool) (cwmp.Response, error) {
 	a.lock()
-	words := a.fresh.words
+	words := a.words()
 	a.unlock()
 	return call(ctx, &cwmp.GetParameterNames{Path: path, NextLevel: nextLevel, Words: words})
 }
@@ -30,27 +31,33 @@ func (a *Agent) otherWords(err error) bool {
 	}
 	a.lock()
 	defer a.unlock()
-	a.fresh.words = !a.fresh.words
+	if a.words() {
+		a.fresh.nextLevel = profile.Digits
+	} else {
+		a.fresh.nextLevel = profile.Words
+	}
 	return true
 }
 
-// byParameter takes the objects out of a list of names where the CPE gives no values by
-// object, and reads them; the names of parameters are left [quirk 54]. An error
-// means that the CPE did not answer.
+// byParameter takes the objects out of a list of names that the CPE gives no values of as
+// a whole [quirk 54], or that have something in them that is not to be asked for, and
+// reads them; the names of parameters that may be asked for are left. An error means
+// that the CPE did not answer.
 func (a *Agent) byParameter(ctx context.Context, call caller, names []string, failed unread) ([]string, error) {
-	a.lock()
-	odd := a.fresh.noObjects
-	a.unlock()
-	if !odd {
+	m := a.manner()
+	if !m.noObject && len(m.ignore) == 0 {
 		return names, nil
 	}
 	var left []string
 	for i, name := range names {
-		if !cwmp.IsPartialPath(name) {
+		if m.ignores(name) {
+			continue
+		}
+		if !cwmp.IsPartialPath(name) || !m.noObject && !m.ignoresIn(name) {
 			left = append(left, name)
 			continue
 		}
-		if err := a.readObject(ctx, call, name, failed); err != nil {
+		if _, err := a.readObject(ctx, call, name, failed); err != nil {
 			failed.add(names[i+1:], err)
 			return nil, err
 		}
@@ -66,20 +73,30 @@ func (a *Agent) neverByObject() bool {
 	return !a.fresh.objects
 }
 
+// readOtherwise is readObject for a CPE that has refused to give the values of an object.
+// If it gives them by parameter, that is how it is.
+func (a *Agent) readOtherwise(ctx context.Context, call caller, object string, failed unread) error {
+	done, err := a.readObject(ctx, call, object, failed)
+	a.lock()
+	defer a.unlock()
+	a.fresh.noObjects = a.fresh.noObjects || done && !a.fresh.objects
+	return err
+}
+
 // readObject reads the names of an object and then the values of its parameters, as
-// GetParameterValues of the object would.
-func (a *Agent) readObject(ctx context.Context, call caller, object string, failed unread) error {
+// GetParameterValues of the object would, and reports whether the CPE has given them.
+func (a *Agent) readObject(ctx context.Context, call caller, object string, failed unread) (done bool, err error) {
 	infos, err := a.objectNames(ctx, call, object)
 	switch {
 	case isFault(err, cwmp.FaultInvalidParameterName):
 		a.unknownName(object)
-		return nil
+		return false, nil
 	case err != nil:
 		failed.add([]string{object}, err)
 		if isFault(err) {
-			return nil
+			return false, nil
 		}
-		return err
+		return false, err
 	}
 	var names []string
 	for _, info := range infos {
@@ -89,13 +106,12 @@ func (a *Agent) readObject(ctx context.Context, call caller, object string, fail
 	}
 	if err := a.read(ctx, call, names).any(); err != nil && !isFault(err) {
 		failed.add([]string{object}, err)
-		return err
+		return false, err
 	}
 	a.lock()
 	defer a.unlock()
-	a.fresh.noObjects = !a.fresh.objects
 	a.fresh.note(object, time.Now())
-	return nil
+	return true, nil
 }
 
 // objectNames reads the names of an object into the view. As for a read of values,

@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/translate/profile"
 )
 
 // maxBatch is how many names go into one GetParameterValues [quirk 53].
@@ -31,8 +33,9 @@ type ledger struct {
 	hints Habits
 	limit int
 	rev   uint64 // counts the changes
-	// words: NextLevel is written as true or false [quirk 49].
-	words bool
+	// nextLevel is how that argument has to be written; empty: it is not known
+	// [quirk 49].
+	nextLevel profile.Literal
 	// objects: the CPE has given values by object; noObjects: it gives none by object
 	// [quirk 54].
 	objects, noObjects bool
@@ -42,6 +45,11 @@ func (l *ledger) init() {
 	l.at = make(map[string]time.Time)
 	l.refused = make(map[string]bool)
 	l.batch = maxBatch
+}
+
+// updated is for another firmware, which may have other limits.
+func (l *ledger) updated() {
+	l.batch, l.nextLevel, l.objects, l.noObjects = maxBatch, "", false, false
 }
 
 // forget makes everything stale.
@@ -70,6 +78,8 @@ func (l *ledger) accept() {
 // begin is for a discovery: hints are what is known of the model.
 func (l *ledger) begin(hints Habits) {
 	l.limit, l.hints = 0, hints
+	l.nextLevel = cmp.Or(l.nextLevel, hints.NextLevel)
+	l.noObjects = l.noObjects || hints.NoPartial && !l.objects
 	if hints.Batch > 0 {
 		l.batch = max(1, min(l.batch, hints.Batch))
 	}
@@ -157,9 +167,8 @@ func (a *Agent) read(ctx context.Context, call caller, names []string) unread {
 	names, alone := apart(names, a.fresh.hints.Refused)
 	a.unlock()
 	for len(names) > 0 {
-		a.lock()
-		n := max(1, min(a.fresh.batch, len(names)-alone))
-		a.unlock()
+		m := a.manner()
+		n := max(1, min(m.batch, len(names)-alone))
 		if _, err := a.readBatch(ctx, call, names[:n], failed); err != nil {
 			failed.add(names[n:], err)
 			return failed
@@ -186,7 +195,7 @@ func (a *Agent) readBatch(ctx context.Context, call caller, names []string, fail
 	case errors.Is(err, device.ErrOutcomeUnknown) && len(names) > 1: // sessions break under it
 		return false, a.readHalves(ctx, call, names, true, failed)
 	case isFault(err) && cwmp.IsPartialPath(names[0]) && a.neverByObject():
-		return false, a.readObject(ctx, call, names[0], failed)
+		return false, a.readOtherwise(ctx, call, names[0], failed)
 	case isFault(err, cwmp.FaultInvalidParameterName):
 		a.unknownName(names[0])
 		return false, nil

@@ -15,7 +15,7 @@ const (
 	MaxIgnore = 64
 	MaxName   = 256
 	// MaxBatch is how many names there may be in one GetParameterValues.
-	MaxBatch = 256
+	MaxBatch = 32
 	// MaxFarewellPosts is how many empty POSTs are answered after the end of a session.
 	MaxFarewellPosts = 4
 	// MaxWalkLevels is how deep names are read level by level.
