@@ -6,6 +6,7 @@ package app
 import (
 	"context"
 	"hash/maphash"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,12 +21,19 @@ type informs struct {
 	seed  maphash.Seed
 	limit int // of entries
 
-	mu   sync.Mutex
-	last map[uint64]uint32 // seconds of Unix time
+	mu    sync.Mutex
+	last  map[uint64]uint32              // seconds of Unix time
+	boxes map[cwmp.DeviceID]acs.Conflict // of the latest in quarantine, at most maxBoxes
 }
 
+// maxBoxes is of how many CPE in quarantine it is known which boxes they are.
+const maxBoxes = 4096
+
 func newInforms(limit int) *informs {
-	return &informs{seed: maphash.MakeSeed(), limit: limit, last: make(map[uint64]uint32)}
+	return &informs{
+		seed: maphash.MakeSeed(), limit: limit, last: make(map[uint64]uint32),
+		boxes: make(map[cwmp.DeviceID]acs.Conflict),
+	}
 }
 
 func (i *informs) note(id cwmp.DeviceID) {
@@ -47,7 +55,53 @@ func (i *informs) of(id cwmp.DeviceID) time.Time {
 	return time.Time{}
 }
 
-// noting notes the sessions that a Handler has taken.
+// conflict notes two boxes with one identity, nil that there are none any more.
+func (i *informs) conflict(id cwmp.DeviceID, c *acs.Conflict) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if c == nil {
+		if len(i.boxes) > 0 {
+			delete(i.boxes, id.Key())
+		}
+		return
+	}
+	if len(i.boxes) >= maxBoxes {
+		for old := range i.boxes { // any
+			delete(i.boxes, old)
+			break
+		}
+	}
+	key := id.Key() // its words share the memory of the envelope
+	i.boxes[cwmp.DeviceID{
+		OUI: strings.Clone(key.OUI), ProductClass: strings.Clone(key.ProductClass),
+		SerialNumber: strings.Clone(key.SerialNumber),
+	}] = *c
+}
+
+// twins are the boxes of a CPE in quarantine, in words.
+func (i *informs) twins(id cwmp.DeviceID) []string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	c, ok := i.boxes[id.Key()]
+	if !ok {
+		return nil
+	}
+	var list []string
+	for _, b := range c.Boxes {
+		words := []string{b.Remote.String()}
+		for _, w := range []struct{ name, value string }{
+			{"user name", b.Username}, {"certificate", b.Certificate}, {"mac", b.MAC},
+		} {
+			if w.value != "" {
+				words = append(words, w.name+" "+w.value)
+			}
+		}
+		list = append(list, strings.Join(words, ", "))
+	}
+	return list
+}
+
+// noting notes the sessions that a Handler has taken, and boxes that it has refused.
 type noting struct {
 	to      acs.Handler
 	informs *informs
@@ -59,5 +113,6 @@ func (n noting) Open(ctx context.Context, in *cwmp.Inform, info acs.Info) (acs.S
 	if err == nil {
 		n.informs.note(in.DeviceID)
 	}
+	n.informs.conflict(in.DeviceID, info.Conflict)
 	return s, err
 }

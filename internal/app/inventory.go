@@ -6,9 +6,8 @@ package app
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/uspgate/uspgate/internal/state"
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/translate/profile"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -153,23 +153,46 @@ func (k *desk) Show(ctx context.Context, name string) (*admin.DeviceDetail, erro
 	for _, c := range t.seen.Commands {
 		d.Commands = append(d.Commands, admin.DeviceCommand(c))
 	}
-	d.Profile = found(t.seen.Known.Found)
+	if d.Quarantined {
+		d.Boxes = k.informs.twins(t.id)
+	}
+	d.Profile = k.profile(t.seen)
 	return d, nil
 }
 
-// found lists what sessions have shown of a CPE.
-func found(f device.Found) []admin.Trait {
-	text, err := json.Marshal(f)
-	fields := map[string]any{}
-	if err != nil || json.Unmarshal(text, &fields) != nil {
-		return nil // it always can
+// profile lists how the gateway treats a CPE, with where that is from.
+func (k *desk) profile(seen *state.Seen) []admin.Trait {
+	layers := k.fleet.Layers(seen.Identity, seen.Firmware, seen.Known.Found)
+	unread := 0
+	if m := k.model(seen); m != nil {
+		layers = append(layers, profile.Layer{From: device.LearnedOfModel, Profile: profile.Profile{
+			Names: profile.Names(m.Habits.Names), Batch: m.Habits.Batch,
+		}})
+		unread = len(m.Habits.Refused)
 	}
 	var list []admin.Trait
-	for name, v := range fields {
-		list = append(list, admin.Trait{Name: name, Value: fmt.Sprint(v), From: "found in a session"})
+	for _, t := range profile.Traits(layers) {
+		list = append(list, admin.Trait(t))
 	}
-	slices.SortFunc(list, func(a, b admin.Trait) int { return strings.Compare(a.Name, b.Name) })
+	if unread > 0 {
+		list = append(list, admin.Trait{
+			Name: "refused_names", Value: strconv.Itoa(unread), From: device.LearnedOfModel,
+		})
+	}
 	return list
+}
+
+// model is what is known of the model of a CPE; nil: nothing is, or can be told now.
+func (k *desk) model(seen *state.Seen) *agent.Model {
+	key, ok := agent.ModelKeyOf(seen.Identity, seen.Firmware)
+	if !ok {
+		return nil
+	}
+	m, err := k.kept.Agents().LoadModel(key)
+	if err != nil {
+		return nil
+	}
+	return m
 }
 
 // call is how a CPE can be woken.

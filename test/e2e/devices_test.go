@@ -69,12 +69,12 @@ func (v *verb) importFile(code int, text, want string) {
 	v.want(code, "import "+name, want)
 }
 
-// newVerb starts a gateway with these variables.
-func newVerb(t *testing.T, environ ...string) *verb {
+// newVerb starts a gateway with these variables, and with cwmp.auth as it is here.
+func newVerb(t *testing.T, auth string, environ ...string) *verb {
 	t.Helper()
 	name := program(t)
-	v := &verb{t: t, program: name, gw: harness.NewProcess(t, name, "", "mtp: []\n")}
-	v.gw.Environ = environ
+	v := &verb{t: t, program: name, gw: harness.NewProcess(t, name, "", "mtp: []\ncwmp: {auth: "+auth+"}\n")}
+	v.gw.Environ = append(environ, "USPGATE_CWMP__LISTEN="+v.gw.CWMP)
 	v.gw.Start()
 	return v
 }
@@ -110,7 +110,7 @@ func TestImportedLogins(t *testing.T) {
 	if err := os.WriteFile(key, bytes.Repeat([]byte("k"), 32), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	v := newVerb(t, "USPGATE_ENGINE__ENCRYPT_KEY_FILE="+key, "USPGATE_CWMP__AUTH__MODE=digest")
+	v := newVerb(t, "{mode: digest}", "USPGATE_ENGINE__ENCRYPT_KEY_FILE="+key)
 	const csv = "oui,product_class,serial,username,password,tags\n" +
 		"00D09E,DSL100,1,cpe1,s3cret-one,north\n00D09E,DSL100,2,cpe2,s3cret-two,\n00D09E,DSL100,,cpe3,s3cret-three,\n"
 	if err := session(t, v.gw, "1", "cpe1", "s3cret-one"); err == nil {
@@ -180,7 +180,7 @@ func noPasswords(t *testing.T, gw *harness.Process) {
 // The first login in the name of a CPE is trusted, and no other until it is taken back.
 func TestLearnedLogin(t *testing.T) {
 	t.Parallel()
-	v := newVerb(t, "USPGATE_CWMP__AUTH__MODE=basic", "USPGATE_CWMP__AUTH__LEARN=true")
+	v := newVerb(t, "{mode: basic, learn: true}")
 	door := &doorbell{t: t, url: "http://" + v.gw.CWMP}
 	ring := func(serial, user, password string, want int) {
 		t.Helper()
@@ -213,7 +213,7 @@ func TestLearnedLogin(t *testing.T) {
 // A CPE that was imported is woken before its first Inform, with the login that was.
 func TestImportedCPEIsWoken(t *testing.T) {
 	t.Parallel()
-	v := newVerb(t)
+	v := newVerb(t, "{mode: none}")
 	door := &doorbell{t: t, url: "http://" + v.gw.CWMP}
 	rung := make(chan int, 1)
 	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -244,7 +244,7 @@ func TestImportedCPEIsWoken(t *testing.T) {
 // expected.
 func TestDevicesAreListed(t *testing.T) {
 	t.Parallel()
-	v := newVerb(t, "USPGATE_CWMP__AUTH__MODE=basic")
+	v := newVerb(t, "{mode: basic, users: [{username: twin, password: x}]}")
 	v.importFile(0, "oui,product_class,serial,username,password,tags\n00D09E,P,A-1,u1,x,north\n00D09E,P,A-2,u2,x,north\n"+
 		"00D09E,P,B-1,u3,x,south\n00256D,,9,u4,x,south\n", "4 added")
 	door := &doorbell{t: t, url: "http://" + v.gw.CWMP}
@@ -300,4 +300,11 @@ func TestDevicesAreListed(t *testing.T) {
 	v.want(0, "unlist "+a2, "taken back")
 	v.want(1, "show "+a1, "there is no device")
 	v.want(0, "show "+a2, "acs login               none of its own")
+
+	v.importFile(0, "oui,product_class,serial,username,password\n00D09E,P,A-1,u1,x\n", "1 added")
+	for _, user := range []string{"u1", "twin", "u1"} {
+		door.ring("A-1", user, "x")
+	}
+	v.want(0, "list --quarantined", "asleep, quarantine", a1)
+	v.want(0, "show "+a1, "user name twin; ", "user name u1\n", "state                   asleep, quarantine")
 }
