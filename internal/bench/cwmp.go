@@ -7,9 +7,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -196,20 +196,28 @@ func (w *informer) session(ctx context.Context, serial int, change uint64) error
 		put(w.form.post[at:at+fieldWidth], change)
 	}
 	w.r.Reset(conn)
-	cookie, err := w.exchange(conn, w.form.post, 200)
+	cookie, err := w.exchange(conn, w.form.post, http.StatusOK)
 	if err != nil {
 		return fmt.Errorf("the Inform: %w", err)
 	}
 	w.empty = append(append(append(w.empty[:0], "POST /acs HTTP/1.1\r\nHost: acs\r\nUser-Agent: bench\r\nCookie: "...),
 		cookie...), "\r\nContent-Length: 0\r\n\r\n"...)
-	if _, err := w.exchange(conn, w.empty, 204); err != nil {
+	if _, err := w.exchange(conn, w.empty, http.StatusNoContent); err != nil {
 		return fmt.Errorf("the empty POST: %w", err)
 	}
 	return nil
 }
 
-// errStatus is an answer of the ACS that a session of Sessions has not.
-var errStatus = errors.New("another answer of the ACS than was expected")
+// StatusError is an answer of the ACS that a session of Sessions has not.
+type StatusError struct {
+	Status, Want int
+	RetryAfter   time.Duration // 0: it said none
+}
+
+// Error implements error.
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("bench: HTTP status %d instead of %d", e.Status, e.Want)
+}
 
 // exchange sends a POST and reads its answer.
 func (w *informer) exchange(conn net.Conn, post []byte, want int) (cookie string, err error) {
@@ -220,8 +228,9 @@ func (w *informer) exchange(conn net.Conn, post []byte, want int) (cookie string
 	if err != nil {
 		return "", err
 	}
-	if len(line) < 12 || string(line[9:12]) != strconv.Itoa(want) {
-		return "", fmt.Errorf("%w: %q instead of %d", errStatus, bytes.TrimSpace(line), want)
+	status := &StatusError{Want: want}
+	if _, err := fmt.Sscanf(string(line), "HTTP/1.1 %d", &status.Status); err != nil {
+		return "", fmt.Errorf("bench: an answer begins with %q: %w", line, err)
 	}
 	length := 0
 	for len(line) > 2 {
@@ -234,10 +243,18 @@ func (w *informer) exchange(conn net.Conn, post []byte, want int) (cookie string
 			value, _, _ = bytes.Cut(value, []byte(";"))
 			cookie = string(value)
 		case bytes.EqualFold(name, []byte("Content-Length")):
-			if length, err = strconv.Atoi(string(value)); err != nil {
-				return "", err
-			}
+			length, err = strconv.Atoi(string(value))
+		case bytes.EqualFold(name, []byte("Retry-After")):
+			var seconds int
+			seconds, err = strconv.Atoi(string(value))
+			status.RetryAfter = time.Duration(seconds) * time.Second
 		}
+		if err != nil {
+			return "", err
+		}
+	}
+	if status.Status != want {
+		return "", status
 	}
 	_, err = w.r.Discard(length)
 	return cookie, err

@@ -20,7 +20,25 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/internal/bench"
+	"github.com/uspgate/uspgate/test/bench/copies"
 )
+
+// sessionWorkers is how many CPE have a session at the same time: an fsync is for all that
+// wait for it.
+const sessionWorkers = 16
+
+// fillCPE is the argument by which this program starts itself to make a data_dir with
+// CPE that have been read as a whole.
+const fillCPE = "fill-cpe"
+
+// copyCPE makes it, and prints the Inform of all of them as JSON.
+func copyCPE(ctx context.Context, dir string, n int, out io.Writer) error {
+	in, err := copies.Make(ctx, dir, n)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(in)
+}
 
 // bareHTTP is the argument by which this program starts itself as the floor of a
 // session.
@@ -131,7 +149,7 @@ func bareSessions(ctx context.Context, f *flags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	l := &bench.Sessions{Address: a, Inform: plainInform()}
+	l := &bench.Sessions{Address: a, Inform: plainInform(), Workers: sessionWorkers}
 	return errors.Join(sessionRow(ctx, f, l, &turn{process: p.pid}, "bare net/http", 0, out), p.stop())
 }
 
@@ -206,7 +224,7 @@ log: {level: warn}
 	if err != nil {
 		return err
 	}
-	l := &bench.Sessions{Address: a[0], Inform: in}
+	l := &bench.Sessions{Address: a[0], Inform: in, Workers: sessionWorkers}
 	t := &turn{devices: n, process: p.pid}
 	return errors.Join(turns(ctx, f, l, t, out), p.stop(), os.RemoveAll(data))
 }

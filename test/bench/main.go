@@ -98,7 +98,7 @@ func parse(args []string, log io.Writer) (*flags, error) {
 	set.IntVar(&f.window, "window", 192, "Records that may be on their way")
 	set.IntVar(&f.idle, "idle", 10_000, "idle Endpoints per MTP; 0: none")
 	set.IntVar(&f.devices, "devices", 200_000, "registered devices that sleep; 0: none")
-	set.IntVar(&f.cwmp, "cwmp", 100_000, "known devices whose CWMP sessions are measured, beside those of 100; 0: none")
+	set.IntVar(&f.cwmp, "cwmp", 20_000, "known devices whose CWMP sessions are measured, beside those of 100; 0: none")
 	set.IntVar(&f.sessions, "sessions", 2000, "CWMP sessions of a round")
 	set.DurationVar(&f.rest, "rest", 18*time.Second, "how long they have been idle when their memory is read")
 	set.StringVar(&f.uspgate, "uspgate", "", "program to measure; empty: built from this tree")

@@ -14,8 +14,8 @@ import (
 var ErrCrowded = errors.New("agent: too many CPE need their Virtual Agents at once")
 
 // pass waits until an Agent may be taken into memory because its CPE has come, so that a
-// crowd of these neither takes the processors from everybody else nor twice the memory
-// that there is for Agents. It returns what to call when the Agent is there. For one
+// crowd of these neither takes the processors from everybody else nor far more memory
+// than there is for Agents. It returns what to call when the Agent is there. For one
 // that is there already it does not wait; nor is it asked for whom a Controller wants.
 func (h *Host) pass(e *entry) (passed func(), err error) {
 	r := &h.registry
@@ -41,8 +41,7 @@ func (h *Host) pass(e *entry) (passed func(), err error) {
 	return func() { <-h.door }, nil
 }
 
-// awaitRoom waits while Agents have far more bytes than they may, and have something in
-// hand.
+// awaitRoom waits while the Agents in memory have too many bytes and something in hand.
 func (h *Host) awaitRoom(patience <-chan time.Time) error {
 	if !h.overcrowded() {
 		return nil
@@ -64,10 +63,10 @@ func (h *Host) awaitRoom(patience <-chan time.Time) error {
 	}
 }
 
-// overcrowded reports that the Agents in memory have twice the bytes that they may.
+// overcrowded reports that the Agents in memory have a quarter more bytes than they may.
 func (h *Host) overcrowded() bool {
 	r := &h.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.bytes > 2*h.opts.MaxAwakeBytes
+	return r.bytes > h.opts.MaxAwakeBytes+h.opts.MaxAwakeBytes/4
 }

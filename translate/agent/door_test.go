@@ -59,8 +59,8 @@ func TestCrowdWaitsAtTheDoor(t *testing.T) {
 	})
 }
 
-// While Agents that have something in hand have twice the bytes that they may, no CPE
-// has another one woken.
+// While Agents that have something in hand have more bytes than they may, no CPE has
+// another one woken.
 func TestCrowdWaitsForRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

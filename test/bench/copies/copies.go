@@ -1,14 +1,15 @@
 // SPDX-FileCopyrightText: The uspgate authors
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+// Package copies makes data directories of gateways that know many CPE: one simulated
+// CPE is read by a gateway as a whole, and what that has kept is copied. Measurements
+// and tests begin with it.
+package copies
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,11 +28,10 @@ import (
 	"github.com/uspgate/uspgate/translate/device"
 )
 
-// fillCPE is the argument by which this program starts itself to make a data_dir with
-// CPE that have been read as a whole.
-const fillCPE = "fill-cpe"
+// patience bounds the time for which the first CPE is read.
+const patience = time.Minute
 
-// cpeModel is the model of the CPE whose sessions are measured.
+// cpeModel is the model of all of them.
 const cpeModel = "tr098-dsl"
 
 // original is a CPE that a gateway has read, as it has kept it.
@@ -42,18 +42,24 @@ type original struct {
 	inform *cwmp.Inform
 }
 
-// copyCPE has a gateway read one simulated CPE, and makes n of it in dir. It prints the
-// Inform of all of them as JSON, with the fields of bench.Sessions.
-func copyCPE(ctx context.Context, dir string, n int, out io.Writer) error {
+// Make has a gateway read one CPE, and makes n of it in the data_dir dir, which no
+// gateway has open. It returns their Inform, with the fields of bench.Sessions: the
+// serial numbers are bench.Field of 0 to n-1.
+func Make(ctx context.Context, dir string, n int) (*cwmp.Inform, error) {
 	first, err := os.MkdirTemp("", "uspgate-cpe-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(first) }() // it is a temporary directory
 	o, err := readOne(ctx, first)
 	if err != nil {
-		return fmt.Errorf("reading the first CPE: %w", err)
+		return nil, fmt.Errorf("reading the first CPE: %w", err)
 	}
+	return o.inform, o.copies(ctx, dir, n)
+}
+
+// copies makes n of it in dir.
+func (o *original) copies(ctx context.Context, dir string, n int) error {
 	e, err := engine.Open(ctx, engine.Options{Dir: filepath.Join(dir, "engine"), Interval: time.Minute})
 	if err != nil {
 		return err
@@ -74,10 +80,7 @@ func copyCPE(ctx context.Context, dir string, n int, out io.Writer) error {
 		})
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return json.NewEncoder(out).Encode(o.inform)
+	return errors.Join(errs...)
 }
 
 // readOne has a gateway on dir read a CPE, and returns what it has kept.
