@@ -165,9 +165,7 @@ func (k *desk) profile(seen *state.Seen) []admin.Trait {
 	layers := k.fleet.Layers(seen.Identity, seen.Firmware, seen.Known.Found)
 	unread := 0
 	if m := k.model(seen); m != nil {
-		layers = append(layers, profile.Layer{From: device.LearnedOfModel, Profile: profile.Profile{
-			Names: profile.Names(m.Habits.Names), Batch: m.Habits.Batch,
-		}})
+		layers = append(layers, profile.Layer{From: device.LearnedOfModel, Profile: m.Habits.Profile()})
 		unread = len(m.Habits.Refused)
 	}
 	var list []admin.Trait
