@@ -151,7 +151,8 @@ func (s *Sessions) form() (*informForm, error) {
 		return nil, fmt.Errorf("bench: Inform: %w", err)
 	}
 	f := &informForm{post: append([]byte("POST /acs HTTP/1.1\r\nHost: "+s.Address+"\r\nUser-Agent: bench\r\n"+
-		"SOAPAction: \r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"), body...)}
+		"SOAPAction: \r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: "+strconv.Itoa(len(body))+
+		"\r\n\r\n"), body...)}
 	f.serial, f.change = allOf(f.post, SerialField), allOf(f.post, ChangeField)
 	return f, nil
 }

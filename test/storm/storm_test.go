@@ -35,7 +35,9 @@ type storm struct {
 // An outage is over, and all CPE come within a few seconds.
 func TestOutage(t *testing.T) {
 	t.Parallel()
-	outage(t, storm{cpe: 2000, within: 6 * time.Second, served: time.Minute, answer: 10 * time.Second, resident: 600 << 20})
+	outage(t, storm{
+		cpe: 2000, within: 6 * time.Second, served: time.Minute, answer: 10 * time.Second, resident: 600 << 20,
+	})
 }
 
 // getEvery is the pause between two Gets: a CPE takes 60 Connection Requests a minute.
