@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/translate/trust"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 	"github.com/uspgate/uspgate/usp/uspmsg"
@@ -154,10 +155,11 @@ func (a *Agent) supportedObjectAt(generic string) *model.SupportedObject {
 }
 
 func (a *Agent) planRow(r *request, table string, reqs []*uspmsg.Add_CreateParamSetting) *newRow {
-	n := &newRow{table: table, remote: !isLocal(table), err: a.authorise(r.from, actAdd, table)}
+	n := &newRow{table: table, remote: !isLocal(table), err: a.authorise(r.from, trust.Add, table)}
 	for _, p := range reqs {
 		s := &assignment{object: table, rel: p.GetParam(), value: p.GetValue(), required: p.GetRequired(), remote: n.remote}
-		if s.err = a.authorise(r.from, actWrite, s.full()); s.err == nil && n.remote {
+		s.err = a.maySetNew(r.from, s)
+		if s.err == nil && n.remote {
 			s.err = a.checkNew(table, s)
 		}
 		n.settings = append(n.settings, s)
@@ -168,6 +170,19 @@ func (a *Agent) planRow(r *request, table string, reqs []*uspmsg.Add_CreateParam
 	}
 	return n
 }
+
+// maySetNew says whether a Controller may set a parameter of a row that is not there
+// yet. One that it may not set stops the row, required or not (TP-469 2.26).
+func (a *Agent) maySetNew(c usp.EndpointID, s *assignment) *usp.Error {
+	err := a.authorise(c, trust.WriteParam, s.object+newInstance+s.rel)
+	if err != nil {
+		s.required, err.Path = true, s.full()
+	}
+	return err
+}
+
+// newInstance is an instance number that no row has.
+const newInstance = "0."
 
 // checkNew checks a setting of a row of the CPE that is not there yet.
 func (a *Agent) checkNew(table string, s *assignment) *usp.Error {
@@ -202,7 +217,7 @@ func (a *Agent) requireKeys(n *newRow) {
 // checkNewKeys refuses a row of the CPE with the unique key of another one, as
 // far as the settings say what its key is.
 func (a *Agent) checkNewKeys(n *newRow) {
-	row := n.table + "0." // an instance number that no row has
+	row := n.table + newInstance
 	unit := make([]*assignment, len(n.settings))
 	for i, s := range n.settings {
 		unit[i] = &assignment{object: row, rel: s.rel, value: s.value, remote: true, err: s.err}

@@ -12,6 +12,7 @@ import (
 	"github.com/uspgate/uspgate/cwmp/trace"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/translate/trust"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -43,7 +44,7 @@ func failedParam(unit []*assignment) *assignment {
 // plan checks an assignment against the data model, so that bad input never
 // reaches the CPE. The lock is held.
 func (a *Agent) plan(r *request, s *assignment) {
-	if s.err = a.authorise(r.from, actWrite, s.full()); s.err != nil {
+	if s.err = a.authorise(r.from, trust.WriteParam, s.full()); s.err != nil {
 		return
 	}
 	s.remote = a.ofCPE(s.object) && a.paramOfCPE(s.full())

@@ -115,7 +115,7 @@ func (a *Agent) watched() map[string]bool {
 // parametersOf returns the parameters that a path means: itself, or what is in
 // the objects.
 func (a *Agent) parametersOf(ref path.Path) []string {
-	found := a.meaning(ref)
+	found := a.meaning(ref, tree{a})
 	if ref.Kind() == path.Parameter {
 		return found
 	}

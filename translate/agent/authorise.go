@@ -3,28 +3,174 @@
 
 package agent
 
-import "github.com/uspgate/uspgate/usp"
+import (
+	"strings"
 
-// action is what a Controller wants to do with an element of the data model,
-// as the permissions of a role tell them apart [R-SEC.1].
-type action uint8
-
-const (
-	actRead action = iota
-	actWrite
-	actAdd
-	actDelete
-	actOperate
-	actNotify
+	"github.com/uspgate/uspgate/translate/trust"
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/path"
+	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
-// authorise says whether a Controller may do something with a path. There is
-// one role so far: who is admitted may do everything (see admit), so this is
-// the seam where roles are decided, and asked for each path before anything is
-// done. The lock is held.
-func (a *Agent) authorise(c usp.EndpointID, _ action, p string) *usp.Error {
-	if a.controllerRow(c) != "" {
+// rolesOf returns what a Controller may do: what its AssignedRole and InheritedRole
+// grant together, what the UntrustedRole grants if it has none, nothing if it is not in
+// the Controller table. It is compiled from the local tree and kept until ControllerTrust
+// or the Controller table changes; see forgetRoles. The lock is held.
+func (l *local) rolesOf(c usp.EndpointID) *trust.Roles {
+	if have := l.roles[c]; have != nil {
+		return have
+	}
+	row := l.find(controllerTable, "EndpointID", string(c))
+	if row == "" {
+		return trust.Of()
+	}
+	refs := append(references(l.get(row+"AssignedRole")), references(l.get(row+"InheritedRole"))...)
+	if len(refs) == 0 {
+		refs = references(l.get(trustRoot + "UntrustedRole"))
+	}
+	var roles []*trust.Role
+	for _, ref := range refs {
+		if l.isTrue(ref + ".Enable") {
+			roles = append(roles, l.role(ref+"."))
+		}
+	}
+	if l.roles == nil {
+		l.roles = make(map[usp.EndpointID]*trust.Roles)
+	}
+	l.roles[c] = trust.Of(roles...)
+	return l.roles[c]
+}
+
+// forgetRoles is called for each path of the local tree that changes.
+func (l *local) forgetRoles(p string) {
+	if strings.HasPrefix(p, trustRoot) || strings.HasPrefix(p, controllerTable) {
+		l.roles = nil
+	}
+}
+
+// role compiles a row of the Role table. A Permission that does not make sense grants
+// nothing.
+func (l *local) role(row string) *trust.Role {
+	var list []trust.Permission
+	l.each(row+"Permission.", func(row string) {
+		if !l.isTrue(row + "Enable") {
+			return
+		}
+		order, _ := parseUint(l.get(row + "Order"))
+		p := trust.Permission{Order: uint32(order)}
+		p.Rights, _ = trust.Parse(l.get(row+"Param"), l.get(row+"Obj"),
+			l.get(row+"InstantiatedObj"), l.get(row+"CommandEvent"))
+		for _, target := range references(l.get(row + "Targets")) {
+			if t, err := path.Parse(target); err == nil {
+				p.Targets = append(p.Targets, t)
+			}
+		}
+		list = append(list, p)
+	})
+	return trust.NewRole(list)
+}
+
+// may reports whether a Controller has the rights for an element of the data model: an
+// instantiated path, or a generic one with {i}. The lock is held.
+func (a *Agent) may(c usp.EndpointID, rights trust.Rights, element string) bool {
+	return a.local.rolesOf(c).May(rights, element, tree{a})
+}
+
+// authorise is may with the error for the peer [R-SEC.1]. It is asked for each path
+// before anything is done.
+func (a *Agent) authorise(c usp.EndpointID, rights trust.Rights, element string) *usp.Error {
+	if a.may(c, rights, element) {
 		return nil
 	}
-	return &usp.Error{Code: usp.CodePermissionDenied, Path: p, Text: "permission denied"}
+	return &usp.Error{Code: usp.CodePermissionDenied, Path: element, Text: "permission denied"}
+}
+
+// shownTo returns the value of a parameter if a Controller may read it [R-GET.1]. That
+// of a secured one is empty to everybody: no Role is among the SecuredRoles, as the View
+// of the CPE does not keep it. The lock is held.
+func (a *Agent) shownTo(c usp.EndpointID, param string) (string, bool) {
+	if !a.may(c, trust.ReadParam, param) {
+		return "", false
+	}
+	return a.value(param)
+}
+
+// readTree is the data model as a Controller may read it, so that no expression tells
+// what a Get would not.
+type readTree struct {
+	tree
+	by usp.EndpointID
+}
+
+// Value implements path.Tree.
+func (t readTree) Value(param string) (string, bool) { return t.a.shownTo(t.by, param) }
+
+// treeOf returns the data model that the expressions of a Controller are looked up in.
+func (a *Agent) treeOf(c usp.EndpointID) path.Tree {
+	if a.local.rolesOf(c).Unlimited() {
+		return tree{a}
+	}
+	return readTree{tree{a}, c}
+}
+
+// readRight is the right to see a kind of element in the supported data model.
+func readRight(k path.Kind) trust.Rights {
+	switch k {
+	case path.Command, path.Event:
+		return trust.ReadCommand
+	case path.Parameter:
+		return trust.ReadParam
+	default:
+		return trust.ReadObject
+	}
+}
+
+// hideUnreadable leaves out of an object of the supported data model what a Controller
+// may not read [R-GSP.0]. The lock is held.
+func (a *Agent) hideUnreadable(c usp.EndpointID, o *uspmsg.GetSupportedDMResp_SupportedObjectResult,
+) *uspmsg.GetSupportedDMResp_SupportedObjectResult {
+	if a.local.rolesOf(c).Unlimited() {
+		return o
+	}
+	hidden := func(rights trust.Rights, name string) bool { return !a.may(c, rights, o.GetSupportedObjPath()+name) }
+	o.SupportedParams = without(o.GetSupportedParams(), func(p *uspmsg.GetSupportedDMResp_SupportedParamResult) bool {
+		return hidden(trust.ReadParam, p.GetParamName())
+	})
+	o.SupportedCommands = without(o.GetSupportedCommands(), func(p *uspmsg.GetSupportedDMResp_SupportedCommandResult) bool {
+		return hidden(trust.ReadCommand, p.GetCommandName())
+	})
+	o.SupportedEvents = without(o.GetSupportedEvents(), func(p *uspmsg.GetSupportedDMResp_SupportedEventResult) bool {
+		return hidden(trust.ReadCommand, p.GetEventName())
+	})
+	return o
+}
+
+func without[E any](list []E, unwanted func(E) bool) []E {
+	var rest []E
+	for _, e := range list {
+		if !unwanted(e) {
+			rest = append(rest, e)
+		}
+	}
+	return rest
+}
+
+// mayHear reports whether the recipient of a Notify has the right n for what it tells.
+// The lock is held.
+func (a *Agent) mayHear(to usp.EndpointID, n *uspmsg.Notify) bool {
+	switch {
+	case n.GetValueChange() != nil:
+		return a.may(to, trust.NotifyParam, n.GetValueChange().GetParamPath())
+	case n.GetObjCreation() != nil:
+		return a.may(to, trust.NotifyCreation, n.GetObjCreation().GetObjPath())
+	case n.GetObjDeletion() != nil:
+		return a.may(to, trust.NotifyDeletion, n.GetObjDeletion().GetObjPath())
+	case n.GetOperComplete() != nil:
+		o := n.GetOperComplete()
+		return a.may(to, trust.NotifyCommand, o.GetObjPath()+o.GetCommandName())
+	case n.GetEvent() != nil:
+		return a.may(to, trust.NotifyCommand, n.GetEvent().GetObjPath()+n.GetEvent().GetEventName())
+	default:
+		return false
+	}
 }

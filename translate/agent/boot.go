@@ -150,7 +150,7 @@ func (a *Agent) bootParameters(to usp.EndpointID) map[string]string {
 		}
 		params := a.parametersOf(p)
 		for _, full := range params[:min(len(params), maxBootParameters-len(values))] {
-			if v, ok := a.value(full); ok {
+			if v, ok := a.shownTo(to, full); ok {
 				values[full] = v
 			}
 		}

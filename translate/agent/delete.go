@@ -12,6 +12,7 @@ import (
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/device"
+	"github.com/uspgate/uspgate/translate/trust"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 	"github.com/uspgate/uspgate/usp/uspmsg"
@@ -131,7 +132,10 @@ func (a *Agent) planDeletions(ctx context.Context, r *request, req *uspmsg.Delet
 			continue
 		}
 		for _, p := range d.found {
-			row := &oldRow{path: p, err: a.authorise(r.from, actDelete, p)}
+			row := &oldRow{path: p, err: a.authorise(r.from, trust.Delete, p)}
+			if row.err == nil {
+				row.err = a.local.mayRemove(p)
+			}
 			if row.err == nil && !isLocal(p) {
 				names, err := a.view.PlanDelete(p)
 				row.cpe, row.err = names, uspError(err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/uspgate/uspgate/translate/trust"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 	"github.com/uspgate/uspgate/usp/uspmsg"
@@ -110,17 +111,17 @@ func (a *Agent) fillIn(r *request, q *query, depth, room int, g *getResult) *usp
 		if g.size > room {
 			return nil
 		}
-		if a.authorise(r.from, actRead, p) != nil {
-			continue // [R-GET.1]
-		}
 		if q.path.Kind() == path.Parameter {
 			object, leaf := splitParam(p)
-			if v, ok := a.value(p); ok {
+			if v, ok := a.shownTo(r.from, p); ok { // [R-GET.1]
 				g.put(object, leaf, v)
 			}
 			continue
 		}
 		for _, f := range a.walk(p, depth) {
+			if !a.may(r.from, trust.ReadObject, f.object) {
+				continue // [R-GET.1]
+			}
 			if len(g.result.GetResolvedPathResults()) >= a.host.opts.Paths {
 				return invalid(usp.CodeResourcesExceeded, "", "more than "+number(a.host.opts.Paths)+" objects")
 			}
@@ -128,13 +129,21 @@ func (a *Agent) fillIn(r *request, q *query, depth, room int, g *getResult) *usp
 				return nil
 			}
 			for i := range f.params {
-				g.put(f.object, strings.TrimPrefix(f.params[i].Path, f.object), f.params[i].Value)
+				p := &f.params[i]
+				if a.may(r.from, trust.ReadParam, p.Path) { // [R-GET.4]
+					g.put(f.object, strings.TrimPrefix(p.Path, f.object), p.Value)
+				}
 			}
 		}
 	}
-	static := q.path.Kind() == path.Parameter && !q.path.IsSearch()
-	if static && len(q.found) > 0 && len(g.result.GetResolvedPathResults()) == 0 {
+	if q.path.IsSearch() || len(q.found) == 0 || len(g.result.GetResolvedPathResults()) > 0 {
+		return nil
+	}
+	if q.path.Kind() == path.Parameter {
 		return invalid(usp.CodeInvalidPath, q.text, "no such parameter") // [R-GET.0]
+	}
+	if !a.may(r.from, trust.ReadObject, q.found[0]) {
+		return invalid(usp.CodeInvalidPath, q.text, "no such object") // [R-GET.0, R-GET.1]
 	}
 	return nil
 }
@@ -186,7 +195,7 @@ func (a *Agent) resolveOnce(ctx context.Context, r *request, queries []query,
 	room := a.newMeter()
 	for i := range queries {
 		if q := &queries[i]; q.err == nil {
-			if err := a.resolve(q, room); err != nil {
+			if err := a.resolve(r, q, room); err != nil {
 				return err
 			}
 		}
@@ -196,8 +205,8 @@ func (a *Agent) resolveOnce(ctx context.Context, r *request, queries []query,
 
 // resolve resolves a query in the tree as it is. An answer names what a path
 // means, so that has to fit into it: the error returned is that it does not.
-func (a *Agent) resolve(q *query, room *meter) *usp.Error {
-	found, err := path.Resolve(q.path, tree{a}, a.host.opts.Paths)
+func (a *Agent) resolve(r *request, q *query, room *meter) *usp.Error {
+	found, err := path.Resolve(q.path, a.treeOf(r.from), a.host.opts.Paths)
 	if q.err = uspError(err); q.err == nil {
 		q.found = found
 		need := 0

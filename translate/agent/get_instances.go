@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/translate/trust"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 	"github.com/uspgate/uspgate/usp/uspmsg"
@@ -104,7 +105,7 @@ func (l *rowLister) rows(table string) *usp.Error {
 			return nil
 		}
 		row := table + strconv.FormatUint(uint64(n), 10) + "."
-		if a.authorise(l.r.from, actRead, row) != nil {
+		if !a.may(l.r.from, trust.ReadInstance, row) {
 			continue // [R-GIN.0]
 		}
 		if len(l.to.GetCurrInsts()) >= a.host.opts.Paths {

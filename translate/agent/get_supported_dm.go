@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/translate/trust"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 	"github.com/uspgate/uspgate/usp/uspmsg"
@@ -92,14 +93,14 @@ func (a *Agent) supportedBelow(r *request, req *uspmsg.GetSupportedDM, text stri
 		if s.size > s.room {
 			break
 		}
-		if !strings.HasPrefix(o.Path, root) || a.authorise(r.from, actRead, o.Path) != nil {
+		if !strings.HasPrefix(o.Path, root) || !a.may(r.from, trust.ReadObject, o.Path) {
 			continue
 		}
 		child := o.Path != root
 		if req.GetFirstLevelOnly() && child && parentObject(o.Path) != root {
 			continue
 		}
-		s.add(a.supportedObject(o, req, s.offers, child && req.GetFirstLevelOnly()))
+		s.add(a.hideUnreadable(r.from, a.supportedObject(o, req, s.offers, child && req.GetFirstLevelOnly())))
 	}
 	return nil
 }
@@ -111,7 +112,7 @@ func (a *Agent) supportedElement(r *request, p path.Path, generic string, s *sup
 	out := &uspmsg.GetSupportedDMResp_SupportedObjectResult{SupportedObjPath: object}
 	all := s.all
 	at := slices.IndexFunc(all, func(o *model.SupportedObject) bool { return o.Path == object })
-	if at < 0 || a.authorise(r.from, actRead, generic) != nil {
+	if at < 0 || !a.may(r.from, readRight(p.Kind()), generic) {
 		return invalid(usp.CodeInvalidPath, "", "not in the supported data model")
 	}
 	out.Access, out.IsMultiInstance = objectAccess(all[at]), all[at].Multi

@@ -85,6 +85,9 @@ func NewHost(opts Options) (*Host, error) {
 	if opts.Keeper != nil && opts.Device == nil {
 		return nil, errors.New("agent: Options.Keeper wants Options.Device")
 	}
+	if err := opts.checkRoles(); err != nil {
+		return nil, err
+	}
 	opts.fill()
 	m, err := newMetrics(opts.Metrics)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/translate/trust"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 )
@@ -21,9 +22,10 @@ const localRoot = "Device.LocalAgent."
 type local struct {
 	agent  *Agent
 	schema *schema
-	values map[string]string   // stored parameters, by instantiated path
-	rows   map[string][]uint32 // instance numbers, by instantiated table path
-	next   map[string]uint32   // the last number given, per table [R-ARC.8]
+	values map[string]string               // stored parameters, by instantiated path
+	rows   map[string][]uint32             // instance numbers, by instantiated table path
+	next   map[string]uint32               // the last number given, per table [R-ARC.8]
+	roles  map[usp.EndpointID]*trust.Roles // what Controllers may do; see rolesOf
 }
 
 func newLocal(a *Agent, s *schema) *local {

@@ -4,7 +4,6 @@
 package agent
 
 import (
-	"strings"
 	"time"
 
 	"github.com/uspgate/uspgate/usp"
@@ -26,7 +25,7 @@ func controllerObjects() []*localObject {
 		ro("Enable", path.TypeBoolean, "true"),
 		rw("ControllerCode", path.TypeString, "", maxLen(128)),
 		rw("ProvisioningCode", path.TypeString, "", maxLen(64)),
-		ro("AssignedRole", path.TypeString|path.List, strings.TrimSuffix(roleTable, ".")+".1"),
+		rw("AssignedRole", path.TypeString|path.List, firstRole),
 		ro("InheritedRole", path.TypeString|path.List, ""),
 		ro("Credential", path.TypeString|path.List, ""),
 		rw("PeriodicNotifInterval", path.TypeUnsignedInt, "86400", between(1, 1<<32-1)),
@@ -37,6 +36,7 @@ func controllerObjects() []*localObject {
 		rw("OnBoardingRestartTime", path.TypeUnsignedInt, "0"),
 		count("MTP"), count("BootParameter"),
 	).keyed([]string{"EndpointID"}, []string{"Alias"})
+	c.check = checkAssignedRole
 	c.commands = []*command{sendOnBoardRequestCommand()}
 	session := obj(c.Path+"E2ESession.",
 		ro("SessionMode", path.TypeString, "Forbid"),
@@ -77,11 +77,13 @@ func checkBootParameter(l *local, row string) *usp.Error {
 
 // restoreController makes or completes the row of a configured Controller.
 func (a *Agent) restoreController(t *tx, c *Controller) {
-	if a.controllerRow(c.EndpointID) != "" {
+	if row := a.controllerRow(c.EndpointID); row != "" {
+		t.assignRole(row, c.Role)
 		return
 	}
 	row := t.add(controllerTable, "")
 	t.set(row+"EndpointID", string(c.EndpointID))
+	t.assignRole(row, c.Role)
 	t.set(row+"ProvisioningCode", c.ProvisioningCode)
 	if s := int(c.PeriodicNotifInterval / time.Second); s > 0 {
 		t.set(row+"PeriodicNotifInterval", number(s))

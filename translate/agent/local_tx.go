@@ -43,6 +43,7 @@ func (l *local) begin() *tx { return &tx{l: l} }
 func (t *tx) set(param, value string) {
 	old, had := t.l.values[param]
 	before := t.l.get(param)
+	t.l.forgetRoles(param)
 	t.l.values[param] = value
 	t.undo = append(t.undo, func() {
 		if object, _ := splitParam(param); !t.l.rowsExist(object) {
@@ -68,6 +69,7 @@ func (t *tx) add(table string, by usp.EndpointID) string {
 	n := l.next[table]
 	l.rows[table] = append(l.rows[table], n)
 	row := table + strconv.FormatUint(uint64(n), 10) + "."
+	l.forgetRoles(row)
 	t.undo = append(t.undo, func() { l.drop(row) })
 	o := l.object(row)
 	if o != nil && o.columns["Alias"] != nil {
@@ -86,6 +88,10 @@ func (t *tx) add(table string, by usp.EndpointID) string {
 // remove takes a row out, with everything below it.
 func (t *tx) remove(row string) {
 	l := t.l
+	l.forgetRoles(row)
+	if tableOf(row) == roleTable {
+		t.unassign(row)
+	}
 	for _, below := range l.below(row) {
 		t.changes = append(t.changes, change{kind: deletedRow, path: below})
 	}
@@ -131,6 +137,7 @@ func (t *tx) mark() [2]int { return [2]int{len(t.undo), len(t.changes)} }
 func (t *tx) back(mark [2]int) {
 	if len(t.undo) > mark[0] {
 		t.l.agent.saving.dirty = true // it may have been saved as it was
+		t.l.roles = nil
 	}
 	for _, f := range slices.Backward(t.undo[mark[0]:]) {
 		f()

@@ -36,7 +36,7 @@ func (o *outbound) init() { o.pending = make(map[requestKey]*pending) }
 // notify sends a Notify for a subscription, in order, without waiting for
 // earlier ones to be answered. The lock is held.
 func (a *Agent) notify(s *subscription, n *uspmsg.Notify) {
-	if a.authorise(s.recipient, actNotify, s.row) != nil {
+	if !a.mayHear(s.recipient, n) {
 		return
 	}
 	n.SubscriptionId, n.SendResp = s.id, s.retry // [R-NOT.7]

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/trust"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 	"github.com/uspgate/uspgate/usp/uspmsg"
@@ -78,7 +79,7 @@ func (a *Agent) planCalls(ctx context.Context, r *request, req *uspmsg.Operate) 
 		q = queries[0]
 	} else {
 		a.lock()
-		large := a.resolve(&q, a.newMeter())
+		large := a.resolve(r, &q, a.newMeter())
 		a.unlock()
 		if large != nil {
 			return nil, large
@@ -102,7 +103,7 @@ func (a *Agent) planCalls(ctx context.Context, r *request, req *uspmsg.Operate) 
 func (a *Agent) runCall(c *call) {
 	full := c.object + c.cmd.name
 	a.lock()
-	if c.err = a.authorise(c.r.from, actOperate, full); c.err == nil {
+	if c.err = a.authorise(c.r.from, trust.Execute, full); c.err == nil {
 		c.err = c.checkArgs()
 	}
 	if c.err == nil && c.cmd.async {

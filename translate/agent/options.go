@@ -70,9 +70,11 @@ type Options struct {
 	// Linger is how long the session of a CPE stays open after a request that
 	// needed it, so that the next one need not wake the CPE; 0 means not at all.
 	Linger time.Duration
-	// Controllers may control the Agents, with the full role. None at all means
-	// that every Controller may that reaches them.
+	// Controllers may control the Agents. None at all means that every Controller
+	// may that reaches them. Roles are what they may have beside RoleFullAccess and
+	// RoleUntrusted; at most 30.
 	Controllers []Controller
+	Roles       []Role
 	// Protocols are the MTPs the Agents can be reached on, by the names of
 	// TR-181 (WebSocket, MQTT, STOMP, UDS). For Device.LocalAgent.MTP. only.
 	Protocols []string
@@ -123,6 +125,9 @@ type Options struct {
 // Controller is a USP Controller that may control the Agents.
 type Controller struct {
 	EndpointID usp.EndpointID
+	// Role is the name of the Role that it has; empty: RoleFullAccess, until a
+	// Controller that may gives it another.
+	Role string
 	// Protocol is the MTP it is reached on, by its TR-181 name; may be empty.
 	Protocol string
 	// ProvisioningCode and PeriodicNotifInterval are the first values of the

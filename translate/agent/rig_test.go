@@ -130,6 +130,17 @@ func (r *rig) option(o string) {
 			c := agent.Controller{EndpointID: usp.EndpointID(id), Protocol: "WebSocket"}
 			r.opts.Controllers = append(r.opts.Controllers, c)
 		}
+	case "viewer": // who of them has a Role of the configuration
+		r.opts.Roles = []agent.Role{{Name: "Viewer", Permissions: []agent.Permission{{
+			Targets: []string{"Device."}, Param: "r---", Obj: "r---", InstantiatedObj: "r---", CommandEvent: "r---",
+		}}}}
+		for i := range r.opts.Controllers {
+			if c := &r.opts.Controllers[i]; c.EndpointID == usp.EndpointID(value) {
+				c.Role = "Viewer"
+			}
+		}
+	case "noroles":
+		r.opts.Roles = nil
 	default:
 		r.t.Fatalf("unknown option %s", name)
 	}

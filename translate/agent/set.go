@@ -132,7 +132,7 @@ func (a *Agent) resolveForWrite(ctx context.Context, r *request, texts []string,
 	check func(path.Path) *usp.Error,
 ) ([]query, *usp.Error) {
 	queries := make([]query, len(texts))
-	again, large := a.resolveKnown(queries, texts, check)
+	again, large := a.resolveKnown(r, queries, texts, check)
 	if len(again) == 0 || large != nil {
 		return queries, large
 	}
@@ -148,7 +148,7 @@ func (a *Agent) resolveForWrite(ctx context.Context, r *request, texts []string,
 }
 
 // resolveKnown resolves what needs no reading, and returns which do.
-func (a *Agent) resolveKnown(queries []query, texts []string, check func(path.Path) *usp.Error,
+func (a *Agent) resolveKnown(r *request, queries []query, texts []string, check func(path.Path) *usp.Error,
 ) (again []int, large *usp.Error) {
 	a.lock()
 	defer a.unlock()
@@ -165,7 +165,7 @@ func (a *Agent) resolveKnown(queries []query, texts []string, check func(path.Pa
 			continue
 		}
 		if !p.IsSearch() && a.exists(text) || isLocal(p.Object()) {
-			if large = a.resolve(q, room); large != nil {
+			if large = a.resolve(r, q, room); large != nil {
 				return nil, large
 			}
 		} else {

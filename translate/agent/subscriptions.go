@@ -116,7 +116,7 @@ func (s *subscriptions) remember(a *Agent) {
 			if sub.typ != notifObjectDeletion || !hasExpression(ref) {
 				continue
 			}
-			rows, err := path.Resolve(ref, tree{a}, a.host.opts.Paths)
+			rows, err := path.Resolve(ref, a.treeOf(sub.recipient), a.host.opts.Paths)
 			if err != nil {
 				continue
 			}
@@ -139,11 +139,11 @@ func (s *subscription) wants(a *Agent, target string) bool {
 	return slices.ContainsFunc(s.refs, func(ref path.Path) bool {
 		switch s.typ {
 		case notifObjectCreation:
-			return matches(a, ref, tableOf(target)) || ref.String() != tableOf(target) && wild(ref, target, false)
+			return s.means(a, ref, tableOf(target)) || ref.String() != tableOf(target) && wild(ref, target, false)
 		case notifObjectDeletion:
 			return s.members[target] || ref.String() == tableOf(target) || wild(ref, target, false)
 		default:
-			return matchesBelow(a, ref, target)
+			return s.meansBelow(a, ref, target)
 		}
 	})
 }
@@ -169,27 +169,27 @@ func wild(ref path.Path, target string, below bool) bool {
 	return p == "" && (target == "" || below)
 }
 
-// matches reports whether ref means exactly target now.
-func matches(a *Agent, ref path.Path, target string) bool {
+// means reports whether ref means exactly target now.
+func (s *subscription) means(a *Agent, ref path.Path, target string) bool {
 	if !hasExpression(ref) {
 		return wild(ref, target, false)
 	}
-	return slices.Contains(a.meaning(ref), target)
+	return slices.Contains(a.meaning(ref, a.treeOf(s.recipient)), target)
 }
 
-// matchesBelow reports whether ref means target, or an object that it is in.
-func matchesBelow(a *Agent, ref path.Path, target string) bool {
+// meansBelow reports whether ref means target, or an object that it is in.
+func (s *subscription) meansBelow(a *Agent, ref path.Path, target string) bool {
 	if !hasExpression(ref) {
 		return wild(ref, target, strings.HasSuffix(ref.String(), "."))
 	}
-	return slices.ContainsFunc(a.meaning(ref), func(m string) bool {
+	return slices.ContainsFunc(a.meaning(ref, a.treeOf(s.recipient)), func(m string) bool {
 		return m == target || strings.HasSuffix(m, ".") && strings.HasPrefix(target, m)
 	})
 }
 
-// meaning resolves a reference; what cannot be resolved means nothing.
-func (a *Agent) meaning(ref path.Path) []string {
-	found, err := path.Resolve(ref, tree{a}, a.host.opts.Paths)
+// meaning resolves a reference in a tree; what cannot be resolved means nothing.
+func (a *Agent) meaning(ref path.Path, t path.Tree) []string {
+	found, err := path.Resolve(ref, t, a.host.opts.Paths)
 	if err != nil {
 		return nil
 	}

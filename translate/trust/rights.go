@@ -69,7 +69,7 @@ func parseWord(word string, of *[4]Rights) (Rights, error) {
 		return 0, nil
 	}
 	if len(word) != len(order) {
-		return 0, fmt.Errorf("trust: %q is not four characters of rwxn, with - for those that are missing", word)
+		return 0, fmt.Errorf("%q is not four characters of rwxn, with - for those that are missing", word)
 	}
 	var r Rights
 	for i := range len(order) {
@@ -78,7 +78,7 @@ func parseWord(word string, of *[4]Rights) (Rights, error) {
 			r |= of[i]
 		case '-':
 		default:
-			return 0, fmt.Errorf("trust: %q has no %c or - at position %d", word, order[i], i+1)
+			return 0, fmt.Errorf("%q has no %c or - at position %d", word, order[i], i+1)
 		}
 	}
 	return r, nil
