@@ -50,7 +50,9 @@ func (devices) Show(_ context.Context, device string) (*admin.DeviceDetail, erro
 			URL: "http://192.0.2.1/", URLFrom: "inform", Usernames: []string{"a", "b"}, Provisioning: "done",
 			Last: &admin.Woken{Began: time.Now(), Steps: steps(), Reason: "no session came"},
 		},
-		Commands: []admin.DeviceCommand{{Command: "Device.Reboot()", CommandKey: "k", Originator: "self::c", Status: "Active"}},
+		Commands: []admin.DeviceCommand{{
+			Command: "Device.Reboot()", CommandKey: "k", Originator: "self::c", Status: "Active",
+		}},
 		Profile:  []admin.Trait{{Name: "Cookieless", Value: "true", From: "found in a session"}},
 	}, nil
 }
@@ -131,7 +133,8 @@ no session: no session came
 	for _, want := range []string{
 		"\nacs login               u (learned 2026-01-01 00:00:00)\n", "\nstate                   asleep, quarantine\n",
 		"\nconnection request url  http://192.0.2.1/ (inform)\n", "\nuser names              a, b\n",
-		"\nDevice.Reboot()  k    self::c     Active\n", "\nCookieless  true   found in a session\n", "\nlast connection requests, now\n", "\nno session: no session came\n",
+		"\nDevice.Reboot()  k    self::c     Active\n", "\nCookieless  true   found in a session\n",
+		"\nlast connection requests, now\n", "\nno session: no session came\n",
 	} {
 		if code != cli.ExitDone || !strings.Contains(got, want) {
 			t.Errorf("show: got %d %s\n%s, want %q", code, failed, got, want)

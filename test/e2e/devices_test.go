@@ -74,7 +74,7 @@ func newVerb(t *testing.T, auth string, environ ...string) *verb {
 	t.Helper()
 	name := program(t)
 	v := &verb{t: t, program: name, gw: harness.NewProcess(t, name, "", "mtp: []\ncwmp: {auth: "+auth+"}\n")}
-	v.gw.Environ = append(environ, "USPGATE_CWMP__LISTEN="+v.gw.CWMP)
+	v.gw.Environ = append([]string{"USPGATE_CWMP__LISTEN=" + v.gw.CWMP}, environ...)
 	v.gw.Start()
 	return v
 }
