@@ -53,7 +53,7 @@ func (devices) Show(_ context.Context, device string) (*admin.DeviceDetail, erro
 		Commands: []admin.DeviceCommand{{
 			Command: "Device.Reboot()", CommandKey: "k", Originator: "self::c", Status: "Active",
 		}},
-		Profile:  []admin.Trait{{Name: "Cookieless", Value: "true", From: "found in a session"}},
+		Profile: []admin.Trait{{Name: "Cookieless", Value: "true", From: "found in a session"}},
 	}, nil
 }
 
