@@ -82,7 +82,7 @@ notices: ## the licences of what is linked into the binary
 .PHONY: docs
 docs: ## the documents that are made from the code
 	$(GO) test ./internal/config -run TestReferenceFile -update
-	$(GO) test ./test/docs -run 'Reference|Deviation' -update
+	$(GO) test ./test/docs -run 'Reference|Deviation|Quirk' -update
 
 .PHONY: ci
 ci: lint verify-generate test interop demo ## what CI runs
