@@ -60,13 +60,8 @@ type Model struct {
 	offers    offers
 }
 
-// Supported is the supported data model of the Sample, nil without one. It is
-// computed at the first call; r has to be the same in all of them.
-func (m *Model) Supported(r *model.Rules) *model.Supported {
-	return m.shown(r, newSchema()).supported
-}
-
-// shown is Supported with the commands that the Sample has.
+// shown is what the Sample supports, nothing without one. It is computed at the first
+// call; r and s have to be the same in all of them.
 func (m *Model) shown(r *model.Rules, s *schema) shownModel {
 	m.once.Do(func() {
 		if m.Sample != nil {

@@ -34,7 +34,9 @@ func lineTestCommands() []*command {
 		},
 		{
 			name: "SELTP()", object: "Device.DSL.Diagnostics.", of: needs{tr181: "DSL.Diagnostics.SELTP."},
-			in: []string{"Interface", "CapacityEstimateEnabling", "CapacitySignalPSD", "CapacityNoisePSD", "CapacityTargetMargin"},
+			in: []string{
+				"Interface", "CapacityEstimateEnabling", "CapacitySignalPSD", "CapacityNoisePSD", "CapacityTargetMargin",
+			},
 			out: []string{
 				"AttenuationCharacteristics", "CapacityEstimate", "LoopLength", "LoopTermination",
 				"LoopTopology", "MissingFilter", "TFlogGroupSize",

@@ -19,9 +19,13 @@ func TestKnown(t *testing.T) {
 	}
 	v := model.NewView(rules, model.TR181, nil)
 	v.SetNames("", []cwmp.ParameterInfo{
-		{Name: "Device."}, {Name: "Device.IP."}, {Name: "Device.IP.Interface."}, {Name: "Device.IP.Interface.7."},
+		{Name: "Device."},
+		{Name: "Device.IP."},
+		{Name: "Device.IP.Interface."},
+		{Name: "Device.IP.Interface.7."},
 		{Name: "Device.IP.Interface.7.Reset", Writable: true},
-		{Name: "Device.IP.Diagnostics."}, {Name: "Device.IP.Diagnostics.IPPing."},
+		{Name: "Device.IP.Diagnostics."},
+		{Name: "Device.IP.Diagnostics.IPPing."},
 		{Name: "Device.IP.Diagnostics.IPPing.DiagnosticsState", Writable: true},
 	})
 	for name, want := range map[string]bool{
