@@ -57,6 +57,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Transfers:       transferLimits(&o.Config.CWMP.Transfers),
 		Files:           a.agentFiles(),
 		Controllers:     controllers(o.Config.Controllers),
+		Roles:           roles(o.Config.Roles),
 		Protocols:       protocols(o.Config.MTP),
 		SoftwareVersion: o.Version,
 		Log:             o.Log,
@@ -155,8 +156,23 @@ func controllers(list []config.Controller) []agent.Controller {
 	for i, c := range list {
 		out[i] = agent.Controller{
 			EndpointID:            usp.EndpointID(c.EndpointID),
+			Role:                  c.Role,
 			PeriodicNotifInterval: time.Duration(c.PeriodicInterval),
 			Deadline:              time.Duration(c.Deadline),
+		}
+	}
+	return out
+}
+
+func roles(list []config.Role) []agent.Role {
+	out := make([]agent.Role, len(list))
+	for i, r := range list {
+		out[i].Name = r.Name
+		for _, p := range r.Permissions {
+			out[i].Permissions = append(out[i].Permissions, agent.Permission{
+				Order: uint32(p.Order), Targets: p.Targets, //nolint:gosec // checked by config
+				Param: p.Param, Obj: p.Obj, InstantiatedObj: p.InstantiatedObj, CommandEvent: p.CommandEvent,
+			})
 		}
 	}
 	return out

@@ -16,6 +16,7 @@ type Config struct {
 	TLS         TLS          `yaml:"tls" doc:"certificate files for every listener and client with tls.shared"`
 	MTP         []MTP        `yaml:"mtp" doc:"USP bindings: one entry per listener or connection"`
 	Controllers []Controller `yaml:"controllers" doc:"who manages the Virtual Agents; empty: anyone on loopback"`
+	Roles       []Role       `yaml:"roles" doc:"what Controllers may do with the Virtual Agents, for controllers[].role"`
 	Routes      []Route      `yaml:"routes" doc:"how Endpoints are reached, and who may send to them; the first that matches counts"`
 	Rules       []Rule       `yaml:"rules" doc:"which Records are let through; the first that means a Record decides; none: let through"`
 	Aliases     []Alias      `yaml:"aliases" doc:"further Endpoint IDs of Endpoints"`
@@ -101,6 +102,7 @@ type Controller struct {
 	EndpointID       string   `yaml:"endpoint_id" doc:"its Endpoint ID"`
 	MTP              string   `yaml:"mtp" doc:"name of the binding whose shared connection reaches it; empty: wherever it turns up"`
 	Destination      string   `yaml:"destination" doc:"its topic or destination there; empty: by the template of the binding"`
+	Role             string   `yaml:"role" doc:"name of its role: Full Access, Untrusted, or one of roles; empty: Full Access, until a Controller that may gives it another"`
 	Deadline         Duration `yaml:"deadline" doc:"how long a request may wait for its CPE; 0: as under translate"`
 	PeriodicInterval Duration `yaml:"periodic_interval" doc:"interval of Periodic!"`
 }
