@@ -87,7 +87,8 @@ func under(path string, folders ...string) bool {
 // one family.
 func floor(path string) int {
 	switch {
-	case under(path, "usp/path", "usp/e2e", "usp/trace", "cwmp/soap", "cwmp/trace", "cwmp/wsdl", "translate/model"):
+	case under(path, "usp/path", "usp/e2e", "usp/trace", "cwmp/soap", "cwmp/trace", "cwmp/wsdl", "translate/model",
+		"translate/profile"):
 		return 1
 	case under(path, "usp"), path == "cwmp":
 		return 0
