@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import "github.com/uspgate/uspgate/cwmp"
+
+// The CPE that are awaited at other nodes, for tests.
+const (
+	AwaitedTime = awaitedTime
+	MaxAwaited  = maxAwaited
+)
+
+// Awaited are these.
+type Awaited struct{ *awaited }
+
+// NewAwaited returns none.
+func NewAwaited() Awaited { return Awaited{newAwaited()} }
+
+// Add is what another node tells.
+func (w Awaited) Add(key string) { w.add(key) }
+
+// Has is what the ACS asks.
+func (w Awaited) Has(id cwmp.DeviceID) bool { return w.has(id) }
+
+// Len is how many there are, those whose time is over among them.
+func (w Awaited) Len() int { return len(w.until) }
