@@ -16,6 +16,19 @@ import (
 	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
+// A command is one row of a table and one file:
+//
+//   - What every Agent has is in the commands of a localObject; what an Agent has only
+//     where its CPE has an object or parameter for it is in schema.offers, with needs (see
+//     offered.go). Elsewhere it is an invalid path, 7026, and not in GetSupportedDM.
+//   - A synchronous command answers with its output; what fails is 7022, wrong arguments
+//     7027, what may have been done 7800.
+//   - An asynchronous one gets a row in the Request table. Its RPC leaves in call.r.then,
+//     once the command is answered; what it has to remember is stored with the row, and
+//     resumeTimers goes on with it after a restart. A job (operate_job.go) is all of that
+//     for a command which one RPC begins and which the CPE ends: it bounds its time, allows
+//     one at a time on an object (7005), and can be canceled where CWMP can.
+
 // call is one execution of a command, on one object.
 type call struct {
 	ctx    context.Context //nolint:containedctx // that of the request, which the call does not outlive
