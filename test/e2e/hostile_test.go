@@ -24,13 +24,13 @@ import (
 	"github.com/uspgate/uspgate/test/harness"
 )
 
-// attack is what a hostile CPE does: head, and then piece again and again until it
-// is answered, or once for one that has an end.
+// attack is what a hostile CPE does: it sends head, and then piece again and again
+// until it is answered.
 type attack struct {
 	name        string
 	head, piece string
-	once        bool
-	status      int
+	once        bool // head is all
+	status      int  // of the answer
 }
 
 // attacks are those that one connection can make with one request.
@@ -116,9 +116,8 @@ func (a *attack) do(t *testing.T, gw *harness.Gateway) int {
 }
 
 // TestHostileCPE: whatever a CPE sends, others are served, memory stays what it is,
-// and the log has a line about it. It has the memory of the process for itself.
-//
-//nolint:paralleltest // see there
+// and the log has a line a second about it. It runs alone: memory is that of the
+// process.
 func TestHostileCPE(t *testing.T) {
 	core, logs := observer.New(zapcore.InfoLevel)
 	gw := harness.StartLogged(t, "translate: {freshness: 0s}\n", zap.New(core))
