@@ -124,7 +124,7 @@ func (a *Agent) supportedElement(r *request, p path.Path, generic string, s *sup
 			}
 		}
 	case path.Event:
-		for _, e := range a.local.schema.byPath[object].eventList() {
+		for _, e := range a.local.schema.eventsOf(object, s.offers) {
 			if e.name == leaf {
 				out.SupportedEvents = append(out.SupportedEvents, e.supported())
 			}
@@ -241,7 +241,7 @@ func (a *Agent) supportedObject(o *model.SupportedObject, req *uspmsg.GetSupport
 		}
 	}
 	if req.GetReturnEvents() {
-		for _, e := range a.local.schema.byPath[o.Path].eventList() {
+		for _, e := range a.local.schema.eventsOf(o.Path, with) {
 			out.SupportedEvents = append(out.SupportedEvents, e.supported())
 		}
 	}
@@ -315,11 +315,4 @@ func (c *command) supported() *uspmsg.GetSupportedDMResp_SupportedCommandResult 
 
 func (e event) supported() *uspmsg.GetSupportedDMResp_SupportedEventResult {
 	return &uspmsg.GetSupportedDMResp_SupportedEventResult{EventName: e.name, ArgNames: e.args}
-}
-
-func (o *localObject) eventList() []event {
-	if o == nil {
-		return nil
-	}
-	return o.events
 }

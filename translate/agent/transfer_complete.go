@@ -5,7 +5,6 @@ package agent
 
 import (
 	"cmp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -164,36 +163,6 @@ func (a *Agent) autonomousTransfer(r *cwmp.AutonomousTransferComplete) {
 	if r.IsDownload && r.Fault.Code == 0 {
 		a.otherwise()
 	}
-}
-
-const softwareModules = "Device.SoftwareModules."
-
-// maxUnits bounds of how many deployment units one report of a CPE is told of.
-const maxUnits = 256
-
-// duStateChanged sends DUStateChange! for each result of a ChangeDUState, or of what
-// the CPE has done by itself [TR-181]. The lock is held.
-func (a *Agent) duStateChanged(results []cwmp.DUResult) {
-	if len(results) > maxUnits {
-		a.log.Warn("a CPE reports too many deployment units at once; the others are not told of",
-			zap.Int("reported", len(results)), zap.Int("told", maxUnits))
-		results = results[:maxUnits]
-	}
-	for i := range results {
-		r := &results[i]
-		code, text := "0", ""
-		if r.Fault.Code != 0 {
-			code, text = number(int(usp.CodeCommandFailure)), faultText(r.Fault.Code, r.Fault.Text)
-		}
-		a.emitEvent(softwareModules, "DUStateChange!", map[string]string{
-			"UUID": r.UUID, "DeploymentUnitRef": r.DeploymentUnitRef, "Version": r.Version,
-			"CurrentState": r.CurrentState, "Resolved": strconv.FormatBool(r.Resolved),
-			"ExecutionUnitRefList": r.ExecutionUnitRefList, "StartTime": transfer.DateTime(r.StartTime),
-			"CompleteTime": transfer.DateTime(r.CompleteTime), "OperationPerformed": r.OperationPerformed,
-			"Fault.FaultCode": code, "Fault.FaultString": text,
-		}, "", nil)
-	}
-	a.otherwise()
 }
 
 // otherwise notes that the CPE may be another one now. It is read in its next session,

@@ -224,6 +224,6 @@ func (a *Agent) command(object, name string) *command {
 
 // hasEvent reports whether an object has an event.
 func (a *Agent) hasEvent(object, name string) bool {
-	o := a.local.object(object)
-	return o != nil && slices.ContainsFunc(o.events, func(e event) bool { return e.name == name })
+	events := a.local.schema.eventsOf(path.Generic(object), a.offers())
+	return slices.ContainsFunc(events, func(e event) bool { return e.name == name })
 }
