@@ -201,18 +201,17 @@ func (d *diagnostic) look(ctx context.Context, a *Agent, dev Device, w *work, l 
 	a.lock()
 	object := d.onCPE(a.view.Root())
 	a.unlock()
-	resp, err := dev.Call(ctx, &cwmp.GetParameterValues{Names: []string{object}})
-	got, ok := resp.(*cwmp.GetParameterValuesResponse)
-	if err != nil || !ok {
+	got, err := a.objectValues(ctx, dev.Call, object)
+	if err != nil {
 		return outcome{wait: true} // away, or busy
 	}
 	a.lock()
 	defer a.unlock()
-	output := d.results(object, got.Params, a.host.opts.MaxResponse)
+	output := d.results(object, got, a.host.opts.MaxResponse)
 	state := ""
-	for i := range got.Params {
-		if got.Params[i].Name == object+diagnosticsState {
-			state = strings.TrimSpace(got.Params[i].Value)
+	for i := range got {
+		if got[i].Name == object+diagnosticsState {
+			state = strings.TrimSpace(got[i].Value)
 		}
 	}
 	switch {
@@ -253,6 +252,19 @@ func (d *diagnostic) statusOf(state string) string {
 	return d.status[len(d.status)-1]
 }
 
+// plainNumber is a value, without what CPE put before the digits where it is a number
+// [quirk 62].
+func plainNumber(p *cwmp.ParameterValue) string {
+	switch p.Type {
+	case cwmp.TypeInt, cwmp.TypeLong, cwmp.TypeUnsignedInt, cwmp.TypeUnsignedLong:
+		if n, err := strconv.ParseInt(p.Value, 10, 64); err == nil {
+			return strconv.FormatInt(n, 10)
+		}
+	default:
+	}
+	return p.Value
+}
+
 // maxResults bounds the results of a diagnostic; what is beyond is left out, as is what
 // makes them longer than an answer may be.
 const maxResults = 10_000
@@ -288,7 +300,7 @@ func (d *diagnostic) results(object string, vals []cwmp.ParameterValue, limit in
 		if size += overEntry + len(generic) + len(vals[i].Value); size > limit || len(output) >= maxResults {
 			break
 		}
-		output[generic] = strings.Clone(vals[i].Value)
+		output[generic] = strings.Clone(plainNumber(&vals[i]))
 	}
 	return output
 }

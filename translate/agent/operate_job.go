@@ -192,8 +192,13 @@ func (a *Agent) beginJob(ctx context.Context, dev Device, w *work) {
 	if fail == nil {
 		_, err = dev.Call(device.OnWire(ctx, func() error { return a.jobLeaves(w) }), rpc)
 	}
-	if set, ok := rpc.(*cwmp.SetParameterValues); ok && err == nil {
-		a.wrote(set.Params)
+	if set, ok := rpc.(*cwmp.SetParameterValues); ok && fail == nil {
+		if isFault(err, cwmp.FaultInternalError) && a.applied(ctx, dev.Call, set.Params) {
+			err = nil
+		}
+		if err == nil {
+			a.wrote(set.Params)
+		}
 	}
 	a.lock()
 	defer a.unlock()

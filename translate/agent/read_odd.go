@@ -5,6 +5,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
@@ -73,18 +74,25 @@ func (a *Agent) neverByObject() bool {
 	return !a.fresh.objects
 }
 
+// enoughRefusals are enough to tell a CPE that gives nothing by object from one of which
+// an object is odd.
+const enoughRefusals = 2
+
 // readOtherwise is readObject for a CPE that has refused to give the values of an object.
-// If it gives them by parameter, that is how it is.
+// If it does that again and again and gives them by parameter, that is how it is.
 func (a *Agent) readOtherwise(ctx context.Context, call caller, object string, failed unread) error {
 	done, err := a.readObject(ctx, call, object, failed)
 	a.lock()
 	defer a.unlock()
-	a.fresh.noObjects = a.fresh.noObjects || done && !a.fresh.objects
+	if done {
+		a.fresh.refusals++
+	}
+	a.fresh.noObjects = !a.fresh.objects && (a.fresh.noObjects || a.fresh.refusals >= enoughRefusals)
 	return err
 }
 
 // readObject reads the names of an object and then the values of its parameters, as
-// GetParameterValues of the object would, and reports whether the CPE has given them.
+// GetParameterValues of the object would, and reports whether the CPE has given any.
 func (a *Agent) readObject(ctx context.Context, call caller, object string, failed unread) (done bool, err error) {
 	infos, err := a.objectNames(ctx, call, object)
 	switch {
@@ -111,7 +119,53 @@ func (a *Agent) readObject(ctx context.Context, call caller, object string, fail
 	a.lock()
 	defer a.unlock()
 	a.fresh.note(object, time.Now())
-	return true, nil
+	return len(names) > 0, nil
+}
+
+// objectValues asks for the values of an object, and of a CPE that gives none by object
+// for those of its parameters. They are not put into the view.
+func (a *Agent) objectValues(ctx context.Context, call caller, object string) ([]cwmp.ParameterValue, error) {
+	m := a.manner()
+	if !m.noObject {
+		vals, err := askValues(ctx, call, []string{object})
+		if !isFault(err) || !a.neverByObject() {
+			return vals, err
+		}
+	}
+	resp, err := a.askNames(ctx, call, object, false)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	if got, ok := resp.(*cwmp.GetParameterNamesResponse); ok {
+		for _, info := range got.Params {
+			if !cwmp.IsPartialPath(info.Name) && !m.ignores(info.Name) {
+				names = append(names, info.Name)
+			}
+		}
+	}
+	var all []cwmp.ParameterValue
+	for some := range slices.Chunk(names, max(1, m.batch)) {
+		vals, err := askValues(ctx, call, some)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, vals...)
+	}
+	return all, nil
+}
+
+// askValues sends GetParameterValues.
+func askValues(ctx context.Context, call caller, names []string) ([]cwmp.ParameterValue, error) {
+	resp, err := call(ctx, &cwmp.GetParameterValues{Names: names})
+	if err != nil {
+		return nil, err
+	}
+	got, ok := resp.(*cwmp.GetParameterValuesResponse)
+	if !ok {
+		return nil, &cwmp.Fault{Code: cwmp.FaultInternalError, Text: "another response"}
+	}
+	return got.Params, nil
 }
 
 // objectNames reads the names of an object into the view. As for a read of values,
