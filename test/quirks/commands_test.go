@@ -136,7 +136,8 @@ func (b *box) backup(r row) {
 func (b *box) ping() {
 	b.t.Helper()
 	out, err := b.complete("Device.IP.Diagnostics.IPPing()", map[string]string{
-		"Host": "host.example.net", "NumberOfRepetitions": "3",
+		"Host": "host.example.net", "NumberOfRepetitions": "3", "ProtocolVersion": "Any", "Timeout": "1000",
+		"DataBlockSize": "64",
 	})
 	if err != nil {
 		b.t.Errorf("IPPing(): %v", err)
