@@ -132,16 +132,18 @@ func (a *Agent) hideUnreadable(c usp.EndpointID, o *uspmsg.GetSupportedDMResp_Su
 	if a.local.rolesOf(c).Unlimited() {
 		return o
 	}
+	type (
+		param   = uspmsg.GetSupportedDMResp_SupportedParamResult
+		command = uspmsg.GetSupportedDMResp_SupportedCommandResult
+		event   = uspmsg.GetSupportedDMResp_SupportedEventResult
+	)
 	hidden := func(rights trust.Rights, name string) bool { return !a.may(c, rights, o.GetSupportedObjPath()+name) }
-	o.SupportedParams = without(o.GetSupportedParams(), func(p *uspmsg.GetSupportedDMResp_SupportedParamResult) bool {
-		return hidden(trust.ReadParam, p.GetParamName())
-	})
-	o.SupportedCommands = without(o.GetSupportedCommands(), func(p *uspmsg.GetSupportedDMResp_SupportedCommandResult) bool {
-		return hidden(trust.ReadCommand, p.GetCommandName())
-	})
-	o.SupportedEvents = without(o.GetSupportedEvents(), func(p *uspmsg.GetSupportedDMResp_SupportedEventResult) bool {
-		return hidden(trust.ReadCommand, p.GetEventName())
-	})
+	o.SupportedParams = without(o.GetSupportedParams(),
+		func(p *param) bool { return hidden(trust.ReadParam, p.GetParamName()) })
+	o.SupportedCommands = without(o.GetSupportedCommands(),
+		func(c *command) bool { return hidden(trust.ReadCommand, c.GetCommandName()) })
+	o.SupportedEvents = without(o.GetSupportedEvents(),
+		func(e *event) bool { return hidden(trust.ReadCommand, e.GetEventName()) })
 	return o
 }
 

@@ -15,7 +15,7 @@ type entry struct {
 // Why a case is not run.
 const (
 	readOnly   = "not claimed: Controllers are configured at the gateway, the table is read-only"
-	trust      = "not claimed: ControllerTrust is read-only"
+	noSecured  = "not claimed: no Role sees secured parameters, they are empty to everybody"
 	noSession  = "not claimed: Agents speak without session context"
 	noTrigger  = "not claimed: TriggerAction is Notify only"
 	noBulk     = "not claimed: no BulkData yet"
@@ -144,24 +144,24 @@ var plan = []entry{
 	{"2.7", "Bad Record signature", "session ctx", nil, noSession},
 	{"2.8", "Bad TLS cert", "session ctx", nil, noSession},
 	{"2.9", "Untrusted role", "ControllerTrust", case2_9, ""},
-	{"2.10", "Add Role", "ControllerTrust", nil, trust},
-	{"2.11", "Creation allowed", "Trust writeable", nil, trust},
-	{"2.12", "Creation refused", "Trust writeable", nil, trust},
-	{"2.13", "Deletion allowed", "Trust writeable", nil, trust},
-	{"2.14", "Deletion refused", "Trust writeable", nil, trust},
-	{"2.15", "Update allowed", "Trust writeable", nil, trust},
-	{"2.16", "Update refused", "Trust writeable", nil, trust},
-	{"2.17", "Operate allowed", "Trust writeable", nil, trust},
-	{"2.18", "Operate refused", "Trust writeable", nil, trust},
-	{"2.19", "ValueChange allowed", "Trust writeable", nil, trust},
-	{"2.20", "ValueChange refused", "Trust writeable", nil, trust},
-	{"2.21", "Overlapping permissions", "Trust writeable", nil, trust},
-	{"2.22", "Get with unreadable params", "Trust writeable", nil, trust},
-	{"2.23", "Add search, partial=true, no rights", "Trust writeable", nil, trust},
-	{"2.24", "Add search, partial=false, no rights", "Trust writeable", nil, trust},
-	{"2.25", "Unpermitted param omitted in Add", "Trust writeable", nil, trust},
-	{"2.26", "Unpermitted param included in Add", "Trust writeable", nil, trust},
-	{"2.27", "SecuredRoles", "SecuredRoles", nil, trust},
+	{"2.10", "Add Role", "ControllerTrust", case2_10, ""},
+	{"2.11", "Creation allowed", "Trust writeable", case2_11, ""},
+	{"2.12", "Creation refused", "Trust writeable", case2_12, ""},
+	{"2.13", "Deletion allowed", "Trust writeable", case2_13, ""},
+	{"2.14", "Deletion refused", "Trust writeable", case2_14, ""},
+	{"2.15", "Update allowed", "Trust writeable", case2_15, ""},
+	{"2.16", "Update refused", "Trust writeable", case2_16, ""},
+	{"2.17", "Operate allowed", "Trust writeable", case2_17, ""},
+	{"2.18", "Operate refused", "Trust writeable", case2_18, ""},
+	{"2.19", "ValueChange allowed", "Trust writeable", case2_19, ""},
+	{"2.20", "ValueChange refused", "Trust writeable", case2_20, ""},
+	{"2.21", "Overlapping permissions", "Trust writeable", case2_21, ""},
+	{"2.22", "Get with unreadable params", "Trust writeable", case2_22, ""},
+	{"2.23", "Add search, partial=true, no rights", "Trust writeable", case2_23, ""},
+	{"2.24", "Add search, partial=false, no rights", "Trust writeable", case2_24, ""},
+	{"2.25", "Unpermitted param omitted in Add", "Trust writeable", case2_25, ""},
+	{"2.26", "Unpermitted param included in Add", "Trust writeable", case2_26, ""},
+	{"2.27", "SecuredRoles", "SecuredRoles", nil, noSecured},
 	{"3.1", "Malformed Record, no session", "", case3_1, ""},
 	{"3.2", "Verify integrity", "SecMsgEx", nil, noSession},
 	{"3.3", "Bad signature at session start", "SecMsgEx", nil, noSession},
