@@ -150,3 +150,21 @@ func TestQuirk49And54AreOfTheModel(t *testing.T) {
 		}
 	})
 }
+
+// An object that is refused says nothing of the others: they are asked for as a whole.
+func TestQuirk54OneObjectIsRefused(t *testing.T) {
+	t.Parallel()
+	const bad = "Device.DeviceInfo."
+	refuse := func(req cwmp.Request, resp cwmp.Response, err error) (cwmp.Response, error) {
+		if m, ok := req.(*cwmp.GetParameterValues); ok && slices.Contains(m.Names, bad) {
+			return nil, &cwmp.Fault{Code: cwmp.FaultInternalError}
+		}
+		return resp, err
+	}
+	asked := valuesAsked(odd(t, refuse, func(r *rig) { r.shows(t, r.cpe.cells[oddSSID].value) }))
+	if !slices.ContainsFunc(asked, func(names []string) bool {
+		return slices.Contains(names, "Device.WiFi.") && !slices.Contains(names, bad)
+	}) {
+		t.Errorf("got %q, want Device.WiFi. as a whole", asked)
+	}
+}

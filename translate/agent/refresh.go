@@ -36,9 +36,10 @@ type ledger struct {
 	// nextLevel is how that argument has to be written; empty: it is not known
 	// [quirk 49].
 	nextLevel profile.Literal
-	// objects: the CPE has given values by object; noObjects: it gives none by object
-	// [quirk 54].
+	// objects: the CPE has given values by object; noObjects: it gives none by object;
+	// refusals is how many objects it has refused and given by parameter [quirk 54].
 	objects, noObjects bool
+	refusals           int
 }
 
 func (l *ledger) init() {
@@ -49,7 +50,8 @@ func (l *ledger) init() {
 
 // updated is for another firmware, which may have other limits.
 func (l *ledger) updated() {
-	l.batch, l.nextLevel, l.objects, l.noObjects = maxBatch, "", false, false
+	l.batch, l.nextLevel = maxBatch, ""
+	l.objects, l.noObjects, l.refusals = false, false, 0
 }
 
 // forget makes everything stale.
