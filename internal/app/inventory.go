@@ -272,11 +272,7 @@ func (k *desk) Wake(ctx context.Context, name string) (*admin.Woken, error) {
 	}
 	var r connreq.Report
 	if t.seen != nil {
-		d, err := k.fleet.Get(t.id)
-		if err != nil {
-			return nil, err
-		}
-		r, err = d.Summon(ctx)
+		r, err = k.fleet.Summon(ctx, t.id)
 		return summoned(&r, err), nil
 	}
 	r, err = k.waker.Wake(ctx, connreq.CPE{

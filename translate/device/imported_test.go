@@ -103,3 +103,33 @@ func TestSummonWithoutWaker(t *testing.T) {
 		}
 	})
 }
+
+// Who sleeps is woken without being taken into memory, by all that is known.
+func TestSummonOneThatIsNotInMemory(t *testing.T) {
+	w, keeper := &waker{}, &shelf{}
+	bubble(t, device.Options{KeepLogin: true, Imported: ofBox, Waker: w, Keeper: keeper}, func(env bed) {
+		t, f := env.T, env.fleet
+
+		if _, err := f.Summon(t.Context(), boxID); !errors.Is(err, device.ErrUnknownDevice) {
+			t.Errorf("of one that has never come: got %v, want ErrUnknownDevice", err)
+		}
+		open(t, f, inform("2 PERIODIC")).end(nil)
+		if !f.Device(boxID).Retire() {
+			t.Fatal("got a Device that stays, want it out of memory")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := f.Summon(ctx, boxID)
+			done <- err
+		}()
+		synctest.Wait()
+		if w.count() != 1 || w.calls[0].URL != boxURL || len(w.calls[0].Logins) != 1 || f.Device(boxID) != nil {
+			t.Errorf("got %+v, in memory %t, want one wake and no Device", w.calls, f.Device(boxID) != nil)
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want that nobody waits", err)
+		}
+	})
+}
