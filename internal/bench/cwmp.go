@@ -111,6 +111,7 @@ func (s *Sessions) all(ctx context.Context, r Round, form *informForm) error {
 	defer cancel(nil)
 	var next atomic.Int64
 	var wg sync.WaitGroup
+	inSession := make([]sync.Mutex, r.Devices) // no CPE has two sessions at the same time
 	for range min(workers, r.Count) {
 		wg.Go(func() {
 			w := &informer{address: s.Address, form: form.clone(), r: bufio.NewReader(nil)}
@@ -122,9 +123,13 @@ func (s *Sessions) all(ctx context.Context, r Round, form *informForm) error {
 				serial := r.First + i
 				if r.Devices > 0 {
 					serial %= r.Devices
+					inSession[serial].Lock()
 				}
 				if err := w.session(ctx, serial, r.Change+r.Step*uint64(i)); err != nil {
 					cancel(fmt.Errorf("bench: CPE %d: %w", serial, err))
+				}
+				if r.Devices > 0 {
+					inSession[serial].Unlock()
 				}
 			}
 		})
