@@ -217,7 +217,7 @@ func (d *diagnostic) look(ctx context.Context, a *Agent, dev Device, w *work, l 
 	switch {
 	case strings.EqualFold(state, requested):
 		w.doubt = false
-		if !l.told || a.diagnosing() > 1 {
+		if !l.sole {
 			return outcome{wait: true}
 		}
 		state = statusComplete
@@ -228,17 +228,6 @@ func (d *diagnostic) look(ctx context.Context, a *Agent, dev Device, w *work, l 
 	}
 	output["Status"] = d.statusOf(state)
 	return outcome{output: output}
-}
-
-// diagnosing counts the diagnostics under way. The lock is held.
-func (a *Agent) diagnosing() int {
-	n := 0
-	a.eachJob(func(w *work) {
-		if w.cmd.job.look != nil {
-			n++
-		}
-	})
-	return n
 }
 
 // statusOf is the Status of a DiagnosticsState: Completed is Complete [quirk 74].

@@ -274,7 +274,7 @@ func (a *Agent) jobDue(row string) {
 	case w.cmd.job.look == nil:
 		a.endJob(w, a.tooLate(w))
 	default:
-		a.lookAfter(w, false)
+		a.lookAfter([]*work{w}, false)
 	}
 }
 
