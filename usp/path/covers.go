@@ -40,14 +40,16 @@ func (p Path) Covers(element string, t Tree) Covered {
 		word, more := element[at:], len(element)
 		if dot := strings.IndexByte(word, '.'); dot >= 0 {
 			word, more = word[:dot], at+dot+1
+		} else if !p.isLeaf(i) {
+			return Outside
 		}
 		switch seg.kind {
 		case segName:
 			if p.isLeaf(i) {
-				if word != seg.name+p.kind.suffix() {
+				if element[at:] != seg.name+p.kind.suffix() {
 					return Outside
 				}
-			} else if word != seg.name || more == len(element) && element[more-1] != '.' {
+			} else if word != seg.name {
 				return Outside
 			}
 		case segNumber, segExpression:

@@ -4,6 +4,7 @@
 package path_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/uspgate/uspgate/usp/path"
@@ -51,4 +52,33 @@ func TestCovers(t *testing.T) {
 			t.Errorf("%s covers %s: got %d, want %d", c.target, c.element, got, c.want)
 		}
 	}
+}
+
+// FuzzCovers: without a search, to cover is to be what the element is, or begins with.
+func FuzzCovers(f *testing.F) {
+	for _, s := range [][2]string{
+		{"Device.WiFi.", "Device.WiFi.SSID.1.Name"}, {"Device.WiFi.SSID.1.", "Device.WiFi.SSID.{i}.Name"},
+		{"Device.WiFi.SSID.*.Name", "Device.WiFi.SSID.2."}, {`Device.A.[B=="x"].C+.`, "Device.A.1.C"},
+		{"Device.Reboot()", "Device.Reboot()"}, {"Device.", ""}, {"Device.A.1.", "Device.A.01."},
+	} {
+		f.Add(s[0], s[1])
+	}
+	tr := newTree(map[string]string{"Device.WiFi.SSID.1.Name": "home", "Device.WiFi.SSID.2.Name": "guest"})
+	f.Fuzz(func(t *testing.T, target, element string) {
+		p, err := path.Parse(target)
+		if err != nil {
+			return
+		}
+		got := p.Covers(element, tr)
+		if p.IsSearch() || strings.Contains(element, "{i}") {
+			return
+		}
+		want := path.Outside
+		if element == target || strings.HasSuffix(target, ".") && strings.HasPrefix(element, target) {
+			want = path.Inside
+		}
+		if got != want {
+			t.Errorf("%q covers %q: got %d, want %d", target, element, got, want)
+		}
+	})
 }
