@@ -148,7 +148,7 @@ func TestEveryKeyHasItsVariable(t *testing.T) {
 			continue
 		}
 		key = strings.ReplaceAll(strings.Trim(key, "` "), "[]", ".0")
-		if slices.ContainsFunc([]string{"controllers.0", "routes.0", "users.0", "aliases.0", "rules.0", "files.0"},
+		if slices.ContainsFunc([]string{"controllers.0", "routes.0", "users.0", "aliases.0", "roles.0", "rules.0", "files.0"},
 			func(list string) bool { return strings.Contains(key, list) }) {
 			continue // there is no such entry in the defaults
 		}
