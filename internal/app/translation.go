@@ -170,7 +170,7 @@ func roles(list []config.Role) []agent.Role {
 		out[i].Name = r.Name
 		for _, p := range r.Permissions {
 			out[i].Permissions = append(out[i].Permissions, agent.Permission{
-				Order: uint32(p.Order), Targets: p.Targets, //nolint:gosec // checked by config
+				Order: uint32(p.Order), Targets: p.Targets,
 				Param: p.Param, Obj: p.Obj, InstantiatedObj: p.InstantiatedObj, CommandEvent: p.CommandEvent,
 			})
 		}

@@ -55,7 +55,9 @@ func (a *Agent) restore(s *State, tree *Tree) {
 	a.plant(tree)
 	t := a.local.begin()
 	a.restoreMTPs(t)
-	a.restoreTrust(t)
+	if restarted {
+		a.restoreTrust(t)
+	}
 	for i := range a.host.opts.Controllers {
 		a.restoreController(t, &a.host.opts.Controllers[i])
 	}

@@ -57,9 +57,13 @@ func TestCovers(t *testing.T) {
 // FuzzCovers: without a search, to cover is to be what the element is, or begins with.
 func FuzzCovers(f *testing.F) {
 	for _, s := range [][2]string{
-		{"Device.WiFi.", "Device.WiFi.SSID.1.Name"}, {"Device.WiFi.SSID.1.", "Device.WiFi.SSID.{i}.Name"},
-		{"Device.WiFi.SSID.*.Name", "Device.WiFi.SSID.2."}, {`Device.A.[B=="x"].C+.`, "Device.A.1.C"},
-		{"Device.Reboot()", "Device.Reboot()"}, {"Device.", ""}, {"Device.A.1.", "Device.A.01."},
+		{"Device.WiFi.", "Device.WiFi.SSID.1.Name"},
+		{"Device.WiFi.SSID.1.", "Device.WiFi.SSID.{i}.Name"},
+		{"Device.WiFi.SSID.*.Name", "Device.WiFi.SSID.2."},
+		{`Device.A.[B=="x"].C+.`, "Device.A.1.C"},
+		{"Device.Reboot()", "Device.Reboot()"},
+		{"Device.", ""},
+		{"Device.A.1.", "Device.A.01."},
 	} {
 		f.Add(s[0], s[1])
 	}

@@ -102,7 +102,8 @@ func case2_15(b *bench) {
 
 func case2_16(b *bench) {
 	b.limit(reader())
-	_, err := b.with.Set(b.ctx(), b.cpe.Agent, false, controller.Update(other, map[string]string{"ProvisioningCode": "no"}))
+	no := controller.Update(other, map[string]string{"ProvisioningCode": "no"})
+	_, err := b.with.Set(b.ctx(), b.cpe.Agent, false, no)
 	b.denied(err, other+"ProvisioningCode")
 	if got := b.value(other + "ProvisioningCode"); got == "no" {
 		b.Errorf("got %q, want what it was", got)
@@ -149,7 +150,8 @@ func case2_20(b *bench) {
 
 func case2_21(b *bench) {
 	b.limit(reader(), permission("2", controllers, "rw-- r--- r--- ----"), permission("3", other, "r--- r--- r--- ----"))
-	_, err := b.with.Set(b.ctx(), b.cpe.Agent, false, controller.Update(other, map[string]string{"ProvisioningCode": "no"}))
+	no := controller.Update(other, map[string]string{"ProvisioningCode": "no"})
+	_, err := b.with.Set(b.ctx(), b.cpe.Agent, false, no)
 	b.denied(err, other+"ProvisioningCode")
 	b.provision("trust21")
 }
