@@ -109,6 +109,10 @@ func (r *rig) option(o string) {
 		r.opts.Freshness = duration()
 	case "deadline":
 		r.opts.Deadline = duration()
+	case "diagnosticwait":
+		r.opts.DiagnosticWait = duration()
+	case "unitwait":
+		r.opts.UnitWait = duration()
 	case "files":
 		r.files = &fakeFiles{}
 		r.opts.Files = r.files
