@@ -23,15 +23,21 @@ func isRead(req cwmp.Request) bool {
 // do sends a request as another Controller and waits until it is answered.
 func (r *rig) do(line string) {
 	r.msgs++
-	done := make(chan struct{})
+	id, done := "o"+strconv.Itoa(r.msgs), make(chan struct{})
+	r.mu.Lock()
+	if r.doing == nil {
+		r.doing = make(map[string]chan struct{})
+	}
+	r.doing[id] = done
+	r.mu.Unlock()
 	t, ok := r.t.(*testing.T)
 	if !ok {
 		panic("not in a test")
 	}
 	msg := &uspmsg.Msg{
-		Header: &uspmsg.Header{MsgId: "o" + strconv.Itoa(r.msgs)}, Body: parseRequest(t, split(line)),
+		Header: &uspmsg.Header{MsgId: id}, Body: parseRequest(t, split(line)),
 	}
-	r.deliver("self::other", msg, func(error) { close(done) })
+	r.deliver("self::other", msg, nil)
 	<-done
 }
 

@@ -51,6 +51,7 @@ type rig struct {
 	background   strings.Builder
 	inBackground bool
 	sent         []*uspmsg.Msg
+	doing        map[string]chan struct{} // closed when the request with that msg_id is answered
 	records      []usp.Record
 	answers      chan *uspmsg.Msg // of ask; nil where nobody waits
 }
@@ -245,6 +246,10 @@ func (r *rig) take(rec usp.Record) {
 		r.t.Errorf("got a Message that does not parse: %v", err)
 	}
 	r.sent = append(r.sent, msg)
+	if done := r.doing[msg.GetHeader().GetMsgId()]; done != nil {
+		close(done)
+		delete(r.doing, msg.GetHeader().GetMsgId())
+	}
 	if r.answers != nil && msg.GetHeader().GetMsgType() != uspmsg.Header_NOTIFY {
 		r.answers <- msg
 	}

@@ -144,7 +144,7 @@ func TestNothingNewIsNotWritten(t *testing.T) {
 		if s, p := r.shelf.counts(); s != saves || p != plants {
 			t.Errorf("got %d saves and %d trees at once by one changed value, want none", s-saves, p-plants)
 		}
-		<-time.After(time.Minute)
+		<-time.After(2 * time.Minute)
 		if s, p := r.shelf.counts(); s != saves || p != plants+1 {
 			t.Errorf("got %d saves and %d trees by one changed value, want none and 1", s-saves, p-plants)
 		}
