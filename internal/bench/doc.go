@@ -13,4 +13,6 @@
 //
 // A Load is one sender and one receiver. At most Options.Window Records are
 // between them at any time; the receiver checks that none is lost or overtaken.
+//
+// Sessions are those of many CPE with an ACS, one after the other or as a Storm.
 package bench
