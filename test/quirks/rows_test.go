@@ -11,7 +11,8 @@ import (
 
 // base is the configuration of every gateway of the matrix, to which the rest of
 // the block cwmp is added; %s is the folder of its files.
-const base = `translate: {freshness: 0s, linger: 50ms}
+const base = `engine: {store: memory}
+translate: {freshness: 0s, linger: 50ms}
 cwmp:
   files: {listen: "127.0.0.1:0", root: "%[1]s", upload_root: "%[1]s"}
   connection_request:

@@ -24,7 +24,7 @@ const (
 	factoryLogin = "factory"
 	ghost        = "X_SIM_Ghost"
 	countEvery   = 250 * time.Millisecond // quirk 76
-	lateBy       = 3 * time.Second        // quirk 77
+	lateBy       = time.Second            // quirk 77
 )
 
 // transport puts the wire of the quirks around the connection to the ACS.

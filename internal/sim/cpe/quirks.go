@@ -146,7 +146,7 @@ type Quirks struct {
 	UnknownMethods     bool `quirk:"75 unknown-methods: calls methods that the ACS does not have"`
 
 	// Connection Requests.
-	LateSession     bool `quirk:"77 late-session: the session comes some seconds after the Connection Request"`
+	LateSession     bool `quirk:"77 late-session: the session comes a second after the Connection Request"`
 	NoSessionOnce   bool `quirk:"77 no-session-once: no session comes after the first Connection Request"`
 	ConnReqCloses   bool `quirk:"78 connreq-closes: closes the connection after 401, without saying so"`
 	ConnReqNoQOP    bool `quirk:"78 connreq-no-qop: challenge without qop, with domain, and a realm with blanks"`
