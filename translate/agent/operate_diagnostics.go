@@ -200,7 +200,11 @@ func (d *diagnostic) cancel(a *Agent, _ *work) cwmp.Request {
 func (d *diagnostic) look(ctx context.Context, a *Agent, dev Device, w *work, l *look) outcome {
 	a.lock()
 	object := d.onCPE(a.view.Root())
+	gone := d.of.of(a.view.Root()) == ""
 	a.unlock()
+	if gone {
+		return outcome{err: invalid(usp.CodeCommandFailure, "", "the CPE has another data model now")}
+	}
 	got, err := a.objectValues(ctx, dev.Call, object)
 	if err != nil {
 		return outcome{wait: true} // away, or busy

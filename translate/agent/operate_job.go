@@ -176,7 +176,12 @@ func (a *Agent) inBackground(f func(ctx context.Context, dev Device)) bool {
 }
 
 func (a *Agent) beginInBackground(w *work) {
-	a.inBackground(func(ctx context.Context, dev Device) { a.beginJob(ctx, dev, w) })
+	a.inBackground(func(ctx context.Context, dev Device) {
+		a.beginJob(ctx, dev, w)
+		if err := a.Commit(); err != nil { // without it the CPE may have been told, or not
+			a.log.Warn("that a CPE has been told to begin is not stored", zap.Error(err))
+		}
+	})
 }
 
 // beginJob tells the CPE to begin.

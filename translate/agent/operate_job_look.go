@@ -64,9 +64,12 @@ func (a *Agent) lookAfter(jobs []*work, told bool) {
 // lookAt looks after one job.
 func (a *Agent) lookAt(ctx context.Context, dev Device, w *work) {
 	a.lock()
-	l := a.looks[w.row]
+	l, known := a.looks[w.row], a.view != nil
 	a.unlock()
-	o := w.cmd.job.look(ctx, a, dev, w, l)
+	o := outcome{wait: true} // the CPE is not known any more, and has not come yet
+	if known {
+		o = w.cmd.job.look(ctx, a, dev, w, l)
+	}
 	a.lock()
 	defer a.unlock()
 	delete(a.looks, w.row)
