@@ -50,6 +50,8 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Freshness:       time.Duration(o.Config.Translate.Freshness),
 		Deadline:        time.Duration(o.Config.Translate.Deadline),
 		Linger:          time.Duration(o.Config.Translate.Linger),
+		DiagnosticWait:  time.Duration(o.Config.Translate.Diagnostic),
+		UnitWait:        time.Duration(o.Config.Translate.Unit),
 		Idle:            time.Duration(o.Config.Translate.Idle),
 		MaxAwake:        o.Config.Translate.MaxAwake,
 		MaxAwakeBytes:   int64(o.Config.Translate.AwakeBytes),

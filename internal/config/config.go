@@ -158,6 +158,8 @@ type Translate struct {
 	Freshness   Duration `yaml:"freshness" doc:"how old a value may be that answers a Get; 0: always ask the CPE"`
 	Deadline    Duration `yaml:"deadline" doc:"how long a request may wait for its CPE"`
 	Linger      Duration `yaml:"linger" doc:"how long a CPE is kept in session after a request, for the next one"`
+	Diagnostic  Duration `yaml:"diagnostic_wait" doc:"how long a diagnostic of a CPE may take"`
+	Unit        Duration `yaml:"unit_wait" doc:"how long a CPE may take to install, update or remove a software module"`
 	MappingsDir string   `yaml:"mappings_dir" doc:"directory with rule files that override the built-in ones"`
 	MaxDevices  int      `yaml:"max_devices" doc:"CPE that may be known"`
 	Idle        Duration `yaml:"idle" doc:"how long a Virtual Agent that has nothing to do stays in memory"`
@@ -217,6 +219,7 @@ func Default() Config {
 		Translate: Translate{
 			Freshness: Duration(5 * time.Minute), Deadline: Duration(30 * time.Second),
 			Linger: Duration(500 * time.Millisecond), MaxDevices: 200_000,
+			Diagnostic: Duration(10 * time.Minute), Unit: Duration(time.Hour),
 			Idle: Duration(2 * time.Minute), MaxAwake: 10_000, AwakeBytes: 128 << 20,
 		},
 		Admin:   Admin{Listen: "127.0.0.1:7557"},
