@@ -47,6 +47,7 @@ type Agent struct {
 	attrs attributes
 	subs  subscriptions
 	notes outbound
+	bulk  bulkData
 
 	// departed counts the RPCs that changed the CPE, in the order in which they
 	// left; it is atomic because they leave inside a session. settled is the
@@ -105,6 +106,7 @@ func newAgent(h *Host, e *entry, d Device, state *State, tree *Tree) *Agent {
 	a.attrs.init()
 	a.subs.init()
 	a.notes.init()
+	a.bulk.init()
 	a.making.init()
 	a.transfers.init(h.opts.Transfers)
 	a.lock()

@@ -161,7 +161,7 @@ func (a *Agent) isIdle() bool {
 // idle reports that the Agent has nothing in hand. The lock is held.
 func (a *Agent) idle() bool {
 	return len(a.lanes.inFlight) == 0 && !a.inSession && !a.disc.running && !a.attrs.running &&
-		!a.transfers.busy && !a.transfers.fetching &&
+		!a.transfers.busy && !a.transfers.fetching && a.bulk.running == 0 &&
 		len(a.reading) == 0 && len(a.making.tables) == 0 && (a.view == nil || a.view.Settled())
 }
 

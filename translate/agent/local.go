@@ -14,7 +14,7 @@ import (
 	"github.com/uspgate/uspgate/usp/path"
 )
 
-// localRoot is the part of the data model that is never the CPE's.
+// localRoot is the part of the data model that is never the CPE's; bulkRoot is another.
 const localRoot = "Device.LocalAgent."
 
 // local is the Agent's own part of the data model: a small instantiated data

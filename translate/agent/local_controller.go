@@ -136,6 +136,7 @@ func (a *Agent) idleController() usp.EndpointID {
 		busy[key.from] = true
 	}
 	a.local.each(subscriptionTable, func(row string) { busy[a.controllerOf(a.local.get(row+"Recipient"))] = true })
+	a.local.each(profileTable, func(row string) { busy[a.controllerOf(a.local.get(row+"Controller"))] = true })
 	a.local.each(requestTable, func(row string) { busy[usp.EndpointID(a.local.get(row+"Originator"))] = true })
 	var idle usp.EndpointID
 	a.local.each(controllerTable, func(row string) {

@@ -134,7 +134,7 @@ func (a *Agent) mayHaveRows(typ string, p path.Path) bool {
 		return typ == notifObjectDeletion || !isInstance(last)
 	}
 	generic := p.Supported() + "{i}."
-	if !a.disc.known && !strings.HasPrefix(generic, localRoot) || strings.Contains(p.String(), "+") {
+	if !a.disc.known && !isLocal(generic) || strings.Contains(p.String(), "+") {
 		return true
 	}
 	multi, ok := tree{a}.SupportedObject(generic)
@@ -157,7 +157,7 @@ func canRefer(typ string, k path.Kind) bool {
 // mayExist reports whether the supported data model has p, or may turn out to.
 func (a *Agent) mayExist(p path.Path) bool {
 	generic := p.Supported()
-	if !a.disc.known && !strings.HasPrefix(generic, localRoot) || strings.Contains(p.String(), "+") {
+	if !a.disc.known && !isLocal(generic) || strings.Contains(p.String(), "+") {
 		return true
 	}
 	t := tree{a}

@@ -19,6 +19,7 @@ type metrics struct {
 	roused     prometheus.Counter
 	unsaved    prometheus.Counter
 	transfers  *prometheus.CounterVec // direction, result
+	bulk       *prometheus.CounterVec // result
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -58,12 +59,19 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		m.transfers.WithLabelValues(direction(upload), resultOK)
 		m.transfers.WithLabelValues(direction(upload), resultFailed)
 	}
+	m.bulk = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "uspgate_translate_bulk_reports_total",
+		Help: "Bulk data reports: sent, larger than they may be, or given up because the CPE could not be read.",
+	}, []string{"result"})
+	for _, result := range []string{resultOK, resultTooLarge, resultUnread} {
+		m.bulk.WithLabelValues(result)
+	}
 	if r == nil {
 		return m, nil
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.translated, m.unmapped, m.collisions, m.notifies, m.dropped, m.awake, m.roused, m.unsaved, m.transfers,
+		m.translated, m.unmapped, m.collisions, m.notifies, m.dropped, m.awake, m.roused, m.unsaved, m.transfers, m.bulk,
 	} {
 		errs = append(errs, r.Register(c))
 	}

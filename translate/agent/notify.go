@@ -87,7 +87,7 @@ func notifyLabel(n *uspmsg.Notify) string {
 // await keeps a Notify until it is answered. Past the bound it was sent once
 // and is forgotten.
 func (a *Agent) await(p *pending) {
-	if len(a.notes.pending) >= a.host.opts.Pending {
+	if len(a.notes.pending) >= a.host.opts.Pending || a.notes.size()+len(p.payload) > a.host.opts.PendingBytes {
 		a.host.metrics.dropped.Inc()
 		a.log.Warn("too many Notifies wait for their response; one more will not be repeated",
 			zap.String("to", string(p.key.from)))
@@ -96,6 +96,15 @@ func (a *Agent) await(p *pending) {
 	a.notes.pending[p.key] = p
 	a.changed()
 	a.armRetry(p)
+}
+
+// size is how many bytes the Notifies have.
+func (o *outbound) size() int {
+	n := 0
+	for _, p := range o.pending {
+		n += len(p.payload)
+	}
+	return n
 }
 
 // armRetry waits for the time that USP-retry wants [R-NOT.2, R-NOT.3].

@@ -37,6 +37,16 @@ const (
 	DefaultSubscriptions = 256
 	// DefaultPending is how many Notifies of one Agent wait for their response.
 	DefaultPending = 256
+	// DefaultPendingBytes is how many bytes the Notifies have that do.
+	DefaultPendingBytes = 4 << 20
+	// DefaultBulkProfiles is how many rows Device.BulkData.Profile. has in one Agent,
+	// DefaultBulkReferences how many the Parameter tables of all of them have together.
+	// DefaultBulkInterval is the least ReportingInterval, DefaultMaxReport how many bytes a
+	// report may have.
+	DefaultBulkProfiles   = 16
+	DefaultBulkReferences = 256
+	DefaultBulkInterval   = time.Minute
+	DefaultMaxReport      = 256 << 10
 	// DefaultIdle is how long an Agent that has nothing in hand stays in memory,
 	// DefaultMaxAwake how many Agents are, with about DefaultMaxAwakeBytes.
 	DefaultIdle          = 2 * time.Minute
@@ -117,6 +127,12 @@ type Options struct {
 	// A request that is beyond Requested or MaxResponse is answered with Error
 	// 7005 as a whole, and before anything is changed.
 	Inbox, Paths, Requested, MaxResponse, Subscriptions, Pending, LearnedControllers int
+	// PendingBytes, BulkProfiles, BulkReferences and MaxReport do, too. A Notify beyond
+	// PendingBytes is sent once; a report beyond MaxReport, or with more than Paths
+	// parameters, is not sent.
+	PendingBytes, BulkProfiles, BulkReferences, MaxReport int
+	// BulkInterval is MinReportingInterval, in whole seconds; 0 means DefaultBulkInterval.
+	BulkInterval time.Duration
 
 	Log     *zap.Logger           // nil logs nothing
 	Metrics prometheus.Registerer // nil counts nothing
@@ -152,6 +168,13 @@ func (o *Options) fill() {
 	def(&o.Subscriptions, DefaultSubscriptions)
 	def(&o.Pending, DefaultPending)
 	def(&o.LearnedControllers, DefaultControllers)
+	def(&o.PendingBytes, DefaultPendingBytes)
+	def(&o.BulkProfiles, DefaultBulkProfiles)
+	def(&o.BulkReferences, DefaultBulkReferences)
+	def(&o.MaxReport, DefaultMaxReport)
+	if o.BulkInterval < time.Second {
+		o.BulkInterval = DefaultBulkInterval
+	}
 	def(&o.MaxAwake, DefaultMaxAwake)
 	if o.MaxAwakeBytes <= 0 {
 		o.MaxAwakeBytes = DefaultMaxAwakeBytes

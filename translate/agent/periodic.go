@@ -48,7 +48,7 @@ func (a *Agent) armPeriodic() {
 }
 
 // hiddenPhase is from when on the intervals are counted of a Controller whose
-// PeriodicNotifTime is the Unknown Time, in seconds of Unix time, and the interval:
+// PeriodicNotifTime, or a Profile whose TimeReference, is the Unknown Time, in seconds of Unix time, and the interval:
 // stored with the row, and no parameter of it.
 const hiddenPhase = "+Phase"
 
@@ -56,16 +56,7 @@ const hiddenPhase = "+Phase"
 // PeriodicNotifTime, or from now on if that is the Unknown Time. One that was due
 // while the Agent slept is due now.
 func (a *Agent) nextPeriodic(row string, p *periodic) {
-	now := time.Now()
-	from := now
-	if !a.slept.IsZero() {
-		from = a.slept
-	}
-	at, err := time.Parse(time.RFC3339, p.phase)
-	if err != nil || at.Year() <= 1 {
-		at = a.phase(row, p.interval)
-	}
-	p.timer = a.after(from.Add(untilNext(from, at, p.interval)).Sub(now), func() {
+	p.timer = a.after(a.untilDue(row, p.interval, p.phase), func() {
 		if a.subs.periodic[row] != p {
 			return
 		}
@@ -75,7 +66,23 @@ func (a *Agent) nextPeriodic(row string, p *periodic) {
 	p.timer.every = p.interval
 }
 
-// phase returns when the intervals of a Controller began, and begins them now if
+// untilDue returns how long it is until the next whole number of intervals from phase, or,
+// if that is the Unknown Time, from when the row was first asked for. What was due while
+// the Agent slept is due now.
+func (a *Agent) untilDue(row string, interval time.Duration, phase string) time.Duration {
+	now := time.Now()
+	from := now
+	if !a.slept.IsZero() {
+		from = a.slept
+	}
+	at, err := time.Parse(time.RFC3339, phase)
+	if err != nil || at.Year() <= 1 {
+		at = a.phase(row, interval)
+	}
+	return from.Add(untilNext(from, at, interval)).Sub(now)
+}
+
+// phase returns when the intervals of a row began, and begins them now if
 // they have not.
 func (a *Agent) phase(row string, interval time.Duration) time.Time {
 	of, at, _ := strings.Cut(a.local.values[row+hiddenPhase], "@")

@@ -72,7 +72,7 @@ type event struct {
 func newSchema() *schema {
 	s := &schema{byPath: make(map[string]*localObject), children: make(map[string][]*localObject)}
 	s.objects = slices.Concat(deviceObjects(), agentObjects(), controllerObjects(),
-		subscriptionObjects(), requestObjects(), trustObjects())
+		subscriptionObjects(), requestObjects(), trustObjects(), bulkObjects())
 	slices.SortFunc(s.objects, func(a, b *localObject) int { return strings.Compare(a.Path, b.Path) })
 	s.offers = slices.Concat(diagnosticCommands(), triggerCommands(), unitCommands())
 	for _, o := range s.objects {

@@ -113,7 +113,7 @@ func (a *Agent) state() *State {
 }
 
 // load takes a stored state. Controllers that the configuration does not have
-// any more are not taken, nor what they left: their commands and Subscriptions.
+// any more are not taken, nor what they left: their commands, Subscriptions and Profiles.
 // Nor, after a restart, are Subscriptions that are not Persistent: it is the
 // Agent's. It reports whether anything was left out.
 func (l *local) load(s *State, restarted bool) (dropped bool) {
@@ -133,6 +133,11 @@ func (l *local) load(s *State, restarted bool) (dropped bool) {
 	})
 	l.each(subscriptionTable, func(row string) {
 		if restarted && !l.isTrue(row+"Persistent") || !l.rowsExist(l.get(row+"Recipient")+".") {
+			drop(row)
+		}
+	})
+	l.each(profileTable, func(row string) {
+		if !l.rowsExist(l.get(row+"Controller") + ".") {
 			drop(row)
 		}
 	})

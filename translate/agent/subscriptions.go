@@ -47,6 +47,8 @@ func (a *Agent) localChanged(changes []change) {
 	if slices.ContainsFunc(changes, relevant) {
 		a.loadSubscriptions()
 		a.reconcileAttributes()
+	} else if slices.ContainsFunc(changes, func(c change) bool { return strings.HasPrefix(c.path, bulkRoot) }) {
+		a.armBulkData()
 	}
 	a.changed()
 }
@@ -67,6 +69,7 @@ func (a *Agent) loadSubscriptions() {
 	})
 	a.subs.remember(a)
 	a.armPeriodic()
+	a.armBulkData()
 	a.dropOrphans()
 }
 

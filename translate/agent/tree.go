@@ -12,14 +12,16 @@ import (
 )
 
 // tree is the Agent's whole data model as package path wants it: the local tree
-// in Device.LocalAgent., elsewhere the CPE's, and the local tree again where
+// in Device.LocalAgent. and Device.BulkData., elsewhere the CPE's, and the local tree again where
 // the CPE has nothing. The Agent's lock is held while it is used.
 type tree struct{ a *Agent }
 
 var _ path.Tree = tree{}
 
 // isLocal reports whether a path is in the part that is never the CPE's.
-func isLocal(p string) bool { return strings.HasPrefix(p, localRoot) }
+func isLocal(p string) bool {
+	return strings.HasPrefix(p, localRoot) || strings.HasPrefix(p, bulkRoot)
+}
 
 // SupportedObject implements path.Tree.
 func (t tree) SupportedObject(generic string) (multi, ok bool) {

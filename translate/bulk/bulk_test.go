@@ -60,41 +60,55 @@ func TestEncode(t *testing.T) {
 		want    string
 	}{
 		{
-			"hierarchy", bulk.JSON{Format: bulk.ObjectHierarchy, Timestamp: bulk.UnixEpoch}, sample(),
+			"hierarchy",
+			bulk.JSON{Format: bulk.ObjectHierarchy, Timestamp: bulk.UnixEpoch},
+			sample(),
 			`{"Report":[{"CollectionTime":1792843200,"Device":{"DeviceInfo":{"UpTime":70},` +
 				`"WiFi":{"SSID":{"1":{"Enable":true,"SSID":"a \"b\", c"}}}},"ratio":"-0.5","list":"1,2"}]}`,
 		},
 		{
-			"pairs", bulk.JSON{Format: bulk.NameValuePair, Timestamp: bulk.ISO8601}, sample()[:2],
+			"pairs",
+			bulk.JSON{Format: bulk.NameValuePair, Timestamp: bulk.ISO8601},
+			sample()[:2],
 			`{"Report":[{"CollectionTime":"2026-10-24T12:00:00Z","Device.DeviceInfo.UpTime":70,` +
 				`"Device.WiFi.SSID.1.Enable":true}]}`,
 		},
 		{"empty", bulk.JSON{}, nil, `{"Report":[{}]}`},
 		{
-			"taken", bulk.JSON{Timestamp: bulk.UnixEpoch},
+			"taken",
+			bulk.JSON{Timestamp: bulk.UnixEpoch},
 			[]bulk.Param{{Name: "CollectionTime", Value: "mine"}, {Name: "CollectionTime.x", Value: "mine"}},
 			`{"Report":[{"CollectionTime":1792843200,"CollectionTime.x":"mine"}]}`,
 		},
 		{
-			"a name behind a name", bulk.JSON{},
+			"a name behind a name",
+			bulk.JSON{},
 			[]bulk.Param{{Name: "A.B.C", Value: "1"}, {Name: "A.B", Value: "2"}, {Name: "A.D.C", Value: "3"}},
 			`{"Report":[{"A":{"B.C":"1","B":"2","D":{"C":"3"}}}]}`,
 		},
 		{
-			"not of its type", bulk.JSON{},
+			"not of its type",
+			bulk.JSON{},
 			[]bulk.Param{
-				{Name: "a", Value: "yes", Type: path.TypeBoolean}, {Name: "b", Value: "", Type: path.TypeInt},
-				{Name: "c", Value: "-007", Type: path.TypeInt}, {Name: "d", Value: "-0", Type: path.TypeLong},
-				{Name: "e", Value: "99999999999", Type: path.TypeInt}, {Name: "f", Value: "0", Type: path.TypeBoolean},
+				{Name: "a", Value: "yes", Type: path.TypeBoolean},
+				{Name: "b", Value: "", Type: path.TypeInt},
+				{Name: "c", Value: "-007", Type: path.TypeInt},
+				{Name: "d", Value: "-0", Type: path.TypeLong},
+				{Name: "e", Value: "99999999999", Type: path.TypeInt},
+				{Name: "f", Value: "0", Type: path.TypeBoolean},
 			},
 			`{"Report":[{"a":"yes","b":"","c":-7,"d":0,"e":"99999999999","f":false}]}`,
 		},
 		{
-			"columns", bulk.CSV{Format: bulk.ParameterPerColumn, Timestamp: bulk.UnixEpoch}, sample(),
+			"columns",
+			bulk.CSV{Format: bulk.ParameterPerColumn, Timestamp: bulk.UnixEpoch},
+			sample(),
 			csvHead + "\r\n1792843200,+0070,1,\"a \"\"b\"\", c\",-0.5,\"1,2\"\r\n",
 		},
 		{
-			"rows", bulk.CSV{Format: bulk.ParameterPerRow, Timestamp: bulk.ISO8601}, sample()[1:],
+			"rows",
+			bulk.CSV{Format: bulk.ParameterPerRow, Timestamp: bulk.ISO8601},
+			sample()[1:],
 			"ReportTimestamp,ParameterName,ParameterValue,ParameterType\r\n" +
 				"2026-10-24T12:00:00Z,Device.WiFi.SSID.1.Enable,1,boolean\r\n" +
 				"2026-10-24T12:00:00Z,Device.WiFi.SSID.1.SSID,\"a \"\"b\"\", c\",string\r\n" +
@@ -102,7 +116,8 @@ func TestEncode(t *testing.T) {
 				"2026-10-24T12:00:00Z,list,\"1,2\",string\r\n",
 		},
 		{
-			"separators", bulk.CSV{
+			"separators",
+			bulk.CSV{
 				FieldSeparator: ";", RowSeparator: "&#10;", EscapeCharacter: "'", Format: bulk.ParameterPerRow,
 			},
 			[]bulk.Param{{Name: "a", Value: "1,2"}, {Name: "b", Value: "it's;"}},
