@@ -4,9 +4,6 @@
 package kill_test
 
 import (
-	"fmt"
-	"os"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -14,33 +11,7 @@ import (
 	"github.com/uspgate/uspgate/test/harness"
 )
 
-// program is the gateway, built when a test first wants it, in programDir.
-var (
-	programDir string
-	program    = sync.OnceValues(func() (string, error) { return harness.Build(programDir) })
-)
+// program is the gateway.
+var program harness.Program
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
-
-type tests struct{ *testing.M }
-
-// Run implements goleak.TestingM.
-func (t tests) Run() int {
-	var err error
-	if programDir, err = os.MkdirTemp("", "uspgate-kill"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(programDir)
-	return t.M.Run()
-}
-
-// gateway returns the path of the program.
-func gateway(t *testing.T) string {
-	t.Helper()
-	path, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(program.Main(m)) }

@@ -73,7 +73,7 @@ func newWorld(t *testing.T, data, yaml string) *world {
 - {endpoint_id: "self::*", role: controller}
 `
 	}
-	w.Process = harness.NewProcess(t, gateway(t), data, fmt.Sprintf(`mtp:
+	w.Process = harness.NewProcess(t, program.Path(t), data, fmt.Sprintf(`mtp:
 - {name: mqtt-north, type: mqtt, listen: "%s", role: controller}
 - {name: mqtt-south, type: mqtt, listen: "%s", role: agent}
 - {name: coap-north, type: coap, listen: "%s", role: controller}

@@ -45,7 +45,7 @@ const getEvery = 1500 * time.Millisecond
 
 func outage(t *testing.T, s storm) {
 	t.Helper()
-	program := gateway(t)
+	program := program.Path(t)
 	data, addr := t.TempDir(), harness.FreeAddr(t)
 	in, err := copies.Make(t.Context(), data, s.cpe)
 	if err != nil {
