@@ -18,7 +18,7 @@ const (
 	noSecured  = "not claimed: no Role sees secured parameters, they are empty to everybody"
 	noSession  = "not claimed: Agents speak without session context"
 	noTrigger  = "not claimed: TriggerAction is Notify only"
-	noBulk     = "not claimed: no BulkData yet"
+	pushOnly   = "not claimed: reports leave as Push! only"
 	noCert     = "not claimed: no AddCertificate()"
 	oneImage   = "CWMP has no RPC for it: only a CPE with a table of images has Activate(), see translate/agent/testdata"
 	noNetwork  = "does not apply: a Virtual Agent has no network of its own"
@@ -225,19 +225,19 @@ var plan = []entry{
 	{"9.9", "New Controller", "Controllers writeable", nil, readOnly},
 	{"9.10", "Boot! ParameterMap", "Reboot+BootFirmwareImage", case9_10, ""},
 	{"9.11", "ScheduleTimer", "ScheduleTimer", case9_11, ""},
-	{"10.1", "HTTP JSON bulk", "BulkData HTTP", nil, noBulk},
-	{"10.2", "HTTPS JSON bulk", "BulkData HTTP", nil, noBulk},
-	{"10.3", "HTTP CSV bulk", "BulkData HTTP", nil, noBulk},
-	{"10.4", "HTTPS CSV bulk", "BulkData HTTP", nil, noBulk},
-	{"10.5", "HTTP URI params", "BulkData HTTP", nil, noBulk},
-	{"10.6", "HTTPS URI params", "BulkData HTTP", nil, noBulk},
-	{"10.7", "HTTP retry", "BulkData HTTP", nil, noBulk},
-	{"10.8", "HTTP wildcard", "BulkData HTTP", nil, noBulk},
-	{"10.9", "HTTP object path", "BulkData HTTP", nil, noBulk},
-	{"10.10", "Push! bulk", "USPEventNotif", nil, noBulk},
-	{"10.11", "Push! wildcard", "USPEventNotif", nil, noBulk},
-	{"10.12", "Push! object path", "USPEventNotif", nil, noBulk},
-	{"10.13", "MQTT bulk", "BulkData MQTT", nil, noBulk},
+	{"10.1", "HTTP JSON bulk", "BulkData HTTP", nil, pushOnly},
+	{"10.2", "HTTPS JSON bulk", "BulkData HTTP", nil, pushOnly},
+	{"10.3", "HTTP CSV bulk", "BulkData HTTP", nil, pushOnly},
+	{"10.4", "HTTPS CSV bulk", "BulkData HTTP", nil, pushOnly},
+	{"10.5", "HTTP URI params", "BulkData HTTP", nil, pushOnly},
+	{"10.6", "HTTPS URI params", "BulkData HTTP", nil, pushOnly},
+	{"10.7", "HTTP retry", "BulkData HTTP", nil, pushOnly},
+	{"10.8", "HTTP wildcard", "BulkData HTTP", nil, pushOnly},
+	{"10.9", "HTTP object path", "BulkData HTTP", nil, pushOnly},
+	{"10.10", "Push! bulk", "USPEventNotif", case10_10, ""},
+	{"10.11", "Push! wildcard", "USPEventNotif", case10_11, ""},
+	{"10.12", "Push! object path", "USPEventNotif", case10_12, ""},
+	{"10.13", "MQTT bulk", "BulkData MQTT", nil, pushOnly},
 	{"11.1", "MQTT profiles", "MQTT", nil, ofMQTT},
 	{"11.2", "MQTT CONNECT", "MQTT", nil, ofMQTT},
 	{"11.3", "MQTT TLS", "MQTT", nil, ofMQTT},
