@@ -52,6 +52,7 @@ func bulkObjects() []*localObject {
 		}),
 		count("Profile"),
 	)
+	root.columns["Status"].still = true // it says what Enable does
 	return append(profileObjects(), root)
 }
 

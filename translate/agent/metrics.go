@@ -61,7 +61,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	m.bulk = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "uspgate_translate_bulk_reports_total",
-		Help: "Bulk data reports: sent, larger than they may be, or given up because the CPE could not be read.",
+		Help: "Bulk data reports: sent, too large, or not made since the CPE was not read.",
 	}, []string{"result"})
 	for _, result := range []string{resultOK, resultTooLarge, resultUnread} {
 		m.bulk.WithLabelValues(result)

@@ -127,6 +127,13 @@ func (r *rig) option(o string) {
 		r.opts.Requested = r.number(value)
 	case "maxresponse":
 		r.opts.MaxResponse = r.number(value)
+	case "maxreport":
+		r.opts.MaxReport = r.number(value)
+	case "bulk": // PROFILES+REFERENCES
+		profiles, references, _ := strings.Cut(value, "+")
+		r.opts.BulkProfiles, r.opts.BulkReferences = r.number(profiles), r.number(references)
+	case "pendingbytes":
+		r.opts.PendingBytes = r.number(value)
 	case "paths":
 		r.opts.Paths = r.number(value)
 	case "controllers":
