@@ -39,7 +39,7 @@ func (b *bulkData) init() { b.profiles = make(map[string]*reporting) }
 func (a *Agent) armBulkData() {
 	l := a.local
 	for row, p := range a.bulk.profiles {
-		if !a.isReporting(row) || p.interval != l.seconds(row+"ReportingInterval") || p.phase != l.get(row+"TimeReference") {
+		if !a.isReporting(row) || p.interval != a.reportingInterval(row) || p.phase != l.get(row+"TimeReference") {
 			a.stop(p.timer)
 			delete(a.bulk.profiles, row)
 			delete(l.values, row+hiddenPhase)
@@ -47,11 +47,17 @@ func (a *Agent) armBulkData() {
 	}
 	l.each(profileTable, func(row string) {
 		if a.bulk.profiles[row] == nil && a.isReporting(row) {
-			p := &reporting{interval: l.seconds(row + "ReportingInterval"), phase: l.get(row + "TimeReference")}
+			p := &reporting{interval: a.reportingInterval(row), phase: l.get(row + "TimeReference")}
 			a.bulk.profiles[row] = p
 			a.nextReport(row, p)
 		}
 	})
+}
+
+// reportingInterval is that of a Profile; one that was made when it could be less than
+// MinReportingInterval has that.
+func (a *Agent) reportingInterval(row string) time.Duration {
+	return max(a.local.seconds(row+"ReportingInterval"), a.host.opts.BulkInterval)
 }
 
 // isReporting reports whether a Profile makes reports: it is enabled, and the Controller
@@ -93,7 +99,7 @@ func (a *Agent) reportInBackground(row string, p *reporting) {
 	if !a.inBackground(func(ctx context.Context, dev Device) {
 		err := a.report(ctx, a.patient(dev), row, func() bool { return a.awaitKnown(ctx) })
 		if err != nil {
-			a.log.Warn("a bulk data report was not made", zap.String("profile", row),
+			a.log.Info("a bulk data report was not made", zap.String("profile", row),
 				zap.Int("code", int(err.Code)), zap.String("why", err.Text))
 		}
 		a.lock()
