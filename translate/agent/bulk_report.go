@@ -85,11 +85,14 @@ func (a *Agent) nextReport(row string, p *reporting) {
 			return
 		}
 		a.nextReport(row, p)
-		if p.running { // the CPE has taken an interval to answer
+		to := a.controllerOf(a.local.get(row + "Controller"))
+		switch {
+		case !a.may(to, trust.NotifyCommand, row+"Push!"): // its roles have changed
+		case p.running: // the CPE has taken an interval to answer
 			a.host.metrics.bulk.WithLabelValues(resultUnread).Inc()
-			return
+		default:
+			a.reportInBackground(row, p)
 		}
-		a.reportInBackground(row, p)
 	})
 	p.timer.every = p.interval
 }
