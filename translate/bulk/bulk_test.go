@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -192,5 +193,26 @@ func checkCSV(t *testing.T, params []bulk.Param) {
 		if got := rows[i+1]; got[1] != unixLines(p.Name) || got[2] != unixLines(p.Value) {
 			t.Errorf("got %q, want name and value of %q", got, p)
 		}
+	}
+}
+
+// A report of 1,500 parameters.
+func BenchmarkEncode(b *testing.B) {
+	var params []bulk.Param
+	for i := range 1_500 {
+		name := fmt.Sprintf("Device.WiFi.AccessPoint.%d.AssociatedDevice.%d.SignalStrength", i/30, i%30)
+		params = append(params, bulk.Param{Name: name, Value: "-61", Type: path.TypeInt})
+	}
+	for name, e := range map[string]bulk.Encoder{
+		"json": bulk.JSON{Timestamp: bulk.UnixEpoch}, "csv": bulk.CSV{Format: bulk.ParameterPerRow},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := e.Encode(params, at(), 1<<20); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
