@@ -52,6 +52,8 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Linger:          time.Duration(o.Config.Translate.Linger),
 		DiagnosticWait:  time.Duration(o.Config.Translate.Diagnostic),
 		UnitWait:        time.Duration(o.Config.Translate.Unit),
+		BulkInterval:    time.Duration(o.Config.Translate.BulkEvery),
+		MaxReport:       int(o.Config.Translate.BulkReport),
 		Idle:            time.Duration(o.Config.Translate.Idle),
 		MaxAwake:        o.Config.Translate.MaxAwake,
 		MaxAwakeBytes:   int64(o.Config.Translate.AwakeBytes),

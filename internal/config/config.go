@@ -160,6 +160,8 @@ type Translate struct {
 	Linger      Duration `yaml:"linger" doc:"how long a CPE is kept in session after a request, for the next one"`
 	Diagnostic  Duration `yaml:"diagnostic_wait" doc:"how long a diagnostic of a CPE may take"`
 	Unit        Duration `yaml:"unit_wait" doc:"how long a CPE may take to install, update or remove a software module"`
+	BulkEvery   Duration `yaml:"bulk_interval" doc:"least interval of bulk data reports"`
+	BulkReport  Size     `yaml:"bulk_report" doc:"largest bulk data report"`
 	MappingsDir string   `yaml:"mappings_dir" doc:"directory with rule files that override the built-in ones"`
 	MaxDevices  int      `yaml:"max_devices" doc:"CPE that may be known"`
 	Idle        Duration `yaml:"idle" doc:"how long a Virtual Agent that has nothing to do stays in memory"`
@@ -220,6 +222,7 @@ func Default() Config {
 			Freshness: Duration(5 * time.Minute), Deadline: Duration(30 * time.Second),
 			Linger: Duration(500 * time.Millisecond), MaxDevices: 200_000,
 			Diagnostic: Duration(10 * time.Minute), Unit: Duration(time.Hour),
+			BulkEvery: Duration(time.Minute), BulkReport: 256 << 10,
 			Idle: Duration(2 * time.Minute), MaxAwake: 10_000, AwakeBytes: 128 << 20,
 		},
 		Admin:   Admin{Listen: "127.0.0.1:7557"},
