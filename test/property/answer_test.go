@@ -123,7 +123,7 @@ func (o *object) made(t tree, row string, not map[string]bool) error {
 // apply sets one parameter, unless it is said that it was not.
 func (o *object) apply(t tree, row string, s setting, not bool) error {
 	switch {
-	case not && !s.bad, not && s.required:
+	case not && !s.bad && !o.faulty, not && s.required:
 		return fmt.Errorf("%s%s: got a param_err for a good or required value %q", row, s.name, s.value)
 	case !not && s.bad:
 		return fmt.Errorf("%s%s: got no param_err for the value %q", row, s.name, short(s.value))

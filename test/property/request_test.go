@@ -29,6 +29,7 @@ type object struct {
 	match    func(tree) [][]int // the rows, or for Add those of the parent
 	absent   bool               // an instance that is not there is named
 	settings []setting
+	faulty   bool // the CPE may refuse what is good
 }
 
 type setting struct {
@@ -80,6 +81,12 @@ func (r *request) fails(o *object, t tree) bool {
 		}
 	}
 	return false
+}
+
+// open says whether a Delete that finds no row may be refused: where the only rows
+// that were ever there have to stay, the table is not known for one that may go.
+func (r *request) open(o *object, t tree) bool {
+	return r.verb == "Delete" && o.table.stays && len(o.match(t)) == 0
 }
 
 func drawBool(rt *rapid.T, label string) bool { return rapid.Bool().Draw(rt, label) }

@@ -5,8 +5,5 @@
 
 package property_test
 
-// What the soak makes of it.
-const (
-	checks  = 200
-	changes = 10_000
-)
+// checks is what the soak makes of it.
+const checks = 500

@@ -5,7 +5,5 @@
 
 package property_test
 
-const (
-	checks  = 60  // sequences of each test
-	changes = 300 // on the CPE of the Subscriptions
-)
+// checks is how many sequences each property is tried with on each model.
+const checks = 24

@@ -22,10 +22,11 @@ import (
 	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
-// live has every Get answered by the CPE; cached has Gets answered from memory.
+// live has every Get answered by the CPE; cached has Gets answered from memory; %s is how
+// long a CPE is kept in session.
 const (
-	live   = "translate: {freshness: 0s, linger: 1s, deadline: 10s}\n"
-	cached = "translate: {freshness: 1h, linger: 1s, deadline: 10s}\n"
+	live   = "translate: {freshness: 0s, linger: %s, deadline: 10s}\n"
+	cached = "translate: {freshness: 1h, linger: %s, deadline: 10s}\n"
 )
 
 // world is a gateway with a Controller.
