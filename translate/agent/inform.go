@@ -199,8 +199,11 @@ func (a *Agent) readBack() {
 	objects := slices.Sorted(maps.Keys(a.unsure))
 	var names []string
 	for _, o := range objects {
-		names = append(names, a.view.Sources(o)...)
-		names = append(names, a.countSources(o)...)
+		from := a.view.Sources(o)
+		if len(from) == 0 { // a table without rows whose source is known by its rows alone
+			a.disc.due = true
+		}
+		names = append(append(names, from...), a.countSources(o)...)
 	}
 	names = withoutCovered(names)
 	for _, o := range objects {
