@@ -14,6 +14,7 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 // Broker is somebody else's broker on a port of loopback: it fans out by topic
@@ -31,11 +32,40 @@ type Broker struct {
 // MQTTBroker runs a broker for MQTT 5 and 3.1.1 until the test ends.
 func MQTTBroker(t *testing.T) *Broker {
 	t.Helper()
+	return mqttBroker(t, new(auth.AllowHook))
+}
+
+// UncountedMQTTBroker is MQTTBroker for tests in which no client is sent more at a time
+// than its Receive Maximum: it does not look at that. Where it does, mochi 2.7.9 may lock
+// itself up (Inflight.NextImmediate takes a read lock twice).
+func UncountedMQTTBroker(t *testing.T) *Broker {
+	t.Helper()
+	return mqttBroker(t, new(auth.AllowHook), new(uncounted))
+}
+
+// uncounted has the broker send without regard to the quota of a client.
+type uncounted struct{ mochi.HookBase }
+
+// ID implements mochi.Hook.
+func (*uncounted) ID() string { return "uncounted" }
+
+// Provides implements mochi.Hook.
+func (*uncounted) Provides(b byte) bool { return b == mochi.OnSessionEstablish }
+
+// OnSessionEstablish implements mochi.Hook.
+func (*uncounted) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) {
+	cl.State.Inflight.ResetSendQuota(0)
+}
+
+func mqttBroker(t *testing.T, hooks ...mochi.Hook) *Broker {
+	t.Helper()
 	b := &Broker{t: t}
 	return b.begin(func(ln net.Listener) func() {
 		s := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
-		if err := s.AddHook(new(auth.AllowHook), nil); err != nil {
-			t.Fatal(err)
+		for _, h := range hooks {
+			if err := s.AddHook(h, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := s.AddListener(listeners.NewNet("tcp", ln)); err != nil {
 			t.Fatal(err)
