@@ -57,6 +57,7 @@ soak: ## the long runs: the codec against encoding/xml for ORACLETIME, every fuz
 	$(GO) test -tags soak -run Million -count=1 -v ./internal/engine
 	$(GO) test -tags soak -run Soak -count=1 -timeout 30m -v ./test/kill
 	$(GO) test -tags soak -run Soak -count=1 -timeout 15m -v ./test/storm
+	$(GO) test -tags soak -run Any -count=1 -timeout 30m -v ./test/property
 
 .PHONY: generate
 generate: ## make the generated code anew

@@ -21,7 +21,7 @@ var kinds = []struct {
 	column
 }{
 	{"string", "", "", column{good: texts, comparable: textual}},
-	{"string", "len:0:8", "a", column{good: []string{"", "a", "12345678"}, bad: []string{"123456789"}, comparable: textual}},
+	{"string", "len:0:4", "a", column{good: []string{"", "a", "1234"}, bad: []string{"12345"}, comparable: textual}},
 	{"string", "On|Off", "Off", column{good: []string{"On", "Off"}, bad: []string{"on", ""}, comparable: textual}},
 	{"unsignedInt", "", "0", column{good: numbers, bad: []string{"-1", "x"}, comparable: numeric}},
 	{"int", "-5:5", "0", column{good: []string{"-5", "0", "5"}, bad: []string{"6", "", "z"}, comparable: numeric}},
@@ -52,7 +52,9 @@ func drawShape(rt *rapid.T) *shape {
 	for _, o := range []string{"Device.", "Device.DeviceInfo.", "Device.ManagementServer."} {
 		line(o, false, "", "object", "")
 	}
-	for name, v := range map[string]string{"Manufacturer": "Random", "ManufacturerOUI": "02A1B2", "SerialNumber": "{serial}"} {
+	for name, v := range map[string]string{
+		"Manufacturer": "Random", "ManufacturerOUI": "02A1B2", "SerialNumber": "{serial}",
+	} {
 		line("Device.DeviceInfo."+name, false, v, "string", "")
 	}
 	for i := range rapid.IntRange(1, 2).Draw(rt, "tables") {

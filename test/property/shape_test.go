@@ -46,15 +46,6 @@ type column struct {
 	comparable string   // operators for searches
 }
 
-func (t *table) column(name string) *column {
-	for i := range t.columns {
-		if t.columns[i].name == name {
-			return &t.columns[i]
-		}
-	}
-	return nil
-}
-
 // in puts the numbers of rows into a path with {i}.
 func in(path string, numbers ...int) string {
 	for _, n := range numbers {
@@ -138,10 +129,9 @@ func (c *column) word(v string) string {
 
 // kept matches what the CPE of the built-in models are made of: small ones are
 // read fast.
-var kept = regexp.MustCompile(`^path,|^(Device|InternetGatewayDevice)\.,|\.DeviceInfo\.[A-Za-z]*,|\.ManagementServer\.|` +
-	`^Device\.NAT\.|^Device\.IP\.,|^Device\.IP\.Interface(\.1)?\.[A-Za-z]*,|` +
+var kept = regexp.MustCompile(`^path,|^(Device|InternetGatewayDevice)\.,|\.DeviceInfo\.[A-Za-z]*,` +
+	`|\.ManagementServer\.|^Device\.NAT\.|^Device\.IP\.,|^Device\.IP\.Interface(\.1)?\.[A-Za-z]*,|` +
 	`\.WANDevice\.(1\.)?,|\.WANConnectionDevice\.(1\.)?,|\.WANDevice\.1\.WANConnectionDevice\.1\.WANPPPConnection\.|` +
-	`^Device\.WiFi\.([A-Za-z]*|SSID\.([1-4]\.[A-Za-z]*)?),|\.LANDevice\.(1\.)?,|\.WLANConfiguration\.([1-4]\.[A-Za-z]*)?,|` +
 	`\.Time\.`)
 
 // builtin is a part of a built-in model.
