@@ -100,7 +100,7 @@ func (a *Agent) nextReport(row string, p *reporting) {
 // reportInBackground makes one report. The lock is held.
 func (a *Agent) reportInBackground(row string, p *reporting) {
 	if !a.inBackground(func(ctx context.Context, dev Device) {
-		err := a.report(ctx, a.patient(dev), row, func() bool { return a.awaitKnown(ctx) })
+		err := a.report(ctx, a.patient(dev), row, func() bool { return a.awaitKnown(ctx, true, nil) })
 		if err != nil {
 			a.log.Info("a bulk data report was not made", zap.String("profile", row),
 				zap.Int("code", int(err.Code)), zap.String("why", err.Text))
@@ -114,25 +114,6 @@ func (a *Agent) reportInBackground(row string, p *reporting) {
 	}
 	p.running = true
 	a.bulk.running++
-}
-
-// awaitKnown waits until the data model of the CPE is known, and has it read if it is not.
-func (a *Agent) awaitKnown(ctx context.Context) bool {
-	a.lock()
-	if a.disc.known {
-		a.unlock()
-		return true
-	}
-	a.discover()
-	done := a.disc.done
-	a.unlock()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
-	a.lock()
-	defer a.unlock()
-	return a.disc.known
 }
 
 // forceCollectionCommand is Device.BulkData.Profile.{i}.ForceCollection(), synchronous: the
@@ -226,30 +207,19 @@ func (a *Agent) readReferences(ctx context.Context, call caller, refs []bulkRefe
 		return
 	}
 	ready := known()
-	sources := make([][]string, len(refs))
-	var all []string
-	a.lock()
+	paths := make([]path.Path, len(refs))
 	for i := range refs {
 		switch p := refs[i].path; {
 		case isLocal(p.Object()):
 		case !ready:
 			refs[i].unread = errUnknownModel
-		case a.mayExist(p):
-			sources[i] = a.stale(a.sources(p))
-			all = append(all, sources[i]...)
+		default:
+			paths[i] = p
 		}
 	}
-	a.unlock()
-	if all = withoutCovered(all); len(all) == 0 {
-		return
-	}
-	failed := a.read(ctx, call, all)
-	for i := range refs {
-		for _, name := range sources[i] {
-			if err := failed.of(name); err != nil {
-				refs[i].unread = err
-				break
-			}
+	for i, err := range a.readStale(ctx, call, paths) {
+		if err != nil {
+			refs[i].unread = err
 		}
 	}
 }

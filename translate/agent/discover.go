@@ -353,10 +353,15 @@ func (a *Agent) walkNames(ctx context.Context, call caller, root model.Root) ([]
 	return infos, nil
 }
 
-// awaitDiscovery waits until the CPE's data model is known, starting a
-// discovery if none is under way and wakes is true. It reports whether the data
-// model is known.
+// awaitDiscovery is awaitKnown for a request, which lets others go first meanwhile.
 func (a *Agent) awaitDiscovery(ctx context.Context, r *request, wakes bool) bool {
+	return a.awaitKnown(ctx, wakes, r.release)
+}
+
+// awaitKnown waits until the CPE's data model is known, starting a discovery if
+// none is under way and wakes is true. It reports whether the data model is
+// known. waits, unless nil, is called first if it is not, with the lock held.
+func (a *Agent) awaitKnown(ctx context.Context, wakes bool, waits func()) bool {
 	a.lock()
 	if a.disc.known {
 		a.unlock()
@@ -366,7 +371,9 @@ func (a *Agent) awaitDiscovery(ctx context.Context, r *request, wakes bool) bool
 		a.discover()
 	}
 	running, done := a.disc.running, a.disc.done
-	r.release()
+	if waits != nil {
+		waits()
+	}
 	a.unlock()
 	if !running {
 		return false

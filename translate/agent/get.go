@@ -222,41 +222,56 @@ func (a *Agent) resolve(r *request, q *query, room *meter) *usp.Error {
 }
 
 // refresh reads what is stale of the queries. A query whose sources could not
-// be read gets the error. A path that the data model cannot have is not asked
-// for.
+// be read gets the error.
 func (a *Agent) refresh(ctx context.Context, r *request, queries []query) {
 	known := a.awaitDiscovery(ctx, r, true)
+	paths := make([]path.Path, len(queries))
 	a.lock()
-	sources := make([][]string, len(queries))
-	var all []string
 	for i := range queries {
-		q := &queries[i]
-		if q.err != nil || isLocal(q.path.Object()) {
-			continue
-		}
-		if !known {
+		switch q := &queries[i]; {
+		case q.err != nil || isLocal(q.path.Object()):
+		case !known:
 			q.err = a.notDiscovered(q)
-			continue
+		default:
+			paths[i] = q.path
 		}
-		if a.mayExist(q.path) {
-			sources[i] = a.stale(a.sources(q.path))
+	}
+	a.unlock()
+	for i, err := range a.readStale(ctx, r.call, paths) {
+		if err != nil {
+			queries[i].err = cpeError(err, "")
+		}
+	}
+}
+
+// readStale reads from the CPE what is stale of the paths, and returns for each the
+// error of what could not be read. For a zero Path, and for one that the data model
+// cannot have, nothing is asked.
+func (a *Agent) readStale(ctx context.Context, call caller, paths []path.Path) []error {
+	sources := make([][]string, len(paths))
+	var all []string
+	a.lock()
+	for i, p := range paths {
+		if p.String() != "" && a.mayExist(p) {
+			sources[i] = a.stale(a.sources(p))
 			all = append(all, sources[i]...)
 		}
 	}
 	a.unlock()
 	all = withoutCovered(all)
 	if len(all) == 0 {
-		return
+		return nil
 	}
-	failed := a.read(ctx, r.call, all)
-	for i := range queries {
+	failed := a.read(ctx, call, all)
+	errs := make([]error, len(paths))
+	for i := range paths {
 		for _, name := range sources[i] {
-			if err := failed.of(name); err != nil {
-				queries[i].err = cpeError(err, "")
+			if errs[i] = failed.of(name); errs[i] != nil {
 				break
 			}
 		}
 	}
+	return errs
 }
 
 // notDiscovered says what becomes of a query while the CPE's data model is not
