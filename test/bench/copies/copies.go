@@ -58,17 +58,26 @@ func Make(ctx context.Context, dir string, n int) (*cwmp.Inform, error) {
 	return o.inform, o.copies(ctx, dir, n)
 }
 
-// copies makes n of it in dir.
-func (o *original) copies(ctx context.Context, dir string, n int) error {
+// open opens what a gateway keeps in the data_dir dir.
+func open(ctx context.Context, dir string) (st *state.State, done func(), err error) {
 	e, err := engine.Open(ctx, engine.Options{Dir: filepath.Join(dir, "engine"), Interval: time.Minute})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer e.Close()
-	st, err := state.Open(ctx, e.Store(), state.Options{})
+	if st, err = state.Open(ctx, e.Store(), state.Options{}); err != nil {
+		e.Close()
+		return nil, nil, err
+	}
+	return st, e.Close, nil
+}
+
+// copies makes n of it in dir.
+func (o *original) copies(ctx context.Context, dir string, n int) error {
+	st, done, err := open(ctx, dir)
 	if err != nil {
 		return err
 	}
+	defer done()
 	const workers = 64
 	var wg sync.WaitGroup
 	errs := make([]error, workers)
@@ -163,15 +172,11 @@ func visit(ctx context.Context, acs string) (*cwmp.Inform, error) {
 
 // load reads what a gateway has kept in dir.
 func (o *original) load(ctx context.Context, dir string) error {
-	e, err := engine.Open(ctx, engine.Options{Dir: filepath.Join(dir, "engine"), Interval: time.Minute})
+	st, done, err := open(ctx, dir)
 	if err != nil {
 		return err
 	}
-	defer e.Close()
-	st, err := state.Open(ctx, e.Store(), state.Options{})
-	if err != nil {
-		return err
-	}
+	defer done()
 	id := agent.EndpointIDFor(o.inform.DeviceID)
 	known, ok, err := st.Devices().Load(o.inform.DeviceID)
 	if err != nil || !ok {
