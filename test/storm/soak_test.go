@@ -13,6 +13,6 @@ import (
 // The figures that issue 5 wants, on two processors.
 func TestSoakOutage(t *testing.T) {
 	outage(t, storm{
-		cpe: 20_000, within: time.Minute, served: 3 * time.Minute, answer: 3 * time.Second, resident: 600 << 20,
+		cpe: 20_000, within: time.Minute, resident: 600 << 20, served: 3 * time.Minute, answer: 3 * time.Second,
 	})
 }

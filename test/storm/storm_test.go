@@ -23,22 +23,25 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
-// storm is a number of CPE that come within a time, and what is wanted then: how soon
-// all are served, how soon a Get is answered meanwhile by one of them, which has to be
-// woken for it, and how many bytes the gateway has at most.
+// storm is a number of CPE that come within a time, and how many bytes the gateway has
+// at most then. The soak wants times, too: how soon all are served, and how soon a Get is
+// answered meanwhile by one of them, which has to be woken for it.
 type storm struct {
-	cpe                    int
-	within, served, answer time.Duration
-	resident               int64
+	cpe            int
+	within         time.Duration
+	resident       int64
+	served, answer time.Duration // 0: it takes what the machine takes
 }
 
-// An outage is over, and all CPE come within a few seconds.
+// An outage is over, and all CPE come within a few seconds: all are served in the end,
+// those that were told to come again as well.
 func TestOutage(t *testing.T) {
 	t.Parallel()
-	outage(t, storm{
-		cpe: 2000, within: 6 * time.Second, served: time.Minute, answer: 10 * time.Second, resident: 600 << 20,
-	})
+	outage(t, storm{cpe: 2000, within: 6 * time.Second, resident: 600 << 20})
 }
+
+// maxStorm is how long a storm may take before it counts as one that does not end.
+const maxStorm = 6 * time.Minute
 
 // getEvery is the pause between two Gets: a CPE takes 60 Connection Requests a minute.
 const getEvery = 1500 * time.Millisecond
@@ -62,7 +65,7 @@ func outage(t *testing.T, s storm) {
 	p.Kill()
 	p.Start()
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*s.served)
+	ctx, cancel := context.WithTimeout(t.Context(), maxStorm)
 	defer cancel()
 	over := make(chan bench.StormResult, 1)
 	go func() {
@@ -83,12 +86,13 @@ func outage(t *testing.T, s storm) {
 		case r := <-over:
 			t.Logf("%+v; %v of CPU; %d Gets, the slowest in %v; %d MB at most",
 				r, cpuOf(t, p.Pid())-before, gets, slowest, resident>>20)
-			if r.Served != s.cpe || r.Faulted > 0 || r.Last > s.served {
-				t.Errorf("got %+v, want all %d served within %v and none faulted", r, s.cpe, s.served)
+			if r.Served != s.cpe || r.Faulted > 0 || failed.Load() > 0 {
+				t.Errorf("got %+v, and %d sessions failed of the CPE that is woken, want all %d served and none failed",
+					r, failed.Load(), s.cpe)
 			}
-			if slowest > s.answer || failed.Load() > 0 {
-				t.Errorf("got a Get answered after %v and %d sessions of that CPE failed, want at most %v and none",
-					slowest, failed.Load(), s.answer)
+			if s.served > 0 && (r.Last > s.served || slowest > s.answer) {
+				t.Errorf("got all served within %v and a Get answered after %v, want %v and %v",
+					r.Last, slowest, s.served, s.answer)
 			}
 			if resident > s.resident {
 				t.Errorf("got %d MB resident, want at most %d", resident>>20, s.resident>>20)
