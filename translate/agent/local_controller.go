@@ -38,10 +38,6 @@ func controllerObjects() []*localObject {
 	).keyed([]string{"EndpointID"}, []string{"Alias"})
 	c.check = checkAssignedRole
 	c.commands = []*command{sendOnBoardRequestCommand()}
-	session := obj(c.Path+"E2ESession.",
-		ro("SessionMode", path.TypeString, "Forbid"),
-		ro("Status", path.TypeString, "Down"),
-	)
 	mtp := obj(c.Path+"MTP.{i}.",
 		alias(),
 		ro("Enable", path.TypeBoolean, "true"),
@@ -54,7 +50,7 @@ func controllerObjects() []*localObject {
 		rw("ParameterName", path.TypeString, "", maxLen(256)),
 	).keyed([]string{"ParameterName"}, []string{"Alias"}).rows()
 	boot.check = checkBootParameter
-	return []*localObject{c, session, mtp, boot, transferPolicy()}
+	return []*localObject{c, sessionObject(c.Path), mtp, boot, transferPolicy()}
 }
 
 // maxBootRows bounds the BootParameter table of one Controller.
