@@ -12,6 +12,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/uspgate/uspgate/translate/cohort"
 )
 
 // positions remembers where each path of the configuration stands in the file.
@@ -219,6 +221,10 @@ func expected(t reflect.Type) string {
 		return "a duration such as 30s"
 	case reflect.TypeFor[Size]():
 		return "a size such as 5MiB"
+	case reflect.TypeFor[cohort.Percent]():
+		return "a percentage such as 10 or 0.5"
+	case reflect.TypeFor[cohort.Patterns]():
+		return "a text or a list of texts"
 	}
 	switch t.Kind() {
 	case reflect.Struct:

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/uspgate/uspgate/translate/cohort"
 )
 
 // Print writes cfg as YAML with the doc text of every key above it and secrets
@@ -125,6 +127,10 @@ func schemaOf(t reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "examples": []string{"30s"}}
 	case reflect.TypeFor[Size]():
 		return map[string]any{"type": []string{"string", "integer"}, "examples": []string{"5MiB"}}
+	case reflect.TypeFor[cohort.Percent]():
+		return map[string]any{"type": []string{"number", "string"}, "examples": []string{"10"}}
+	case reflect.TypeFor[cohort.Patterns]():
+		return map[string]any{"type": []string{"string", "array"}, "items": map[string]any{"type": "string"}}
 	}
 	switch t.Kind() {
 	case reflect.Struct:

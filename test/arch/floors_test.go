@@ -88,7 +88,7 @@ func under(path string, folders ...string) bool {
 func floor(path string) int {
 	switch {
 	case under(path, "usp/path", "usp/e2e", "usp/trace", "cwmp/soap", "cwmp/trace", "cwmp/wsdl", "translate/model",
-		"translate/profile", "translate/trust", "translate/transfer"):
+		"translate/profile", "translate/cohort", "translate/trust", "translate/transfer"):
 		return 1
 	case under(path, "usp"), path == "cwmp":
 		return 0

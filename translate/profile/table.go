@@ -35,13 +35,11 @@ func (r *Row) Fits(m Model) bool {
 }
 
 // patterns are a Model of patterns, made ready.
-type patterns struct{ manufacturer, oui, productClass, softwareVersion pattern }
+type patterns struct{ manufacturer, oui, productClass, softwareVersion Pattern }
 
 func compile(m Model) patterns {
-	m = lower(m)
 	return patterns{
-		strings.Split(m.Manufacturer, "*"), strings.Split(m.OUI, "*"),
-		strings.Split(m.ProductClass, "*"), strings.Split(m.SoftwareVersion, "*"),
+		NewPattern(m.Manufacturer), NewPattern(m.OUI), NewPattern(m.ProductClass), NewPattern(m.SoftwareVersion),
 	}
 }
 
@@ -57,11 +55,19 @@ func (p *patterns) fits(m *Model) bool {
 		p.manufacturer.fits(m.Manufacturer) && p.softwareVersion.fits(m.SoftwareVersion)
 }
 
-// pattern is what there is between the * of one.
-type pattern []string
+// Pattern is a text in which * stands for any characters, also none, made ready: what
+// there is between the *, in lower case. Others than NewPattern make none.
+type Pattern []string
 
-// fits reports whether s fits; an empty pattern fits anything.
-func (p pattern) fits(s string) bool {
+// NewPattern makes a text ready.
+func NewPattern(text string) Pattern { return strings.Split(strings.ToLower(text), "*") }
+
+// Fits reports whether a text fits, whatever the case of its letters; an empty Pattern
+// fits any.
+func (p Pattern) Fits(text string) bool { return p.fits(strings.ToLower(text)) }
+
+// fits is Fits for what is in lower case.
+func (p Pattern) fits(s string) bool {
 	first, last := p[0], p[len(p)-1]
 	if len(p) == 1 {
 		return first == "" || first == s
