@@ -82,7 +82,8 @@ func (a *Agent) onBoardAfter(row string, wait time.Duration) {
 		}
 		delete(a.local.values, row+hiddenOnBoard)
 		a.changed()
-		if !a.local.isTrue(row + "OnBoardingComplete") {
+		// Both may have been set meanwhile.
+		if !a.local.isTrue(row+"OnBoardingComplete") && a.local.seconds(row+"OnBoardingRestartTime") > 0 {
 			a.onBoard(usp.EndpointID(a.local.get(row + "EndpointID")))
 		}
 	})

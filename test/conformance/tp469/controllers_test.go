@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tp469_test
+
+import (
+	"time"
+
+	"github.com/uspgate/uspgate/internal/sim/controller"
+)
+
+// onBoarding sets a parameter of the first Controller, and sets it back after the case.
+func (b *bench) onBoarding(name, value, before string) {
+	b.Helper()
+	b.set(false, controller.Update(self, map[string]string{name: value}))
+	b.Cleanup(func() {
+		ctx, cancel := contextFor()
+		defer cancel()
+		back := controller.Update(self, map[string]string{name: before})
+		if _, err := b.first.Set(ctx, b.cpe.Agent, false, back); err != nil {
+			b.Errorf("setting %s back: %v", name, err)
+		}
+	})
+}
+
+// onBoarded waits for an OnBoardRequest, which has to be about the CPE.
+func (b *bench) onBoarded(c *controller.Controller) time.Time {
+	b.Helper()
+	n := b.notified(c, "")
+	who := b.cpe.Identity()
+	r := n.GetOnBoardReq()
+	if r == nil || !n.GetSendResp() || r.GetOui() != who.OUI || r.GetProductClass() != who.ProductClass ||
+		r.GetSerialNumber() != who.SerialNumber || r.GetAgentSupportedProtocolVersions() == "" {
+		b.Fatalf("got %v, want an OnBoardRequest about %s with send_resp", n.Notify, who)
+	}
+	return time.Now()
+}
+
+// Where the plan restarts the Agent, the CPE is: the Agent starts when it does.
+func case1_101(b *bench) {
+	b.onBoarding("OnBoardingComplete", "false", "false")
+	b.subscribe("on1101", "Event", "Device.Boot!")
+	b.operate("Device.Reboot()", "key1101", nil)
+	b.rebooted("on1101", "key1101") // whatever came before it was of another start
+	b.onBoarded(b.first)
+}
+
+func case1_102(b *bench) {
+	b.onBoarding("OnBoardingRestartTime", "2", "0")
+	b.operate(self+"SendOnBoardRequest()", "", nil)
+	begin := b.onBoarded(b.first)
+	if d := b.onBoarded(b.first).Sub(begin); d < time.Second || d > 4*time.Second {
+		b.Errorf("got the second one after %s, want OnBoardingRestartTime", d)
+	}
+}
+
+func case1_103(b *bench) {
+	b.onBoarding("OnBoardingRestartTime", "0", "0")
+	b.operate(self+"SendOnBoardRequest()", "", nil)
+	b.onBoarded(b.first)
+	quiet := time.After(4 * time.Second) // twice what 1.102 waits for
+	for {
+		select {
+		case n := <-b.first.Notifies():
+			if n.GetOnBoardReq() != nil {
+				b.Fatal("got a second OnBoardRequest, want none")
+			}
+		case <-quiet:
+			return
+		}
+	}
+}
