@@ -58,8 +58,8 @@ func (a *Agent) restore(s *State, tree *Tree) {
 	if restarted {
 		a.restoreTrust(t)
 	}
-	for i := range a.host.opts.Controllers {
-		a.restoreController(t, &a.host.opts.Controllers[i])
+	for _, c := range a.given() {
+		a.restoreController(t, &c)
 	}
 	a.restoreFiles(t)
 	dirty = dirty || len(t.undo) > 0

@@ -99,7 +99,7 @@ func (a *Agent) controllerRow(id usp.EndpointID) string {
 func (a *Agent) admit(c usp.EndpointID) *usp.Error {
 	a.lock()
 	defer a.unlock()
-	if !a.host.opts.mayControl(c) {
+	if !a.mayControl(c) {
 		return &usp.Error{Code: usp.CodePermissionDenied, Text: "this Controller may not control this Agent"}
 	}
 	if len(a.host.opts.Controllers) > 0 {

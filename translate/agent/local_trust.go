@@ -169,7 +169,7 @@ func (t *tx) unassign(role string) {
 // and removes those that it does not have any more.
 func (a *Agent) restoreTrust(t *tx) {
 	full, untrusted := fullAccess(), Role{Name: RoleUntrusted, Permissions: []Permission{{Targets: []string{"Device."}}}}
-	roles := append([]Role{full, untrusted}, a.host.opts.Roles...)
+	roles := append([]Role{full, untrusted}, a.roles()...)
 	for i := range roles {
 		t.giveRole(&roles[i])
 	}

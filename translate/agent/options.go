@@ -5,7 +5,6 @@ package agent
 
 import (
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -209,10 +208,4 @@ func (o *Options) deadline(c usp.EndpointID) time.Duration {
 		}
 	}
 	return o.Deadline
-}
-
-// mayControl reports whether c is configured, or none is.
-func (o *Options) mayControl(c usp.EndpointID) bool {
-	is := func(have Controller) bool { return have.EndpointID == c }
-	return len(o.Controllers) == 0 || slices.ContainsFunc(o.Controllers, is)
 }

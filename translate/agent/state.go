@@ -127,7 +127,7 @@ func (l *local) load(s *State, restarted bool) (dropped bool) {
 		dropped = true
 	}
 	l.each(controllerTable, func(row string) {
-		if id := strings.TrimSpace(l.get(row + "EndpointID")); id == "" || !l.agent.host.opts.mayControl(usp.EndpointID(id)) {
+		if id := strings.TrimSpace(l.get(row + "EndpointID")); id == "" || !l.agent.mayControl(usp.EndpointID(id)) {
 			drop(row)
 		}
 	})
