@@ -112,6 +112,7 @@ func newAgent(h *Host, e *entry, d Device, state *State, tree *Tree) *Agent {
 	a.lock()
 	defer a.unlock()
 	a.local = newLocal(a, h.schema)
+	a.disc.known = a.isGateway() // there is nothing to read
 	a.restore(state, tree)
 	return a
 }

@@ -185,7 +185,7 @@ func (a *Agent) resolveOnce(ctx context.Context, r *request, queries []query,
 		} else if check != nil {
 			q.err = check(p)
 		}
-		remote = remote || q.err == nil && !isLocal(p.Object())
+		remote = remote || q.err == nil && !isLocal(p.Object()) && !a.isGateway()
 	}
 	if remote {
 		a.refresh(ctx, r, queries)

@@ -99,7 +99,7 @@ func NewHost(opts Options) (*Host, error) {
 	}
 	h.registry.init(opts.MaxAwake)
 	h.door = make(chan struct{}, opts.Rising)
-	h.schema = newSchema()
+	h.schema = newSchema(opts.Mounts != nil)
 	if h.opts.Journal == nil {
 		h.opts.Journal = device.NewMemoryJournal(device.MemoryOptions{})
 	}

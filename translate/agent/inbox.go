@@ -41,6 +41,11 @@ type request struct {
 	// error after all.
 	journalled bool
 	then       []func()
+	// answer, unless nil, takes the reply instead of a Record, nil where none is wanted, or
+	// why there is none; once, without the lock.
+	answer func(reply []byte, err error)
+	// wrote: it was a write under way, and is not any more: the next one may start.
+	wrote bool
 }
 
 type requestKey struct {
@@ -87,6 +92,9 @@ func (a *Agent) accept(r *request) error {
 	if a.asleep {
 		return errAsleep
 	}
+	if a.lanes.inFlight[key] && r.answer != nil {
+		return ErrInboxFull // it cannot be ignored
+	}
 	if a.lanes.inFlight[key] {
 		a.outcomes = append(a.outcomes, func() { r.settle(nil) })
 		return nil
@@ -98,7 +106,9 @@ func (a *Agent) accept(r *request) error {
 		r.handler = handlerFor(r.req)
 	}
 	a.noteVersion(r.from, r.version)
-	r.until = time.Now().Add(a.host.opts.deadline(r.from))
+	if r.until.IsZero() {
+		r.until = time.Now().Add(a.host.opts.deadline(r.from))
+	}
 	a.lanes.inFlight[key] = true
 	a.lanes.inbox = append(a.lanes.inbox, r)
 	// It has arrived, as at any Agent. The other half are settled when they are
@@ -159,6 +169,7 @@ func (a *Agent) start() {
 		r.holding, a.lanes.taken, a.lanes.writing = false, false, false
 		delete(a.lanes.inFlight, requestKey{r.from, r.id})
 		a.outcomes = append(a.outcomes, func() { r.settle(ErrClosed) })
+		r.respond(nil, ErrClosed)
 	}
 }
 
@@ -200,11 +211,9 @@ func (r *request) run(ctx context.Context) {
 	a.log.Debug("request answered", zap.String("from", string(r.from)), zap.String("msg_id", r.id),
 		zap.String("msg_type", r.handler.label()), zap.String("result", result), zap.Duration("took", time.Since(began)))
 	a.lock()
-	if reply != nil {
-		a.postPayload(r.from, reply)
-	}
+	r.respond(reply, nil)
 	delete(a.lanes.inFlight, requestKey{r.from, r.id})
-	if r.handler.write {
+	if r.handler.write && !r.wrote {
 		a.lanes.writing = false
 	}
 	r.release()
@@ -281,7 +290,7 @@ func (r *request) execute(ctx context.Context) (payload []byte, result string) {
 	if bad != nil {
 		return r.encode(errorMsg(bad)), "error"
 	}
-	resp, fail := r.handler.serve(r.agent, ctx, r)
+	resp, fail := r.serve(ctx)
 	switch {
 	case fail != nil:
 		return r.encode(&uspmsg.Body{MsgBody: &uspmsg.Body_Error{Error: fail}}), "error"

@@ -61,7 +61,9 @@ func (a *Agent) restore(s *State, tree *Tree) {
 	for _, c := range a.given() {
 		a.restoreController(t, &c)
 	}
-	a.restoreFiles(t)
+	if !a.isGateway() {
+		a.restoreFiles(t)
+	}
 	dirty = dirty || len(t.undo) > 0
 	t.undo, t.changes = nil, nil // nobody has subscribed yet
 	a.saving.instances, a.saving.planted = a.inst.Revision(), a.revision()

@@ -100,6 +100,9 @@ func checkSubscription(l *local, row string) *usp.Error {
 		if err != nil || typ != "" && !canRefer(typ, p.Kind()) {
 			return invalid(usp.CodeInvalidValue, row+"ReferenceList", ref+" is nothing that "+typ+" can be about")
 		}
+		if l.agent.isMounted(ref) { // what it is about its Virtual Agent knows
+			continue
+		}
 		if !l.agent.mayExist(p) {
 			return invalid(usp.CodeInvalidValue, row+"ReferenceList", ref+" is not in the supported data model")
 		}

@@ -57,6 +57,7 @@ func (a *Agent) resumeTimers(restarted bool) {
 		case a.transfers.table.Get(row) != nil || a.resumeActivate(row) || a.resumeJob(row):
 		case err == nil:
 			a.armScheduleTimer(row, time.Until(time.Unix(due, 0)))
+		case a.local.values[row+hiddenOf] != "": // that of another Agent, which says how it ends
 		case restarted:
 			a.closeRequest(row, nil, invalid(usp.CodeCommandFailure, "", "the gateway restarted before it was done"))
 		}

@@ -133,6 +133,10 @@ type Options struct {
 	// BulkInterval is MinReportingInterval, in whole seconds; 0 means DefaultBulkInterval.
 	BulkInterval time.Duration
 
+	// Mounts, unless nil, has the one Agent of the Host be that of a gateway, see
+	// Host.AttachGateway: what it shows below Device.ProxiedDevice. is theirs.
+	Mounts Mounts
+
 	Log     *zap.Logger           // nil logs nothing
 	Metrics prometheus.Registerer // nil counts nothing
 }

@@ -75,6 +75,9 @@ func (h *Host) settleLeft(ctx context.Context, k device.Key, state device.State)
 		}
 		return err //nolint:wrapcheck // as above
 	}
+	if isAsked(msgID) { // who has asked was in this process
+		return nil
+	}
 	a.lock()
 	defer a.unlock()
 	a.postPayload(usp.EndpointID(k.From), payload)

@@ -60,9 +60,11 @@ type rising struct {
 	waiting []delivery // in order
 }
 
+// delivery is a Record with what to call, or a question of this process.
 type delivery struct {
-	rec  usp.Record
-	done func(error)
+	rec   usp.Record
+	done  func(error)
+	asked *Asked
 }
 
 func (r *registry) init(maxAwake int) {
@@ -248,24 +250,37 @@ func (h *Host) Deliver(rec usp.Record, done func(error)) error {
 	if done == nil {
 		done = func(error) {}
 	}
+	return h.handOver(rec.Header().To, delivery{rec: rec, done: done})
+}
+
+// handOver gives an Agent what is for it; see Deliver.
+func (h *Host) handOver(to usp.EndpointID, d delivery) error {
 	for {
-		a, err := h.deliverable(rec, done)
+		a, err := h.deliverable(to, d)
 		if a == nil {
 			return err
 		}
-		if err := a.receive(rec, done); !errors.Is(err, errAsleep) {
+		if err := a.take(d); !errors.Is(err, errAsleep) {
 			return err
 		}
 	}
 }
 
-// deliverable returns the Agent that a Record is for if it is in memory. Otherwise
-// the Record waits for it, or err says why not.
-func (h *Host) deliverable(rec usp.Record, done func(error)) (*Agent, error) {
+// take takes what is for the Agent.
+func (a *Agent) take(d delivery) error {
+	if d.asked != nil {
+		return a.ask(d)
+	}
+	return a.receive(d.rec, d.done)
+}
+
+// deliverable returns the Agent that something is for if it is in memory. Otherwise
+// that waits for it, or err says why not.
+func (h *Host) deliverable(to usp.EndpointID, d delivery) (*Agent, error) {
 	r := &h.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := r.byID[rec.Header().To]
+	e := r.byID[to]
 	switch {
 	case e == nil:
 		return nil, ErrUnknownAgent
@@ -283,7 +298,7 @@ func (h *Host) deliverable(rec usp.Record, done func(error)) (*Agent, error) {
 	if len(w.waiting) >= h.opts.Inbox {
 		return nil, ErrInboxFull
 	}
-	w.waiting = append(w.waiting, delivery{rec, done})
+	w.waiting = append(w.waiting, d)
 	return nil, nil //nolint:nilnil // it is taken
 }
 

@@ -70,7 +70,7 @@ func (h *Host) bringIn(ctx context.Context, e *entry, w *rising) {
 		w.waiting = nil
 		r.mu.Unlock()
 		for _, d := range waiting {
-			if err := a.receive(d.rec, d.done); err != nil {
+			if err := a.take(d); err != nil {
 				d.done(err)
 			}
 		}

@@ -69,12 +69,18 @@ type event struct {
 	args []string
 }
 
-func newSchema() *schema {
+func newSchema(gateway bool) *schema {
 	s := &schema{byPath: make(map[string]*localObject), children: make(map[string][]*localObject)}
-	s.objects = slices.Concat(deviceObjects(), agentObjects(), controllerObjects(),
-		subscriptionObjects(), requestObjects(), trustObjects(), bulkObjects())
+	s.objects = slices.Concat(agentObjects(), controllerObjects(), subscriptionObjects(), requestObjects(), trustObjects())
+	if gateway {
+		s.objects = append(s.objects, gatewayObjects()...)
+	} else {
+		s.objects = slices.Concat(s.objects, deviceObjects(), bulkObjects())
+	}
 	slices.SortFunc(s.objects, func(a, b *localObject) int { return strings.Compare(a.Path, b.Path) })
-	s.offers = slices.Concat(diagnosticCommands(), triggerCommands(), unitCommands())
+	if !gateway {
+		s.offers = slices.Concat(diagnosticCommands(), triggerCommands(), unitCommands())
+	}
 	for _, o := range s.objects {
 		s.byPath[o.Path] = o
 		if up := parentObject(o.Path); up != "" {

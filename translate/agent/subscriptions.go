@@ -47,6 +47,7 @@ func (a *Agent) localChanged(changes []change) {
 	if slices.ContainsFunc(changes, relevant) {
 		a.loadSubscriptions()
 		a.reconcileAttributes()
+		a.tellMounts()
 	} else if slices.ContainsFunc(changes, func(c change) bool { return strings.HasPrefix(c.path, bulkRoot) }) {
 		a.armBulkData()
 	}
