@@ -32,6 +32,7 @@ type flags struct {
 	window      int
 	idle        int
 	devices     int
+	agents      int
 	cwmp        int
 	sessions    int
 	rest        time.Duration
@@ -70,20 +71,29 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 			return errors.Join(err, fill(ctx, args[1], n))
 		case serveDevices:
 			return serve(ctx, args[1], out)
+		case fillAgents:
+			n, err := strconv.Atoi(args[2])
+			return errors.Join(err, fillWithAgents(ctx, args[1], n))
+		case serveAgents:
+			return serveWithAgents(ctx, args[1], out)
 		}
 	}
 	f, err := parse(args, log)
 	if err != nil {
 		return err
 	}
-	if f.only.String() == "devices" {
+	switch f.only.String() {
+	case "devices":
 		return devices(ctx, f, out)
+	case "agents":
+		return agents(ctx, f, out)
 	}
 	s, err := newServers(ctx, f.uspgate, log)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(measure(ctx, f, s, out), idle(ctx, f, s, out), cwmpSessions(ctx, f, s, out), devices(ctx, f, out))
+	err = errors.Join(measure(ctx, f, s, out), idle(ctx, f, s, out), cwmpSessions(ctx, f, s, out),
+		devices(ctx, f, out), agents(ctx, f, out))
 	return errors.Join(err, s.stop())
 }
 
@@ -98,6 +108,7 @@ func parse(args []string, log io.Writer) (*flags, error) {
 	set.IntVar(&f.window, "window", 192, "Records that may be on their way")
 	set.IntVar(&f.idle, "idle", 10_000, "idle Endpoints per MTP; 0: none")
 	set.IntVar(&f.devices, "devices", 200_000, "registered devices that sleep; 0: none")
+	set.IntVar(&f.agents, "agents", 10_000, "Virtual Agents that are asleep, then awake; 0: none")
 	set.IntVar(&f.cwmp, "cwmp", 20_000, "known devices whose CWMP sessions are measured, beside those of 100; 0: none")
 	set.IntVar(&f.sessions, "sessions", 2000, "CWMP sessions of a round")
 	set.DurationVar(&f.rest, "rest", 18*time.Second, "how long they have been idle when their memory is read")

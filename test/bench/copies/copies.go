@@ -31,7 +31,7 @@ import (
 // patience bounds the time for which the first CPE is read.
 const patience = time.Minute
 
-// cpeModel is the model of all of them.
+// cpeModel is the model of all that Make makes.
 const cpeModel = "tr098-dsl"
 
 // original is a CPE that a gateway has read, as it has kept it.
@@ -46,16 +46,41 @@ type original struct {
 // gateway has open. It returns their Inform, with the fields of bench.Sessions: the
 // serial numbers are bench.Field of 0 to n-1.
 func Make(ctx context.Context, dir string, n int) (*cwmp.Inform, error) {
-	first, err := os.MkdirTemp("", "uspgate-cpe-")
+	model, err := cpe.LoadBuiltin(cpeModel)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(first) }() // it is a temporary directory
-	o, err := readOne(ctx, first)
+	o, err := read(ctx, model)
 	if err != nil {
-		return nil, fmt.Errorf("reading the first CPE: %w", err)
+		return nil, err
 	}
-	return o.inform, o.copies(ctx, dir, n)
+	return o.inform, write(ctx, dir, []*original{o}, n)
+}
+
+// OfModels is Make for CPE of several models, n in all.
+func OfModels(ctx context.Context, dir string, models []*cpe.Model, n int) error {
+	all := make([]*original, len(models))
+	for i, m := range models {
+		var err error
+		if all[i], err = read(ctx, m); err != nil {
+			return err
+		}
+	}
+	return write(ctx, dir, all, n)
+}
+
+// read has a gateway read a CPE of a model.
+func read(ctx context.Context, m *cpe.Model) (*original, error) {
+	dir, err := os.MkdirTemp("", "uspgate-cpe-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // it is a temporary directory
+	o, err := readOne(ctx, dir, m)
+	if err != nil {
+		return nil, fmt.Errorf("reading the first CPE of %s: %w", m.Name(), err)
+	}
+	return o, nil
 }
 
 // open opens what a gateway keeps in the data_dir dir.
@@ -71,8 +96,8 @@ func open(ctx context.Context, dir string) (st *state.State, done func(), err er
 	return st, e.Close, nil
 }
 
-// copies makes n of it in dir.
-func (o *original) copies(ctx context.Context, dir string, n int) error {
+// write makes n CPE in dir, of all by turns.
+func write(ctx context.Context, dir string, all []*original, n int) error {
 	st, done, err := open(ctx, dir)
 	if err != nil {
 		return err
@@ -84,7 +109,7 @@ func (o *original) copies(ctx context.Context, dir string, n int) error {
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < n && errs[w] == nil; i += workers {
-				errs[w] = o.copy(st, bench.Field(uint64(i)))
+				errs[w] = all[i%len(all)].copy(st, bench.Field(uint64(i)))
 			}
 		})
 	}
@@ -93,7 +118,7 @@ func (o *original) copies(ctx context.Context, dir string, n int) error {
 }
 
 // readOne has a gateway on dir read a CPE, and returns what it has kept.
-func readOne(ctx context.Context, dir string) (*original, error) {
+func readOne(ctx context.Context, dir string, m *cpe.Model) (*original, error) {
 	cfg, err := config.Parse("bench.yaml", []byte("{}"), []string{
 		"USPGATE_MTP__0__LISTEN=127.0.0.1:0", "USPGATE_MTP__1__LISTEN=127.0.0.1:0", "USPGATE_CWMP__LISTEN=127.0.0.1:0",
 		"USPGATE_METRICS__LISTEN=127.0.0.1:0", "USPGATE_ADMIN__LISTEN=127.0.0.1:0", "USPGATE_DATA_DIR=" + dir,
@@ -111,7 +136,7 @@ func readOne(ctx context.Context, dir string) (*original, error) {
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- gw.Run(running) }()
-	in, err := visit(ctx, "http://"+gw.Addresses()["cwmp"])
+	in, err := visit(ctx, "http://"+gw.Addresses()["cwmp"], m)
 	stop()
 	if err = errors.Join(err, <-ended); err != nil {
 		return nil, err
@@ -133,14 +158,10 @@ func vary(in *cwmp.Inform) error {
 
 // visit has a simulated CPE be read as a whole, and returns what it says when it comes
 // the next time.
-func visit(ctx context.Context, acs string) (*cwmp.Inform, error) {
-	model, err := cpe.LoadBuiltin(cpeModel)
-	if err != nil {
-		return nil, err
-	}
+func visit(ctx context.Context, acs string, m *cpe.Model) (*cwmp.Inform, error) {
 	ended := make(chan cwmpcpe.Session, 8)
 	box, err := cpe.New(cpe.Options{
-		ACS: acs, Model: model, Serial: bench.SerialField, PeriodicInterval: -1, ConnReqListen: cpe.NoConnReq,
+		ACS: acs, Model: m, Serial: bench.SerialField, PeriodicInterval: -1, ConnReqListen: cpe.NoConnReq,
 		OnSession: func(s cwmpcpe.Session) {
 			select {
 			case ended <- s:
