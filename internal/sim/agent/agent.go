@@ -1,35 +1,23 @@
 // SPDX-FileCopyrightText: The uspgate authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package agent is a small native USP Agent over any MTP, for demos and tests
-// of the relay. It has a fixed Device:2 tree whose only writeable table is
-// Device.LocalAgent.Subscription., knows the command Device.Reboot(), and
-// obeys every Controller. It sends each notification once.
 package agent
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/uspgate/uspgate/internal/sim/endpoint"
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
-	"github.com/uspgate/uspgate/usp/path"
-	"github.com/uspgate/uspgate/usp/uspmsg"
 )
-
-// Param is one instantiated parameter of the tree.
-type Param struct {
-	Path, Value string
-	Writable    bool
-	Type        path.Type
-}
 
 // Options configure an Agent.
 type Options struct {
@@ -40,8 +28,12 @@ type Options struct {
 	// Controller is whom it shows itself to with a Connect Record when a Link
 	// comes up; "": the Link's peer, if the carrier knows it.
 	Controller usp.EndpointID
-	// Model is the tree; nil: a small access point.
-	Model []Param
+	// Model is the device, which is the Agent's from now on; nil: DefaultModel.
+	Model *Model
+	// Protocol is the MTP in Device.LocalAgent.MTP.1.; "": WebSocket.
+	Protocol string
+	// CommandTime is how long an asynchronous command and a restart take; 0: no time.
+	CommandTime time.Duration
 	// Log takes one line per event; nil: none.
 	Log *zap.Logger
 }
@@ -51,11 +43,20 @@ type Agent struct {
 	opts    Options
 	log     *zap.Logger
 	node    *endpoint.Node
+	started time.Time
 	counter atomic.Uint64
 	ignored atomic.Uint64
+	timed   sync.WaitGroup // timers that are set
 
-	mu   sync.Mutex
-	tree *tree
+	mu       sync.Mutex
+	tree     *tree
+	outbox   []func() // Notifies, sent once the answer is
+	muted    bool     // nothing is noted in outbox
+	waiting  map[string]*retry
+	timers   map[*time.Timer]bool
+	ended    bool
+	versions map[usp.EndpointID]string // of the Records of Controllers
+	written  journal
 }
 
 // New checks o and builds the tree.
@@ -69,14 +70,23 @@ func New(o Options) (*Agent, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
+	if o.Protocol == "" {
+		o.Protocol = "WebSocket"
+	}
 	if o.Model == nil {
-		o.Model = defaultModel()
+		m, err := DefaultModel()
+		if err != nil {
+			return nil, err
+		}
+		o.Model = m
 	}
-	t, err := newTree(append(localAgent(o.Endpoint), o.Model...))
-	if err != nil {
-		return nil, err
+	a := &Agent{
+		opts: o, log: o.Log.Named("sim.agent"), tree: o.Model.tree, started: time.Now(),
+		waiting: make(map[string]*retry), timers: make(map[*time.Timer]bool),
+		versions: make(map[usp.EndpointID]string),
 	}
-	a := &Agent{opts: o, log: o.Log.Named("sim.agent"), tree: t}
+	a.tree.changed, a.tree.created, a.tree.deleted = a.valueChanged, a.rowCreated, a.rowDeleted
+	a.introduce()
 	a.node = endpoint.NewNode(endpoint.Options{
 		ID: o.Endpoint, Up: a.up, Receive: a.receive,
 		Dropped: func(usp.Record) { a.ignored.Add(1) },
@@ -84,12 +94,37 @@ func New(o Options) (*Agent, error) {
 	return a, nil
 }
 
+// introduce gives the tree what is the Agent's own.
+func (a *Agent) introduce() {
+	t := a.tree
+	t.values[localAgent+"EndpointID"] = string(a.opts.Endpoint)
+	t.values[localAgent+"SupportedProtocols"] = a.opts.Protocol
+	t.values[localAgent+"MTP.1.Protocol"] = a.opts.Protocol
+	for _, p := range []string{localAgent + "UpTime", deviceInfo + "UpTime"} {
+		t.live[p] = func() string { return strconv.Itoa(int(time.Since(a.started).Seconds())) }
+	}
+}
+
+// Objects of every Agent.
+const (
+	localAgent = "Device.LocalAgent."
+	deviceInfo = "Device.DeviceInfo."
+)
+
 // Endpoint returns the Agent's Endpoint ID.
 func (a *Agent) Endpoint() usp.EndpointID { return a.opts.Endpoint }
 
 // Run runs the transport until ctx ends or the transport fails.
 func (a *Agent) Run(ctx context.Context) error {
-	if err := a.opts.Transport.Run(ctx, a.node); err != nil {
+	err := a.opts.Transport.Run(ctx, a.node)
+	a.mu.Lock()
+	a.ended = true
+	for t := range a.timers {
+		a.stop(t)
+	}
+	a.mu.Unlock()
+	a.timed.Wait()
+	if err != nil {
 		return fmt.Errorf("agent: run: %w", err)
 	}
 	return nil
@@ -107,12 +142,20 @@ func (a *Agent) Value(param string) (string, bool) {
 func (a *Agent) SetValue(param, value string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p, ok := a.tree.params[param]
-	if ok && p.Value != value {
-		p.Value = value
-		a.valueChanged(param, value)
+	_, ok := a.tree.values[param]
+	if ok {
+		a.tree.set(param, value)
 	}
+	a.flush()
 	return ok
+}
+
+// Event sends an event of an object to its subscribers.
+func (a *Agent) Event(object, name string, params map[string]string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.event(object, name, params)
+	a.flush()
 }
 
 // Ignored returns how many Records and Messages were of no use.
@@ -132,106 +175,62 @@ func (a *Agent) up(l *endpoint.Link) {
 	}
 }
 
-// receive takes every Record for this Agent.
-func (a *Agent) receive(l *endpoint.Link, rec usp.Record, hint mtp.Hint) {
-	h := rec.Header()
-	if h.Type != usp.RecordNoSession {
-		if h.Type != usp.RecordDisconnect && !h.Type.IsConnect() {
-			a.ignored.Add(1)
-		}
-		return
-	}
-	a.node.Learn(h.From, l, hint.ReplyTo)
-	var msg uspmsg.Msg
-	if err := proto.Unmarshal(h.Payload, &msg); err != nil {
-		a.ignored.Add(1)
-		a.log.Warn("message does not parse", zap.String("endpoint_id", string(h.From)), zap.Error(err))
-		return
-	}
-	req := msg.GetBody().GetRequest()
-	if req == nil {
-		if msg.GetBody().GetResponse().GetNotifyResp() == nil {
-			a.ignored.Add(1)
-		}
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	answer, after := a.serve(h.From, req)
-	if answer != nil {
-		answer.Header.MsgId = msg.GetHeader().GetMsgId()
-		a.send(l, h.From, mtp.Hint{Destination: hint.ReplyTo}, answer)
-	}
-	for _, f := range after {
+// mark is a state of the tree that back returns to.
+type mark struct{ tree, outbox int }
+
+func (a *Agent) mark() mark { return mark{a.tree.mark(), len(a.outbox)} }
+
+// back undoes what was done since m, and forgets whom it had to be told.
+func (a *Agent) back(m mark) {
+	a.tree.back(m.tree)
+	a.outbox = a.outbox[:m.outbox]
+}
+
+// quiet calls f; what it does is told to nobody.
+func (a *Agent) quiet(f func()) {
+	before := a.muted
+	a.muted = true
+	f()
+	a.muted = before
+}
+
+// flush sends what is in the outbox; the caller holds mu.
+func (a *Agent) flush() {
+	for _, f := range a.outbox {
 		f()
 	}
+	a.outbox, a.tree.undo = nil, nil
 }
 
-// send marshals and queues a Message.
-func (a *Agent) send(l *endpoint.Link, to usp.EndpointID, hint mtp.Hint, m *uspmsg.Msg) {
-	payload, err := proto.Marshal(m)
-	if err != nil {
-		a.log.Error("marshal", zap.Error(err))
-		return
+// after calls f with mu held after d, unless the Agent ends before; the caller holds mu.
+// A d of 0 is as soon as possible.
+func (a *Agent) after(d time.Duration, f func()) *time.Timer {
+	if a.ended {
+		return nil
 	}
-	l.Send(usp.NewNoSession(a.opts.Endpoint, to, "", payload), hint, func(err error) {
-		if err != nil {
-			a.log.Warn("not delivered", zap.String("msg_id", m.GetHeader().GetMsgId()), zap.Error(err))
+	a.timed.Add(1)
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		defer a.timed.Done()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.timers[t] {
+			delete(a.timers, t)
+			f()
+			a.flush()
 		}
 	})
+	a.timers[t] = true
+	return t
 }
 
-// serve answers one Request; after is what happens once the answer is queued.
-func (a *Agent) serve(from usp.EndpointID, req *uspmsg.Request) (answer *uspmsg.Msg, after []func()) {
-	switch t := req.GetReqType().(type) {
-	case *uspmsg.Request_Get:
-		return a.get(t.Get), nil
-	case *uspmsg.Request_GetInstances:
-		return a.getInstances(t.GetInstances), nil
-	case *uspmsg.Request_GetSupportedDm:
-		return a.getSupportedDM(t.GetSupportedDm), nil
-	case *uspmsg.Request_GetSupportedProtocol:
-		return response(uspmsg.Header_GET_SUPPORTED_PROTO_RESP, &uspmsg.Response{
-			RespType: &uspmsg.Response_GetSupportedProtocolResp{
-				GetSupportedProtocolResp: &uspmsg.GetSupportedProtocolResp{AgentSupportedProtocolVersions: usp.Version},
-			},
-		}), nil
-	case *uspmsg.Request_Set:
-		return a.set(t.Set)
-	case *uspmsg.Request_Add:
-		return a.add(from, t.Add), nil
-	case *uspmsg.Request_Delete:
-		return a.remove(t.Delete), nil
-	case *uspmsg.Request_Operate:
-		return a.operate(t.Operate)
-	case nil:
-		return failure(usp.CodeInvalidArguments, "the Request is empty", nil), nil // [R-ENC.5]
-	default:
-		return failure(usp.CodeMessageNotSupported, "not understood by an Agent", nil), nil // [R-MSG.1]
+// stop ends a timer; nil is none.
+func (a *Agent) stop(t *time.Timer) {
+	if t == nil || !a.timers[t] {
+		return
 	}
-}
-
-func response(t uspmsg.Header_MsgType, r *uspmsg.Response) *uspmsg.Msg {
-	return &uspmsg.Msg{
-		Header: &uspmsg.Header{MsgType: t},
-		Body:   &uspmsg.Body{MsgBody: &uspmsg.Body_Response{Response: r}},
+	delete(a.timers, t)
+	if t.Stop() {
+		a.timed.Done()
 	}
-}
-
-func failure(code usp.Code, text string, params []*uspmsg.Error_ParamError) *uspmsg.Msg {
-	return &uspmsg.Msg{
-		Header: &uspmsg.Header{MsgType: uspmsg.Header_ERROR},
-		Body: &uspmsg.Body{MsgBody: &uspmsg.Body_Error{Error: &uspmsg.Error{
-			ErrCode: uint32(code), ErrMsg: text, ParamErrs: params,
-		}}},
-	}
-}
-
-// codeOf takes an error of package path apart; others are internal errors.
-func codeOf(err error) (code uint32, text string) {
-	var e *usp.Error
-	if errors.As(err, &e) {
-		return uint32(e.Code), e.Text
-	}
-	return uint32(usp.CodeInternalError), ""
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/uspgate/uspgate/internal/sim/pipe"
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
-	"github.com/uspgate/uspgate/usp/path"
 	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
@@ -82,7 +81,7 @@ func TestGet(t *testing.T) {
 				"Device.WiFi.Radio.", 0,
 				"Device.WiFi.Radio.1.Alias Device.WiFi.Radio.1.Channel Device.WiFi.Radio.1.Enable",
 			},
-			{"Device.LocalAgent.", 1, "Device.LocalAgent.EndpointID Device.LocalAgent.SupportedProtocols"},
+			{"Device.LocalAgent.MTP.1.Protocol", 1, "Device.LocalAgent.MTP.1.Protocol"},
 			{"Device.LocalAgent.Subscription.", 0, ""},
 			{"Device.", 1, ""},
 			{"Device.WiFi.SSID.9.SSID", 0, "7026"},
@@ -128,13 +127,13 @@ func TestSet(t *testing.T) {
 		bad := controller.Update("Device.WiFi.SSID.1.", map[string]string{"Enable": "perhaps", "SSID": "y", "Nope": ""})
 		_, err = c.Set(ctx, it, false, bad)
 		var e *controller.Error
-		if !errors.As(err, &e) || e.Err.Code != usp.CodeRequiredParameter || len(e.Params) != 2 {
-			t.Errorf("got %v, want 7021 with two parameters", err)
+		if !errors.As(err, &e) || e.Err.Code != usp.CodeInvalidType || len(e.Params) != 2 {
+			t.Errorf("got %v, want 7011 with two parameters", err)
 		}
 		r, err = c.Set(ctx, it, true, bad)
 		if f := r.GetUpdatedObjResults()[0].GetOperStatus().GetOperFailure(); err != nil ||
-			f.GetErrCode() != uint32(usp.CodeObjectNotUpdated) || len(f.GetUpdatedInstFailures()) != 1 {
-			t.Errorf("got %v, %v, want oper_failure 7020", r, err)
+			f.GetErrCode() != uint32(usp.CodeInvalidType) || len(f.GetUpdatedInstFailures()) != 1 {
+			t.Errorf("got %v, %v, want oper_failure 7011", r, err)
 		}
 		if v, _ := a.Value("Device.WiFi.SSID.1.SSID"); v != "x" {
 			t.Errorf("after a failed Set: got %s, want x", v)
@@ -189,7 +188,9 @@ func TestInstancesAndSupported(t *testing.T) {
 			objects[o.GetSupportedObjPath()] = o
 		}
 		want := []string{
-			"Device.", "Device.DeviceInfo.", "Device.LocalAgent.", "Device.LocalAgent.Subscription.{i}.",
+			"Device.", "Device.DeviceInfo.", "Device.DeviceInfo.FirmwareImage.{i}.", "Device.LocalAgent.",
+			"Device.LocalAgent.Controller.{i}.", "Device.LocalAgent.MTP.{i}.", "Device.LocalAgent.Request.{i}.",
+			"Device.LocalAgent.Subscription.{i}.",
 			"Device.WiFi.", "Device.WiFi.Radio.{i}.", "Device.WiFi.SSID.{i}.",
 		}
 		if got := slices.Sorted(maps.Keys(objects)); !slices.Equal(got, want) {
@@ -202,8 +203,8 @@ func TestInstancesAndSupported(t *testing.T) {
 		if objects["Device."].GetSupportedCommands()[0].GetCommandName() != "Reboot()" {
 			t.Errorf("got %v, want Reboot()", objects["Device."])
 		}
-		if v, err := c.GetSupportedProtocol(ctx, it); err != nil || v != "1.4" {
-			t.Errorf("got %s, %v, want 1.4", v, err)
+		if v, err := c.GetSupportedProtocol(ctx, it); err != nil || v != "1.0,1.1,1.2,1.3,1.4" {
+			t.Errorf("got %s, %v, want all versions", v, err)
 		}
 	})
 }
@@ -305,32 +306,46 @@ func TestRequestsItDoesNotUnderstand(t *testing.T) {
 	})
 }
 
-func TestReadCSV(t *testing.T) {
+func TestLoadModel(t *testing.T) {
 	t.Parallel()
-	got, err := agent.ReadCSV(strings.NewReader("path,writable,value,type,rule\n" +
-		"Device.,0,,object,\nDevice.A.1.B,1,\"x,y\",xsd:string,\nDevice.C,false,3,unsignedInt\n"))
-	want := []agent.Param{
-		{Path: "Device.A.1.B", Value: "x,y", Writable: true},
-		{Path: "Device.C", Value: "3", Type: path.TypeUnsignedInt},
-	}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("got %v, %v, want %v", got, err, want)
-	}
-	for in, text := range map[string]string{
-		"":                           "EOF",
-		"h\nDevice.A,1\n":            "line 2",
-		"h\nDevice.A,maybe,x,int\n":  `writable "maybe"`,
-		"h\nDevice.A,1,x,integer\n":  `type "integer"`,
-		"h\n\"Device.A,1,x,string\n": "line 2",
-	} {
-		if _, err := agent.ReadCSV(strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), text) {
-			t.Errorf("ReadCSV(%q): got %v, want an error with %s", in, err, text)
-		}
+	m, err := agent.LoadModel(strings.NewReader("path,writable,value,type,rule\n"+
+		"Device.,0,,object,\n"+
+		"Device.DeviceInfo.SerialNumber,0,SN-{serial},xsd:string,\n"+
+		"Device.ManagementServer.URL,1,http://acs/,string,\n"+
+		"Device.NAT.PortMapping.,1,,object,\n"+
+		"Device.NAT.PortMapping.3.,1,,object,\n"+
+		"Device.NAT.PortMapping.3.Protocol,1,TCP,string,TCP|UDP\n"), "7")
+	if err != nil {
+		t.Fatal(err)
 	}
 	x, _ := pipe.New(pipe.Side{}, pipe.Side{})
-	for _, bad := range []string{"Device.A.", "Device.*.B", "A", "Device.A.*.B", "Device.A()"} {
-		if _, err := agent.New(agent.Options{Endpoint: it, Transport: x, Model: []agent.Param{{Path: bad}}}); err == nil {
-			t.Errorf("a model with %s: got no error", bad)
+	a, err := agent.New(agent.Options{Endpoint: it, Transport: x, Model: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p, want := range map[string]string{
+		"Device.DeviceInfo.SerialNumber":                 "SN-7",
+		"Device.NAT.PortMapping.3.Alias":                 "cpe-3",
+		"Device.ManagementServer.URL":                    "", // not in the USP variant
+		"Device.LocalAgent.EndpointID":                   string(it),
+		"Device.DeviceInfo.FirmwareImageNumberOfEntries": "1",
+	} {
+		if got, _ := a.Value(p); got != want {
+			t.Errorf("%s: got %q, want %q", p, got, want)
+		}
+	}
+	for in, text := range map[string]string{
+		"":                                     "EOF",
+		"h\nDevice.A,1\n":                      "line 2",
+		"h\nDevice.A,maybe,x,int\n":            `writable is "maybe"`,
+		"h\nDevice.A,1,x,integer\n":            `type "integer"`,
+		"h\n\"Device.A,1,x,string\n":           "line 2",
+		"h\nDevice.A,1,x,object\n":             "neither an object nor",
+		"h\nInternetGatewayDevice.A,1,x,int\n": "neither an object nor",
+		"h\nDevice.A,1,x,int,1:b\n":            "rule",
+	} {
+		if _, err := agent.LoadModel(strings.NewReader(in), ""); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("LoadModel(%q): got %v, want an error with %s", in, err, text)
 		}
 	}
 }

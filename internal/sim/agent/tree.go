@@ -4,12 +4,7 @@
 package agent
 
 import (
-	"encoding/csv"
-	"errors"
-	"fmt"
-	"io"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -17,162 +12,42 @@ import (
 	"github.com/uspgate/uspgate/usp/path"
 )
 
-const subscriptions = "Device.LocalAgent.Subscription."
-
-// tree is the data model; it implements path.Tree.
+// tree is an instantiated data model; it implements path.Tree. Not safe for concurrent
+// use.
 type tree struct {
-	params    map[string]*Param
-	rows      map[string][]uint32  // table → instances, ascending
-	objects   map[string]bool      // generic path → is a table
-	supported map[string]supported // generic path
-	last      map[string]uint32    // table → last instance number given
+	schema *schema
+	values map[string]string   // by instantiated path
+	rows   map[string][]uint32 // by table, ascending
+	last   map[string]uint32   // by table, the last number given [R-ARC.8]
+	live   map[string]func() string
+
+	undo []func()
+	// changed, created and deleted are told of what happens; nil: nobody is.
+	changed          func(param, value string)
+	created, deleted func(row string)
 }
 
-type supported struct {
-	typ      path.Type
-	writable bool
-}
-
-// subscriptionParams are the parameters of a Subscription and their defaults.
-func subscriptionParams() []Param {
-	return []Param{
-		{Path: "Alias", Writable: true},
-		{Path: "Enable", Value: "false", Writable: true, Type: path.TypeBoolean},
-		{Path: "ID", Writable: true},
-		{Path: "NotifType", Writable: true},
-		{Path: "NotifRetry", Value: "false", Writable: true, Type: path.TypeBoolean},
-		{Path: "Persistent", Value: "false", Writable: true, Type: path.TypeBoolean},
-		{Path: "Recipient"},
-		{Path: "ReferenceList", Writable: true, Type: path.TypeString | path.List},
-	}
-}
-
-func localAgent(id usp.EndpointID) []Param {
-	return []Param{
-		{Path: "Device.LocalAgent.EndpointID", Value: string(id)},
-		{Path: "Device.LocalAgent.SupportedProtocols", Value: usp.Version},
-	}
-}
-
-// defaultModel is an access point with one radio and two SSIDs.
-func defaultModel() []Param {
-	return []Param{
-		{Path: "Device.DeviceInfo.Manufacturer", Value: "uspgate"},
-		{Path: "Device.DeviceInfo.ManufacturerOUI", Value: "ACDE48"},
-		{Path: "Device.DeviceInfo.ProductClass", Value: "SimAP"},
-		{Path: "Device.DeviceInfo.SerialNumber", Value: "1"},
-		{Path: "Device.DeviceInfo.SoftwareVersion", Value: "1.0"},
-		{Path: "Device.DeviceInfo.ProvisioningCode", Writable: true},
-		{Path: "Device.DeviceInfo.UpTime", Value: "60", Type: path.TypeUnsignedInt},
-		{Path: "Device.WiFi.Radio.1.Alias", Value: "cpe-radio-1", Writable: true},
-		{Path: "Device.WiFi.Radio.1.Enable", Value: "true", Writable: true, Type: path.TypeBoolean},
-		{Path: "Device.WiFi.Radio.1.Channel", Value: "36", Writable: true, Type: path.TypeUnsignedInt},
-		{Path: "Device.WiFi.SSID.1.Alias", Value: "cpe-ssid-1", Writable: true},
-		{Path: "Device.WiFi.SSID.1.Enable", Value: "true", Writable: true, Type: path.TypeBoolean},
-		{Path: "Device.WiFi.SSID.1.SSID", Value: "home", Writable: true},
-		{Path: "Device.WiFi.SSID.1.LowerLayers", Value: "Device.WiFi.Radio.1", Type: path.TypeString | path.List},
-		{Path: "Device.WiFi.SSID.2.Alias", Value: "cpe-ssid-2", Writable: true},
-		{Path: "Device.WiFi.SSID.2.Enable", Value: "false", Writable: true, Type: path.TypeBoolean},
-		{Path: "Device.WiFi.SSID.2.SSID", Value: "guest", Writable: true},
-		{Path: "Device.WiFi.SSID.2.LowerLayers", Value: "Device.WiFi.Radio.1", Type: path.TypeString | path.List},
-	}
-}
-
-// ReadCSV reads a tree: path, writable, value and type in that order, the
-// first row being a header. Types are those of path.ParseType, also with xsd:
-// in front; rows of type object are skipped, further columns ignored.
-func ReadCSV(r io.Reader) ([]Param, error) {
-	rows := csv.NewReader(r)
-	rows.FieldsPerRecord = -1
-	if _, err := rows.Read(); err != nil {
-		return nil, fmt.Errorf("agent: model: %w", err)
-	}
-	var out []Param
-	for {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("agent: model: %w", err)
-		}
-		line, _ := rows.FieldPos(0)
-		if len(row) < 4 {
-			return nil, fmt.Errorf("agent: model: line %d: want path,writable,value,type", line)
-		}
-		name := strings.TrimPrefix(row[3], "xsd:")
-		if name == "object" {
-			continue
-		}
-		t, ok := path.ParseType(name)
-		writable, werr := strconv.ParseBool(row[1])
-		if !ok || werr != nil {
-			return nil, fmt.Errorf("agent: model: line %d: bad type %q or writable %q", line, row[3], row[1])
-		}
-		out = append(out, Param{Path: row[0], Value: row[2], Writable: writable, Type: t})
-	}
-}
-
-func newTree(params []Param) (*tree, error) {
-	t := &tree{
-		params: make(map[string]*Param), rows: make(map[string][]uint32), objects: make(map[string]bool),
-		supported: make(map[string]supported), last: make(map[string]uint32),
-	}
-	for _, p := range params {
-		parsed, err := path.Parse(p.Path)
-		if err != nil {
-			return nil, fmt.Errorf("agent: model: %w", err)
-		}
-		if parsed.Kind() != path.Parameter || parsed.IsSearch() {
-			return nil, fmt.Errorf("agent: model: %s is not a parameter", p.Path)
-		}
-		t.addObject(parsed.Object())
-		t.addParam(p)
-	}
-	t.objects[subscriptions+"{i}."] = true
-	for _, p := range subscriptionParams() {
-		t.supported[subscriptions+"{i}."+p.Path] = supported{p.Type, p.Writable}
-	}
-	return t, nil
-}
-
-func (t *tree) addParam(p Param) {
-	t.params[p.Path] = &p
-	t.supported[path.Generic(p.Path)] = supported{p.Type, p.Writable}
-}
-
-// addObject notes an instantiated object and all that it is in.
-func (t *tree) addObject(object string) {
-	for i := range len(object) {
-		if object[i] != '.' {
-			continue
-		}
-		prefix := object[:i+1]
-		table := object[:strings.LastIndexByte(object[:i], '.')+1]
-		n, err := strconv.ParseUint(object[len(table):i], 10, 32)
-		t.objects[path.Generic(prefix)] = err == nil
-		if err != nil {
-			continue
-		}
-		delete(t.objects, path.Generic(table)) // a table is known by its rows
-		row := uint32(n)
-		if at, found := slices.BinarySearch(t.rows[table], row); !found {
-			t.rows[table] = slices.Insert(t.rows[table], at, row)
-		}
-		t.last[table] = max(t.last[table], row)
+func newTree() *tree {
+	return &tree{
+		schema: &schema{objects: make(map[string]*object)},
+		values: make(map[string]string), rows: make(map[string][]uint32), last: make(map[string]uint32),
+		live: make(map[string]func() string),
 	}
 }
 
 // SupportedObject implements path.Tree.
 func (t *tree) SupportedObject(generic string) (multi, ok bool) {
-	multi, ok = t.objects[generic]
-	return multi, ok
+	o := t.schema.objects[generic]
+	return o != nil && o.multi, o != nil
 }
 
 // SupportedParam implements path.Tree.
 func (t *tree) SupportedParam(generic string) (path.Type, bool) {
-	s, ok := t.supported[generic]
-	return s.typ, ok
+	c := t.schema.column(generic)
+	if c == nil {
+		return 0, false
+	}
+	return c.typ, true
 }
 
 // Instances implements path.Tree.
@@ -180,49 +55,137 @@ func (t *tree) Instances(table string) []uint32 { return t.rows[table] }
 
 // Value implements path.Tree.
 func (t *tree) Value(param string) (string, bool) {
-	p, ok := t.params[param]
-	if !ok {
-		return "", false
+	v, ok := t.values[param]
+	if f := t.live[param]; f != nil {
+		return f(), true
 	}
-	return p.Value, true
-}
-
-// resolve parses and resolves one path.
-func (t *tree) resolve(s string) (p path.Path, found []string, err error) {
-	if p, err = path.Parse(s); err == nil {
-		found, err = path.Resolve(p, t, 0)
-	}
-	return p, found, err
-}
-
-// below returns the parameters below an object, in data-model order.
-func (t *tree) below(object string) []*Param {
-	var out []*Param
-	for name, p := range t.params {
-		if strings.HasPrefix(name, object) {
-			out = append(out, p)
+	if table, isCount := strings.CutSuffix(param, "NumberOfEntries"); ok && isCount {
+		if t.schema.objects[path.Generic(table)+".{i}."] != nil {
+			return strconv.Itoa(len(t.rows[table+"."])), true
 		}
 	}
-	sort.Slice(out, func(i, j int) bool { return path.Less(out[i].Path, out[j].Path) })
-	return out
+	return v, ok
 }
 
-// keys returns the unique keys of a row.
-func (t *tree) keys(row string) map[string]string {
-	out := make(map[string]string)
-	for _, name := range []string{"Alias", "ID", "Recipient", "EndpointID"} {
-		if v, ok := t.Value(row + name); ok {
-			out[name] = v
+// shown is Value for a Controller: what is secured reads as empty.
+func (t *tree) shown(param string) (string, bool) {
+	v, ok := t.Value(param)
+	if c := t.schema.column(path.Generic(param)); c != nil && c.secured {
+		v = ""
+	}
+	return v, ok
+}
+
+// get is Value of what is there.
+func (t *tree) get(param string) string {
+	v, _ := t.Value(param)
+	return v
+}
+
+// isTrue reads a boolean.
+func (t *tree) isTrue(param string) bool {
+	v := t.get(param)
+	return v == "true" || v == "1"
+}
+
+// set gives a parameter a value.
+func (t *tree) set(param, value string) {
+	old, had := t.values[param]
+	if had && old == value {
+		return
+	}
+	t.values[param] = value
+	t.undo = append(t.undo, func() {
+		if had {
+			t.values[param] = old
+		} else {
+			delete(t.values, param)
+		}
+	})
+	if t.changed != nil && had {
+		t.changed(param, value)
+	}
+}
+
+// mark is a state that back returns to; what was told meanwhile is the caller's to
+// forget.
+func (t *tree) mark() int { return len(t.undo) }
+
+func (t *tree) back(mark int) {
+	for _, f := range slices.Backward(t.undo[mark:]) {
+		f()
+	}
+	t.undo = t.undo[:mark]
+}
+
+// noteRow enters the number of a row.
+func (t *tree) noteRow(table string, number uint32) {
+	at, found := slices.BinarySearch(t.rows[table], number)
+	if found {
+		return
+	}
+	t.rows[table] = slices.Insert(slices.Clone(t.rows[table]), at, number)
+	t.last[table] = max(t.last[table], number)
+}
+
+// addRow makes a row with the defaults of its columns and of the single objects in it;
+// number 0 is the next one.
+func (t *tree) addRow(table string, number uint32) (row string) {
+	if number == 0 {
+		number = t.last[table] + 1
+	}
+	row = rowPath(table, number)
+	before := t.rows[table]
+	t.noteRow(table, number)
+	generic := path.Generic(row)
+	for _, o := range t.schema.objects {
+		rel, ok := strings.CutPrefix(o.path, generic)
+		if !ok || strings.Contains(rel, "{i}") {
+			continue
+		}
+		for _, c := range o.columns {
+			t.values[row+rel+c.name] = c.def
 		}
 	}
-	return out
+	if t.schema.column(generic+"Alias") != nil {
+		t.values[row+"Alias"] = "cpe-" + strconv.FormatUint(uint64(number), 10)
+	}
+	t.undo = append(t.undo, func() {
+		t.forget(row)
+		t.rows[table] = before // the number is not given again
+	})
+	return row
+}
+
+// announce tells of a row that has been made, once it has its values.
+func (t *tree) announce(row string) {
+	if t.created != nil {
+		t.created(row)
+		t.recounted(row)
+	}
 }
 
 // removeRow deletes a row and all that is in it.
 func (t *tree) removeRow(row string) {
-	for name := range t.params {
-		if strings.HasPrefix(name, row) {
-			delete(t.params, name)
+	table, number := splitRow(row)
+	if !slices.Contains(t.rows[table], number) {
+		return
+	}
+	if t.deleted != nil {
+		t.deleted(row)
+	}
+	t.forget(row)
+	t.rows[table] = slices.DeleteFunc(slices.Clone(t.rows[table]), func(n uint32) bool { return n == number })
+	if t.deleted != nil {
+		t.recounted(row)
+	}
+}
+
+// forget removes the values of a row and the rows in it.
+func (t *tree) forget(row string) {
+	for p := range t.values {
+		if strings.HasPrefix(p, row) {
+			delete(t.values, p)
 		}
 	}
 	for table := range t.rows {
@@ -230,11 +193,71 @@ func (t *tree) removeRow(row string) {
 			delete(t.rows, table)
 		}
 	}
-	table, number := splitRow(row)
-	t.rows[table] = slices.DeleteFunc(slices.Clone(t.rows[table]), func(n uint32) bool { return n == number })
 }
 
-// splitRow takes the path of a row apart.
+// recounted tells of the new number of entries of the table of a row.
+func (t *tree) recounted(row string) {
+	table, _ := splitRow(row)
+	count := strings.TrimSuffix(table, ".") + "NumberOfEntries"
+	if v, ok := t.Value(count); ok && t.changed != nil {
+		t.changed(count, v)
+	}
+}
+
+// exists reports whether an instantiated object, no table, is there.
+func (t *tree) exists(object string) bool {
+	for i := range object {
+		if object[i] != '.' {
+			continue
+		}
+		if table, n := splitRow(object[:i+1]); n > 0 && !slices.Contains(t.rows[table], n) {
+			return false
+		}
+	}
+	return t.schema.objects[path.Generic(object)] != nil
+}
+
+// resolve parses and resolves a path.
+func (t *tree) resolve(s string) (p path.Path, found []string, err *usp.Error) {
+	p, e := path.Parse(s)
+	if e == nil {
+		found, e = path.Resolve(p, t, 0)
+	}
+	return p, found, protocolError(e)
+}
+
+// isTable reports whether an object path names a table.
+func (t *tree) isTable(p path.Path) bool {
+	o := t.schema.objects[p.Supported()+"{i}."]
+	return p.Kind() == path.Object && o != nil
+}
+
+// keys returns the unique keys of a row with their values.
+func (t *tree) keys(row string) map[string]string {
+	out := make(map[string]string)
+	for _, key := range t.schema.objects[path.Generic(row)].keys {
+		for _, name := range key {
+			if v, ok := t.shown(row + name); ok {
+				out[name] = v
+			}
+		}
+	}
+	return out
+}
+
+// find returns the first row of a table in which a column has a value, "" for none.
+func (t *tree) find(table, name, value string) string {
+	for _, n := range t.rows[table] {
+		if row := rowPath(table, n); t.get(row+name) == value {
+			return row
+		}
+	}
+	return ""
+}
+
+func rowPath(table string, n uint32) string { return table + strconv.FormatUint(uint64(n), 10) + "." }
+
+// splitRow takes the path of a row apart; number is 0 if it is not one.
 func splitRow(row string) (table string, number uint32) {
 	row = strings.TrimSuffix(row, ".")
 	table = row[:strings.LastIndexByte(row, '.')+1]

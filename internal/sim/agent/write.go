@@ -4,242 +4,141 @@
 package agent
 
 import (
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
-	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
-func rowPath(table string, n uint32) string { return table + strconv.FormatUint(uint64(n), 10) + "." }
+// setting is one parameter of a Set or Add, and why it was not set.
+type setting struct {
+	name     string // relative to the object, may reach into single objects in it
+	value    string
+	required bool
+	err      *usp.Error
+}
 
-// check says why a parameter of an object cannot be set; nil if it can.
-func (t *tree) check(object, name, value string) *usp.Error {
-	s, ok := t.supported[path.Generic(object)+name]
+// check says why a parameter of an object cannot be given a value; adding is true for
+// the row that an Add makes.
+func (t *tree) check(object string, s *setting, adding bool) *usp.Error {
+	full := object + s.name
+	c := t.schema.column(path.Generic(full))
+	_, there := t.values[full]
 	switch {
-	case !ok:
-		return &usp.Error{Code: usp.CodeUnsupportedParameter, Text: "no such parameter"}
-	case !s.writable:
-		return &usp.Error{Code: usp.CodeNonWriteable, Text: "read only"}
-	case !path.Valid(s.typ, value):
-		return &usp.Error{Code: usp.CodeInvalidValue, Text: "not a value of type " + s.typ.String()}
+	case c == nil || !there:
+		return protocolErr(usp.CodeUnsupportedParameter, "no such parameter")
+	case c.access == readOnly:
+		return protocolErr(usp.CodeNonWriteable, "read-only")
+	case c.access == writeOnce && !adding && t.values[full] != "":
+		return protocolErr(usp.CodeNonWriteable, "can be written once")
+	case !path.Valid(c.typ, s.value):
+		return protocolErr(usp.CodeInvalidType, "not of type "+c.typ.String())
+	case !c.rule.allows(s.value):
+		return protocolErr(usp.CodeInvalidValue, "not a value of this parameter")
 	}
 	return nil
 }
 
-// change is a parameter that will have a new value.
-type change struct{ path, value string }
-
-// set answers Set. An object is updated as a whole or, if a required parameter
-// fails, not at all [R-SET.2a]; without allow_partial that goes for the whole
-// Message [R-SET.0, R-SET.1].
-func (a *Agent) set(s *uspmsg.Set) (answer *uspmsg.Msg, after []func()) {
-	resp := &uspmsg.SetResp{}
-	var all []change
-	var errs []*uspmsg.Error_ParamError
-	for _, o := range s.GetUpdateObjs() {
-		res, changes, failed := a.setObject(o)
-		all = append(all, changes...)
-		errs = append(errs, failed...)
-		resp.UpdatedObjResults = append(resp.UpdatedObjResults, res)
-	}
-	if len(errs) > 0 && !s.GetAllowPartial() {
-		return failure(usp.CodeRequiredParameter, "nothing was set", errs), nil
-	}
-	for _, c := range all {
-		if p := a.tree.params[c.path]; p != nil && p.Value != c.value {
-			p.Value = c.value
-			after = append(after, func() { a.valueChanged(c.path, c.value) })
+// assign sets the parameters of one object. What cannot be set has its err, and if a
+// required one cannot, nothing was set and failed is that.
+func (a *Agent) assign(object string, settings []*setting, adding bool) (failed *setting) {
+	mark := a.mark()
+	var done []*setting
+	for _, s := range settings {
+		if s.err = a.tree.check(object, s, adding); s.err == nil {
+			a.put(object, s)
+			done = append(done, s)
 		}
 	}
-	return response(uspmsg.Header_SET_RESP, &uspmsg.Response{
-		RespType: &uspmsg.Response_SetResp{SetResp: resp},
-	}), after
+	if name, err := a.checkRow(object); err != nil {
+		a.blame(done, name, err)
+	}
+	for _, s := range settings {
+		if s.required && s.err != nil {
+			a.back(mark)
+			return s
+		}
+	}
+	if slices.ContainsFunc(done, func(s *setting) bool { return s.err != nil }) { // again without what was blamed
+		a.back(mark)
+		for _, s := range done {
+			if s.err == nil {
+				a.put(object, s)
+			}
+		}
+	}
+	return nil
 }
 
-func (a *Agent) setObject(o *uspmsg.Set_UpdateObject) (
-	*uspmsg.SetResp_UpdatedObjectResult, []change, []*uspmsg.Error_ParamError,
-) {
-	type failureOf = uspmsg.SetResp_UpdatedObjectResult_OperationStatus_OperationFailure
-	bad := &failureOf{ErrCode: uint32(usp.CodeObjectNotUpdated), ErrMsg: "a required parameter failed"}
-	good := &uspmsg.SetResp_UpdatedObjectResult_OperationStatus_OperationSuccess{}
-	p, found, err := a.tree.resolve(o.GetObjPath())
-	if err == nil && p.Leaf() != "" {
-		err = &usp.Error{Code: usp.CodeInvalidPathSyntax, Text: "not an object"}
+// put sets a parameter that has been checked.
+func (a *Agent) put(object string, s *setting) {
+	full := object + s.name
+	a.tree.set(full, canonical(a.tree.schema.column(path.Generic(full)).typ, s.value))
+}
+
+// blame gives an error about a row to the parameter that it is about, or to all.
+func (a *Agent) blame(done []*setting, name string, err *usp.Error) {
+	one := slices.IndexFunc(done, func(s *setting) bool { return s.name == name })
+	for i, s := range done {
+		if one < 0 || one == i {
+			s.err = err
+		}
 	}
-	if err != nil {
-		bad.ErrCode, bad.ErrMsg = codeOf(err)
-		return setFailed(o, bad), nil, []*uspmsg.Error_ParamError{{
-			ParamPath: o.GetObjPath(), ErrCode: bad.GetErrCode(), ErrMsg: bad.GetErrMsg(),
-		}}
+}
+
+// checkRow looks at a row as a whole, and names the parameter to blame.
+func (a *Agent) checkRow(row string) (name string, err *usp.Error) {
+	if name, err := a.tree.clash(row); err != nil {
+		return name, err
 	}
-	var changes []change
-	var errs []*uspmsg.Error_ParamError
-	for _, object := range found {
-		inst := &uspmsg.SetResp_UpdatedInstanceResult{AffectedPath: object, UpdatedParams: make(map[string]string)}
-		required := false
-		for _, s := range o.GetParamSettings() {
-			e := a.tree.check(object, s.GetParam(), s.GetValue())
-			if e == nil {
-				changes = append(changes, change{object + s.GetParam(), s.GetValue()})
-				inst.UpdatedParams[s.GetParam()] = s.GetValue()
+	if strings.HasPrefix(row, subscriptionTable) {
+		return a.checkSubscription(row)
+	}
+	return "", nil
+}
+
+// clash finds another row with the same unique key [R-KEY.2]. A key without a value
+// names nothing, and one that can be changed counts among enabled rows only.
+func (t *tree) clash(row string) (name string, err *usp.Error) {
+	o := t.schema.objects[path.Generic(row)]
+	if o == nil || !o.multi {
+		return "", nil
+	}
+	table, _ := splitRow(row)
+	for _, key := range o.keys {
+		if !slices.ContainsFunc(key, func(k string) bool { return t.get(row+k) != "" }) {
+			continue
+		}
+		functional := o.column("Enable") != nil && !t.isImmutable(o, key)
+		for _, n := range t.rows[table] {
+			other := rowPath(table, n)
+			if other == row || functional && (!t.isTrue(row+"Enable") || !t.isTrue(other+"Enable")) {
 				continue
 			}
-			inst.ParamErrs = append(inst.ParamErrs, &uspmsg.SetResp_ParameterError{
-				Param: s.GetParam(), ErrCode: uint32(e.Code), ErrMsg: e.Text,
-			})
-			if s.GetRequired() {
-				required = true
-				errs = append(errs, &uspmsg.Error_ParamError{
-					ParamPath: object + s.GetParam(), ErrCode: uint32(e.Code), ErrMsg: e.Text,
-				})
+			if !slices.ContainsFunc(key, func(k string) bool { return t.get(row+k) != t.get(other+k) }) {
+				return key[len(key)-1], protocolErr(usp.CodeDuplicateUniqueKey, "the same key as "+other)
 			}
 		}
-		good.UpdatedInstResults = append(good.UpdatedInstResults, inst)
-		if required {
-			bad.UpdatedInstFailures = append(bad.UpdatedInstFailures,
-				&uspmsg.SetResp_UpdatedInstanceFailure{AffectedPath: object, ParamErrs: inst.GetParamErrs()})
-		}
 	}
-	if len(errs) > 0 {
-		return setFailed(o, bad), nil, errs
-	}
-	return &uspmsg.SetResp_UpdatedObjectResult{
-		RequestedPath: o.GetObjPath(),
-		OperStatus: &uspmsg.SetResp_UpdatedObjectResult_OperationStatus{
-			OperStatus: &uspmsg.SetResp_UpdatedObjectResult_OperationStatus_OperSuccess{OperSuccess: good},
-		},
-	}, changes, nil
+	return "", nil
 }
 
-func setFailed(
-	o *uspmsg.Set_UpdateObject, f *uspmsg.SetResp_UpdatedObjectResult_OperationStatus_OperationFailure,
-) *uspmsg.SetResp_UpdatedObjectResult {
-	return &uspmsg.SetResp_UpdatedObjectResult{
-		RequestedPath: o.GetObjPath(),
-		OperStatus: &uspmsg.SetResp_UpdatedObjectResult_OperationStatus{
-			OperStatus: &uspmsg.SetResp_UpdatedObjectResult_OperationStatus_OperFailure{OperFailure: f},
-		},
-	}
-}
-
-// add answers Add. Without allow_partial a failure leaves nothing behind
-// [R-ADD.0, R-ADD.1].
-func (a *Agent) add(from usp.EndpointID, m *uspmsg.Add) *uspmsg.Msg {
-	resp := &uspmsg.AddResp{}
-	var rows []string
-	for _, o := range m.GetCreateObjs() {
-		row, e := a.addRow(from, o)
-		status := &uspmsg.AddResp_CreatedObjectResult_OperationStatus{}
-		switch {
-		case e == nil:
-			rows = append(rows, row)
-			status.OperStatus = &uspmsg.AddResp_CreatedObjectResult_OperationStatus_OperSuccess{
-				OperSuccess: &uspmsg.AddResp_CreatedObjectResult_OperationStatus_OperationSuccess{
-					InstantiatedPath: row, UniqueKeys: a.tree.keys(row), // [R-ADD.5]
-				},
-			}
-		case !m.GetAllowPartial():
-			for _, row := range rows {
-				a.tree.removeRow(row)
-			}
-			return failure(e.Code, e.Text, []*uspmsg.Error_ParamError{{
-				ParamPath: e.Path, ErrCode: uint32(e.Code), ErrMsg: e.Text,
-			}})
-		default:
-			status.OperStatus = &uspmsg.AddResp_CreatedObjectResult_OperationStatus_OperFailure{
-				OperFailure: &uspmsg.AddResp_CreatedObjectResult_OperationStatus_OperationFailure{
-					ErrCode: uint32(e.Code), ErrMsg: e.Text,
-				},
-			}
-		}
-		resp.CreatedObjResults = append(resp.CreatedObjResults, &uspmsg.AddResp_CreatedObjectResult{
-			RequestedPath: o.GetObjPath(), OperStatus: status,
-		})
-	}
-	return response(uspmsg.Header_ADD_RESP, &uspmsg.Response{RespType: &uspmsg.Response_AddResp{AddResp: resp}})
-}
-
-// addRow makes a Subscription; every parameter given counts as required.
-func (a *Agent) addRow(from usp.EndpointID, o *uspmsg.Add_CreateObject) (row string, e *usp.Error) {
-	if o.GetObjPath() != subscriptions {
-		return "", &usp.Error{Code: usp.CodeNonCreatable, Path: o.GetObjPath(), Text: "no row can be added"}
-	}
-	n := a.tree.last[subscriptions] + 1
-	row = rowPath(subscriptions, n)
-	given := map[string]string{
-		"Alias": "cpe-" + strconv.FormatUint(uint64(n), 10), "ID": "cpe-" + strconv.FormatUint(uint64(n), 10),
-	}
-	for _, s := range o.GetParamSettings() {
-		if e := a.tree.check(row, s.GetParam(), s.GetValue()); e != nil {
-			e.Path = o.GetObjPath() + s.GetParam()
-			return "", e
-		}
-		given[s.GetParam()] = s.GetValue()
-	}
-	given["Recipient"] = strings.Clone(string(from)) // an Endpoint ID here, where TR-181 has a reference
-	for _, other := range a.tree.rows[subscriptions] {
-		keys := a.tree.keys(rowPath(subscriptions, other))
-		if keys["Alias"] == given["Alias"] || keys["ID"] == given["ID"] && keys["Recipient"] == given["Recipient"] {
-			return "", &usp.Error{Code: usp.CodeDuplicateUniqueKey, Path: o.GetObjPath(), Text: "there is such a row"}
-		}
-	}
-	a.tree.addObject(row)
-	for _, p := range subscriptionParams() {
-		if v, ok := given[p.Path]; ok {
-			p.Value = v
-		}
-		p.Path = row + p.Path
-		a.tree.addParam(p)
-	}
-	return row, nil
-}
-
-// remove answers Delete. What resolves to nothing is a success without paths
-// [R-DEL.2a].
-func (a *Agent) remove(m *uspmsg.Delete) *uspmsg.Msg {
-	resp := &uspmsg.DeleteResp{}
-	var rows []string
-	for _, requested := range m.GetObjPaths() {
-		status := &uspmsg.DeleteResp_DeletedObjectResult_OperationStatus{}
-		p, found, err := a.tree.resolve(requested)
-		code, text := codeOf(err)
-		switch {
-		case err != nil && usp.Code(code) == usp.CodeObjectDoesNotExist:
-			err = nil
-		case err == nil && !strings.HasPrefix(p.Object(), subscriptions):
-			code, text = uint32(usp.CodeDeleteFailure), "no row can be deleted"
-			err = &usp.Error{Code: usp.CodeDeleteFailure}
-		case err == nil && p.Kind() != path.Instance:
-			code, text = uint32(usp.CodeInvalidPathSyntax), "not an instance"
-			err = &usp.Error{Code: usp.CodeInvalidPathSyntax}
-		}
-		switch {
-		case err == nil:
-			rows = append(rows, found...)
-			status.OperStatus = &uspmsg.DeleteResp_DeletedObjectResult_OperationStatus_OperSuccess{
-				OperSuccess: &uspmsg.DeleteResp_DeletedObjectResult_OperationStatus_OperationSuccess{AffectedPaths: found},
-			}
-		case !m.GetAllowPartial():
-			return failure(usp.Code(code), text, []*uspmsg.Error_ParamError{{
-				ParamPath: requested, ErrCode: code, ErrMsg: text,
-			}})
-		default:
-			status.OperStatus = &uspmsg.DeleteResp_DeletedObjectResult_OperationStatus_OperFailure{
-				OperFailure: &uspmsg.DeleteResp_DeletedObjectResult_OperationStatus_OperationFailure{
-					ErrCode: code, ErrMsg: text,
-				},
-			}
-		}
-		resp.DeletedObjResults = append(resp.DeletedObjResults, &uspmsg.DeleteResp_DeletedObjectResult{
-			RequestedPath: requested, OperStatus: status,
-		})
-	}
-	for _, row := range rows {
-		a.tree.removeRow(row)
-	}
-	return response(uspmsg.Header_DELETE_RESP, &uspmsg.Response{
-		RespType: &uspmsg.Response_DeleteResp{DeleteResp: resp},
+// isImmutable reports a non-functional key, which identifies a row for good.
+func (t *tree) isImmutable(o *object, key []string) bool {
+	return o.path == subscriptionTable+"{i}." || slices.ContainsFunc(key, func(k string) bool {
+		c := o.column(k)
+		return c != nil && c.access == writeOnce
 	})
+}
+
+// canonical is a value as it is read back.
+func canonical(t path.Type, v string) string {
+	if t != path.TypeBoolean {
+		return v
+	}
+	if v == "1" || v == "true" {
+		return "true"
+	}
+	return "false"
 }
