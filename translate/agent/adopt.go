@@ -36,6 +36,7 @@ func (h *Host) Adopt(ctx context.Context, mine func(usp.EndpointID) bool, f func
 		known := h.registry.byID[k.EndpointID] != nil
 		if !known {
 			e := h.registry.add(k.EndpointID, k.Identity)
+			h.noteFirmware(e, k.Firmware)
 			if at := next(k.Wakes, now); !at.IsZero() {
 				if !at.After(now) { // what is overdue does not come all at once
 					at = now.Add(rand.N(10 * time.Second))

@@ -29,6 +29,7 @@ type Agent struct {
 	log      *zap.Logger
 	saving   saving
 	isNew    bool
+	member   membership
 
 	mu     sync.Mutex
 	alarms alarms
@@ -109,9 +110,11 @@ func newAgent(h *Host, e *entry, d Device, state *State, tree *Tree) *Agent {
 	a.bulk.init()
 	a.making.init()
 	a.transfers.init(h.opts.Transfers)
+	tags := h.tagsOf(e.identity)
 	a.lock()
 	defer a.unlock()
 	a.local = newLocal(a, h.schema)
+	a.join(state, tags)
 	a.disc.known = a.isGateway() // there is nothing to read
 	a.restore(state, tree)
 	return a

@@ -94,6 +94,7 @@ func (h *Host) putToSleep(e *entry, a *Agent) bool {
 		return false
 	}
 	e.agent, e.slept, e.seen, e.sum = nil, time.Now(), a.seen, sum
+	h.noteFirmware(e, a.boot.firmware)
 	r.awake.Remove(e.place)
 	r.bytes -= e.bytes
 	e.place, e.bytes = nil, 0

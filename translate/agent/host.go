@@ -56,6 +56,7 @@ type Host struct {
 	log     *zap.Logger
 	metrics *metrics
 	schema  *schema
+	cohorts *cohorts
 	started time.Time
 	timers  timers
 
@@ -89,12 +90,16 @@ func NewHost(opts Options) (*Host, error) {
 		return nil, err
 	}
 	opts.fill()
+	of, err := newCohorts(&opts)
+	if err != nil {
+		return nil, err
+	}
 	m, err := newMetrics(opts.Metrics)
 	if err != nil {
 		return nil, err
 	}
 	h := &Host{
-		opts: opts, log: opts.Log, metrics: m, started: time.Now(),
+		opts: opts, log: opts.Log, metrics: m, cohorts: of, started: time.Now(),
 		wake: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	h.registry.init(opts.MaxAwake)

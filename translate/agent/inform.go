@@ -26,6 +26,7 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 	a.learnRoot(in)
 	a.inSession = true
 	boot := a.bootFrom(in)
+	a.settle()
 	a.transfersInform(in)
 	a.jobsInform(in)
 	if a.view != nil {

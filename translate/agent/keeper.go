@@ -40,8 +40,9 @@ type Keeper interface {
 type Kept struct {
 	EndpointID usp.EndpointID
 	Identity   cwmp.DeviceID
-	// Wakes are those of its State.
-	Wakes []Wake
+	// Firmware and Wakes are those of its State.
+	Firmware string
+	Wakes    []Wake
 }
 
 // Wake is when an Agent has to be awake although nobody asks for it, in seconds of

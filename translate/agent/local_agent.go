@@ -55,11 +55,14 @@ func (a *Agent) restore(s *State, tree *Tree) {
 	a.plant(tree)
 	t := a.local.begin()
 	a.restoreMTPs(t)
-	if restarted {
+	if restarted || a.host.cohorts.byTag {
 		a.restoreTrust(t)
 	}
 	for _, c := range a.given() {
 		a.restoreController(t, &c)
+	}
+	if !a.member.newborn {
+		a.giveDefaults(t)
 	}
 	if !a.isGateway() {
 		a.restoreFiles(t)

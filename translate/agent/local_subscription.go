@@ -137,7 +137,7 @@ func (a *Agent) mayHaveRows(typ string, p path.Path) bool {
 		return typ == notifObjectDeletion || !isInstance(last)
 	}
 	generic := p.Supported() + "{i}."
-	if !a.disc.known && !isLocal(generic) || strings.Contains(p.String(), "+") {
+	if !a.judges(generic) || strings.Contains(p.String(), "+") {
 		return true
 	}
 	multi, ok := tree{a}.SupportedObject(generic)
@@ -160,7 +160,7 @@ func canRefer(typ string, k path.Kind) bool {
 // mayExist reports whether the supported data model has p, or may turn out to.
 func (a *Agent) mayExist(p path.Path) bool {
 	generic := p.Supported()
-	if !a.disc.known && !isLocal(generic) || strings.Contains(p.String(), "+") {
+	if !a.judges(generic) || strings.Contains(p.String(), "+") {
 		return true
 	}
 	t := tree{a}

@@ -20,6 +20,7 @@ type metrics struct {
 	unsaved    prometheus.Counter
 	transfers  *prometheus.CounterVec // direction, result
 	bulk       *prometheus.CounterVec // result
+	defaults   *prometheus.CounterVec // result
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -66,12 +67,20 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for _, result := range []string{resultOK, resultTooLarge, resultUnread} {
 		m.bulk.WithLabelValues(result)
 	}
+	m.defaults = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "uspgate_translate_defaults_total",
+		Help: "What Virtual Agents were given of translate.defaults, and what they could not have.",
+	}, []string{"result"})
+	for _, result := range []string{resultOK, resultFailed} {
+		m.defaults.WithLabelValues(result)
+	}
 	if r == nil {
 		return m, nil
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.translated, m.unmapped, m.collisions, m.notifies, m.dropped, m.awake, m.roused, m.unsaved, m.transfers, m.bulk,
+		m.defaults,
 	} {
 		errs = append(errs, r.Register(c))
 	}

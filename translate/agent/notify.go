@@ -193,6 +193,9 @@ func (o *outbound) kept() []PendingNotify {
 func (a *Agent) resumeNotifies(list []PendingNotify, restarted bool) {
 	for i := range list {
 		k := &list[i]
+		if a.controllerRow(k.To) == "" {
+			continue // the configuration has it no more
+		}
 		p := &pending{key: requestKey{k.To, k.MsgID}, row: k.Row, payload: k.Payload, tries: k.Tries}
 		if k.Expires != 0 {
 			p.expires = time.Unix(k.Expires, 0)

@@ -84,6 +84,11 @@ type Options struct {
 	// RoleUntrusted; at most 30.
 	Controllers []Controller
 	Roles       []Role
+	// Defaults are what Agents get by the cohort of their CPE, at most MaxDefaults. Tags
+	// returns the tags of a CPE; it is asked when an Agent is taken into memory, if Defaults
+	// have some, and may block as the Keeper does. nil: there are none.
+	Defaults []Defaults
+	Tags     func(cwmp.DeviceID) []string
 	// Protocols are the MTPs the Agents can be reached on, by the names of
 	// TR-181 (WebSocket, MQTT, STOMP, UDS). For Device.LocalAgent.MTP. only.
 	Protocols []string

@@ -47,6 +47,9 @@ type entry struct {
 	alarm  *timer
 	slept  time.Time // since when, if it has been awake since the gateway runs
 	seen   bool      // as of Agent
+	// firmware is the SoftwareVersion, where cohorts depend on it; unshown as of Agent.
+	firmware string
+	unshown  bool
 	// sum is of the Informs that need not wake it, 0: all of them do.
 	sum device.Sum
 }
@@ -118,6 +121,7 @@ func (h *Host) Load(f func(usp.EndpointID) error) error {
 	err := h.opts.Keeper.Each(func(k Kept) error {
 		h.registry.mu.Lock()
 		e := h.registry.add(k.EndpointID, k.Identity)
+		h.noteFirmware(e, k.Firmware)
 		if at := next(k.Wakes, now); !at.IsZero() {
 			if !at.After(now) { // what is overdue does not come all at once
 				at = now.Add(rand.N(10 * time.Second))

@@ -151,6 +151,10 @@ func (r *rig) option(o string) {
 				c.Role = "Viewer"
 			}
 		}
+	case "defaults": // NAME+NAME of defaultsFor
+		r.opts.Defaults = defaultsFor(r.t, value)
+	case "tags":
+		r.opts.Tags = func(cwmp.DeviceID) []string { return strings.Split(value, "+") }
 	case "noroles":
 		r.opts.Roles = nil
 	default:

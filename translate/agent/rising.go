@@ -84,7 +84,12 @@ func (h *Host) bringIn(ctx context.Context, e *entry, w *rising) {
 	r.bytes += e.bytes
 	r.touch(e)
 	crowded := r.bytes > h.opts.MaxAwakeBytes
+	unshown := e.unshown
+	e.unshown = false
 	r.mu.Unlock()
+	if unshown {
+		a.introduce()
+	}
 	close(w.done)
 	h.metrics.awake.Inc()
 	h.metrics.roused.Inc()

@@ -48,7 +48,8 @@ func (s *shelf) Each(f func(agent.Kept) error) error {
 				return err
 			}
 		}
-		if err := f(agent.Kept{EndpointID: id, Identity: identity, Wakes: state.Wakes}); err != nil {
+		k := agent.Kept{EndpointID: id, Identity: identity, Firmware: state.Firmware, Wakes: state.Wakes}
+		if err := f(k); err != nil {
 			return err
 		}
 	}

@@ -46,6 +46,10 @@ type State struct {
 	// objects that are.
 	Discover bool     `json:"discover,omitempty"`
 	Unsure   []string `json:"unsure,omitempty"`
+	// Newborn: its CPE has not come yet since it was made. Given are the Seeds that it has
+	// been given, by the name of their Defaults.
+	Newborn bool                `json:"newborn,omitempty"`
+	Given   map[string][]string `json:"given,omitempty"`
 	// Transfers are those that are under way.
 	Transfers []transfer.Job `json:"transfers,omitempty"`
 	// Wakes are when the Agent has to be awake.
@@ -87,6 +91,8 @@ func (a *Agent) state() *State {
 		Firmware: a.boot.firmware, Versions: make(map[usp.EndpointID]string), Batch: a.fresh.batch,
 		Discover: a.disc.due, Wakes: a.wakes(), Pending: a.notes.kept(),
 		Transfers:   a.transfers.table.Stored(),
+		Newborn:     a.member.newborn,
+		Given:       maps.Clone(a.member.given),
 		Watched:     slices.Sorted(maps.Keys(a.attrs.set)),
 		Unwatchable: slices.Sorted(maps.Keys(a.attrs.refused)),
 	}
