@@ -5,6 +5,7 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,9 +20,14 @@ import (
 // help, not a need: changes are also seen at every Inform and read, so what a
 // CPE refuses is left at that.
 type attributes struct {
-	set     map[string]bool // names that have Notification=2 because of us
+	// set are names that have Notification=2 because of us; false: perhaps not any
+	// more, as the CPE has booted since.
+	set     map[string]bool
 	refused map[string]bool // names for which the CPE does not want it [9009]
-	running bool
+	// full are names for which it had no room [9004]: until there is some.
+	full    map[string]bool
+	running bool // something is done about them, or about watch
+	watch   watching
 }
 
 // maxAttributes bounds how many parameters of one CPE are watched actively.
@@ -30,40 +36,81 @@ const maxAttributes = 128
 func (t *attributes) init() {
 	t.set = make(map[string]bool)
 	t.refused = make(map[string]bool)
+	t.full = make(map[string]bool)
 }
 
-// forget is for a CPE that has booted; after a factory reset it has lost its
-// attributes.
+// forget is for a CPE that has booted: it should have kept its attributes, and some do
+// not. After a factory reset it has none.
 func (t *attributes) forget(reset bool) {
 	clear(t.refused)
+	clear(t.full)
+	for name := range t.set {
+		t.set[name] = false
+	}
 	if reset {
 		clear(t.set)
+	}
+}
+
+// kept returns the names that are set.
+func (t *attributes) kept() []string {
+	var names []string
+	for name, sure := range t.set {
+		if sure {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// has reports that it is of no use to ask for a name, because it is set or refused.
+func (t *attributes) has(name string) bool { return t.set[name] || t.refused[name] || t.full[name] }
+
+// prune forgets what the CPE has no more.
+func (t *attributes) prune(known func(name string) bool) {
+	for _, names := range []map[string]bool{t.set, t.refused, t.full} {
+		maps.DeleteFunc(names, func(name string, _ bool) bool { return !known(name) })
 	}
 }
 
 // reconcileAttributes starts the RPCs that are needed, if any. The lock is
 // held.
 func (a *Agent) reconcileAttributes() {
+	a.armPoll()
 	if a.attrs.running || !a.disc.known {
 		return
 	}
+	a.attrs.prune(func(name string) bool {
+		_, ok := a.view.CPEValue(name)
+		return ok
+	})
 	on, off := a.unattuned()
 	if len(on)+len(off) == 0 {
 		return
 	}
 	slices.Sort(on)
 	slices.Sort(off)
+	a.attend(func(ctx context.Context, call caller) bool { return a.tune(ctx, call, on, off) })
+}
+
+// attend runs f in the background, in a session that is held, and what waits after it. F
+// reports whether the CPE was there. The lock is held.
+func (a *Agent) attend(f func(ctx context.Context, call caller) bool) {
 	dev := a.dev
 	release := dev.Hold()
 	a.attrs.running = a.host.spawn(func(ctx context.Context) {
 		defer release()
-		call := a.patient(dev)
-		ok := a.setAttributes(ctx, call, on, 2) && a.setAttributes(ctx, call, off, 0)
+		ok := f(ctx, a.patient(dev))
 		a.lock()
 		defer a.unlock()
 		a.attrs.running = false
-		if ok { // a Subscription may have come meanwhile
-			a.reconcileAttributes()
+		if !ok {
+			return
+		}
+		a.reconcileAttributes() // a Subscription may have come meanwhile
+		if a.attrs.watch.waits {
+			a.look()
 		}
 	})
 	if !a.attrs.running {
@@ -71,45 +118,44 @@ func (a *Agent) reconcileAttributes() {
 	}
 }
 
+// tune sets the attributes, and reports whether the CPE was there. What happened before it
+// was told to report it, it does not: that is read.
+func (a *Agent) tune(ctx context.Context, call caller, on, off []string) bool {
+	// In this order: there may be no room before.
+	if !a.setAttributes(ctx, call, off, 0) || !a.setAttributes(ctx, call, on, 2) {
+		return false
+	}
+	for _, err := range a.read(ctx, call, on) {
+		if isFault(err) {
+			continue
+		}
+		a.lock()
+		defer a.unlock()
+		for _, name := range on { // again, with the reading
+			if a.attrs.set[name] {
+				a.attrs.set[name] = false
+			}
+		}
+		return false
+	}
+	return true
+}
+
 // unattuned returns the CPE's names that are to have active notification, and those that
 // are not to have it any more. The lock is held.
 func (a *Agent) unattuned() (on, off []string) {
-	want := a.watched()
+	want := a.interestOf(a.subs.list...).report
 	for name := range want {
-		if !a.attrs.set[name] && !a.attrs.refused[name] {
+		if !a.attrs.has(name) {
 			on = append(on, name)
 		}
 	}
 	for name := range a.attrs.set {
-		if !want[name] {
+		if _, ok := want[name]; !ok {
 			off = append(off, name)
 		}
 	}
 	return on, off
-}
-
-// watched returns the CPE's names of what ValueChange Subscriptions are about.
-func (a *Agent) watched() map[string]bool {
-	want := make(map[string]bool)
-	for _, s := range a.subs.list {
-		if s.typ != notifValueChange {
-			continue
-		}
-		for _, ref := range s.refs {
-			if isLocal(ref.String()) {
-				continue
-			}
-			params := a.parametersOf(ref)
-			for _, p := range params[:min(len(params), maxAttributes)] {
-				for _, name := range a.view.Sources(p) {
-					if !cwmp.IsPartialPath(name) && !restless(name) && len(want) < maxAttributes {
-						want[name] = true
-					}
-				}
-			}
-		}
-	}
-	return want
 }
 
 // parametersOf returns the parameters that a path means: itself, or what is in
@@ -180,6 +226,8 @@ func (a *Agent) teachUnwatchable(known Habits) {
 	}
 }
 
+// setAttributeBatch sets it for some names, in halves where the CPE does not take all of
+// them: it may be one of them that it refuses, or their number.
 func (a *Agent) setAttributeBatch(ctx context.Context, call caller, names []string, notification int) bool {
 	rpc := &cwmp.SetParameterAttributes{}
 	for _, name := range names {
@@ -190,13 +238,9 @@ func (a *Agent) setAttributeBatch(ctx context.Context, call caller, names []stri
 		a.log.Debug("active notification was not set", zap.Error(err))
 		return false
 	}
-	if err != nil && len(names) > 1 {
-		for _, name := range names {
-			if !a.setAttributeBatch(ctx, call, []string{name}, notification) {
-				return false
-			}
-		}
-		return true
+	if n := len(names); err != nil && n > 1 {
+		return a.setAttributeBatch(ctx, call, names[:n/2], notification) &&
+			(a.noRoom(notification, names[n/2:]) || a.setAttributeBatch(ctx, call, names[n/2:], notification))
 	}
 	a.lock()
 	defer a.unlock()
@@ -205,11 +249,28 @@ func (a *Agent) setAttributeBatch(ctx context.Context, call caller, names []stri
 		switch {
 		case notification == 0:
 			delete(a.attrs.set, name)
+			clear(a.attrs.full)
+		case isFault(err, cwmp.FaultResourcesExceeded):
+			a.attrs.full[name] = true
 		case err != nil:
 			a.attrs.refused[name] = true
 		default:
 			a.attrs.set[name] = true
 		}
+	}
+	return true
+}
+
+// noRoom reports that the CPE has just said of a single name that it has no room for more,
+// and takes note that this is so for the names, too.
+func (a *Agent) noRoom(notification int, names []string) bool {
+	a.lock()
+	defer a.unlock()
+	if notification == 0 || len(a.attrs.full) == 0 {
+		return false
+	}
+	for _, name := range names {
+		a.attrs.full[name] = true
 	}
 	return true
 }

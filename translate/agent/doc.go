@@ -22,6 +22,10 @@
 //
 //   - What the first discovery finds is no change: it notifies nobody.
 //
+//   - A CPE is asked to report what Subscriptions are about, of a table the number of its
+//     rows. What it does not report is compared in the sessions that it opens, at most every
+//     30 s, and at every Options.Poll: X_USPGATE_ChangesBy of the Subscription says which.
+//
 //   - Boot! has no ParameterMap for a Controller without enabled BootParameter
 //     rows: an empty object would say nothing, and there are Controllers that
 //     cannot read it.

@@ -30,6 +30,10 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 	a.transfersInform(in)
 	a.jobsInform(in)
 	if a.view != nil {
+		for _, table := range a.recounted(in) {
+			a.unsure[table] = true
+			a.changed()
+		}
 		a.observe(in)
 	}
 	switch {
@@ -42,8 +46,10 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 		a.discover()
 	case len(a.unsure) > 0:
 		a.readBack()
+		a.compare(in)
 	default:
 		a.reconcileAttributes()
+		a.compare(in)
 	}
 	if boot != nil {
 		a.emitBooted(boot)
@@ -89,7 +95,7 @@ func (a *Agent) unmoved() bool {
 		a.transfers.table.Len() > 0 || a.hasJobs() {
 		return false
 	}
-	if on, off := a.unattuned(); len(on)+len(off) > 0 {
+	if on, off := a.unattuned(); len(on)+len(off) > 0 || len(a.unreported()) > 0 {
 		return false
 	}
 	for i := range a.told { // what was read since may be something else
@@ -201,6 +207,9 @@ func (a *Agent) readBack() {
 	var names []string
 	for _, o := range objects {
 		from := a.view.Sources(o)
+		for _, t := range a.view.Tables(o) {
+			from = append(from, t.Name)
+		}
 		if len(from) == 0 { // a table without rows whose source is known by its rows alone
 			a.disc.due = true
 		}

@@ -41,12 +41,14 @@ func subscriptionObjects() []*localObject {
 		rw("TimeToLive", path.TypeUnsignedInt, "0"),
 		rw("NotifRetry", path.TypeBoolean, "false"),
 		rw("NotifExpiration", path.TypeUnsignedInt, "0"),
+		calc("X_USPGATE_ChangesBy", path.TypeString|path.List, (*Agent).changesBy),
 	).keyed([]string{"Recipient", "ID"}, []string{"Alias"}).rows()
 	s.added = func(t *tx, row string, by usp.EndpointID) {
 		t.set(row+"Recipient", strings.TrimSuffix(t.l.agent.controllerRow(by), "."))
 		t.set(row+"CreationDate", time.Now().UTC().Format(time.RFC3339))
 		t.set(row+"ID", t.l.get(row+"Alias")) // [R-ADD.5] unless the Add says another
 	}
+	s.columns["X_USPGATE_ChangesBy"].still = true
 	s.check = checkSubscription
 	return []*localObject{s}
 }

@@ -79,6 +79,9 @@ type Options struct {
 	// Linger is how long the session of a CPE stays open after a request that
 	// needed it, so that the next one need not wake the CPE; 0 means not at all.
 	Linger time.Duration
+	// Poll is how often a CPE is woken to compare what Subscriptions are about and it does
+	// not report by itself; 0: that is done only when it opens a session by itself.
+	Poll time.Duration
 	// Controllers may control the Agents. None at all means that every Controller
 	// may that reaches them. Roles are what they may have beside RoleFullAccess and
 	// RoleUntrusted; at most 30.

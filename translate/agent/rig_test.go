@@ -50,6 +50,7 @@ type rig struct {
 	// of a step, because it happens at any time in it.
 	background   strings.Builder
 	inBackground bool
+	watched      []string // the names in SetParameterAttributes, until they are read
 	sent         []*uspmsg.Msg
 	doing        map[string]chan struct{} // closed when the request with that msg_id is answered
 	records      []usp.Record
@@ -82,7 +83,7 @@ func newRig(tb testing.TB, model string, options ...string) *rig {
 			text = cwmptrace.Message(m)
 		}
 		if dir == "cwmp<" {
-			r.inBackground = inBackground(m)
+			r.inBackground = r.watches(m) || inBackground(m)
 		}
 		if r.inBackground {
 			writeTo(&r.background, dir, text)
@@ -108,6 +109,8 @@ func (r *rig) option(o string) {
 		r.opts.Idle = duration()
 	case "freshness":
 		r.opts.Freshness = duration()
+	case "poll":
+		r.opts.Poll = duration()
 	case "deadline":
 		r.opts.Deadline = duration()
 	case "diagnosticwait":

@@ -37,9 +37,10 @@ type State struct {
 	// Pending are the Notifies that wait for their response.
 	Pending []PendingNotify `json:"pending,omitempty"`
 	// Watched are the CPE's names with active notification, Unwatchable those for
-	// which it refuses that.
+	// which it refuses that, Unwatched those for which it had no room.
 	Watched     []string `json:"watched,omitempty"`
 	Unwatchable []string `json:"unwatchable,omitempty"`
+	Unwatched   []string `json:"unwatched,omitempty"`
 	// Batch is how many names the CPE takes at once.
 	Batch int `json:"batch,omitempty"`
 	// Discover: the whole CPE is to be read in its next session. Unsure are the
@@ -93,8 +94,9 @@ func (a *Agent) state() *State {
 		Transfers:   a.transfers.table.Stored(),
 		Newborn:     a.member.newborn,
 		Given:       maps.Clone(a.member.given),
-		Watched:     slices.Sorted(maps.Keys(a.attrs.set)),
+		Watched:     a.attrs.kept(),
 		Unwatchable: slices.Sorted(maps.Keys(a.attrs.refused)),
+		Unwatched:   slices.Sorted(maps.Keys(a.attrs.full)),
 	}
 	raw, err := json.Marshal(a.inst)
 	if err != nil {
@@ -170,6 +172,9 @@ func (a *Agent) remember(s *State) {
 	}
 	for _, name := range s.Unwatchable {
 		a.attrs.refused[name] = true
+	}
+	for _, name := range s.Unwatched {
+		a.attrs.full[name] = true
 	}
 	if s.Batch > 0 {
 		a.fresh.batch = min(s.Batch, maxBatch)

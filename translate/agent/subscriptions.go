@@ -70,6 +70,7 @@ func (a *Agent) loadSubscriptions() {
 	})
 	a.subs.remember(a)
 	a.armPeriodic()
+	a.armPoll()
 	a.armBulkData()
 	a.dropOrphans()
 }

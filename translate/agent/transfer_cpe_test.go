@@ -74,6 +74,23 @@ func inBackground(m cwmp.Message) bool {
 	}
 }
 
+// watches reports whether an RPC reads what the CPE was just told to report.
+func (r *rig) watches(m cwmp.Message) bool {
+	switch m := m.(type) {
+	case *cwmp.SetParameterAttributes:
+		for _, p := range m.Params {
+			r.watched = append(r.watched, p.Name)
+		}
+	case *cwmp.GetParameterValues:
+		other := func(name string) bool { return !slices.Contains(r.watched, name) }
+		if !slices.ContainsFunc(m.Names, other) {
+			r.watched = nil
+			return true
+		}
+	}
+	return false
+}
+
 // report is a session in which the CPE makes a request: METHOD, TransferComplete if
 // there is none, with key=, fault=, start=, complete= and url=.
 func (r *rig) report(w []string) {

@@ -58,8 +58,15 @@ func (v *View) noObject(p string) *usp.Error {
 	return &usp.Error{Code: usp.CodeInvalidPath, Path: p, Text: "not in the supported data model"}
 }
 
-// adders are the mappings that rows of a table could come from.
+// adders are the mappings that a new row of a table could come from.
 func (v *View) adders(table string, above *target) []*mapping {
+	return slices.DeleteFunc(v.mappings(table, above), func(m *mapping) bool {
+		return m.group != nil || m.isList || !m.from.isTable()
+	})
+}
+
+// mappings are those that rows of a table could come from.
+func (v *View) mappings(table string, above *target) []*mapping {
 	var out []*mapping
 	want := generic(table) + "{i}."
 	pool := slices.Clone(v.r.maps)
@@ -71,7 +78,7 @@ func (v *View) adders(table string, above *target) []*mapping {
 		}
 	}
 	for _, m := range pool {
-		if m.to.path == want && m.group == nil && !m.isList && m.from.isTable() {
+		if m.to.path == want {
 			out = append(out, m)
 		}
 	}
