@@ -18,18 +18,24 @@ const deviationsHead = `# Deviations
 
 <!-- Made from the comments in the code: go test ./test/docs -update -->
 
-Where the code does otherwise than a specification says, with the place.
+Where the code does otherwise than a specification says, with the place. What has a name is
+counted where it happens, in uspgate_translate_deviations_total by that name.
 
 `
 
-// deviation finds a comment that begins with the word, up to its end.
-var deviation = regexp.MustCompile(`(?m)^\s*// Deviation: ((?:.*\n)(?:\s*// .*\n)*)`)
+// deviation finds a comment that begins with the word, and the name of what is counted
+// where it is, up to its end.
+var deviation = regexp.MustCompile(`(?m)^\s*// Deviation( [a-z_]+)?: ((?:.*\n)(?:\s*// .*\n)*)`)
 
-// deviationsIn returns the texts of these comments in one file.
+// deviationsIn returns the texts of these comments in one file, behind their names.
 func deviationsIn(text string) []string {
 	var out []string
 	for _, m := range deviation.FindAllStringSubmatch(text, -1) {
-		out = append(out, strings.Join(strings.Fields(strings.ReplaceAll(m[1], "//", " ")), " "))
+		name := ""
+		if m[1] != "" {
+			name = "`" + strings.TrimSpace(m[1]) + "`: "
+		}
+		out = append(out, name+strings.Join(strings.Fields(strings.ReplaceAll(m[2], "//", " ")), " "))
 	}
 	return out
 }
@@ -86,9 +92,30 @@ func TestDeviationsAreListed(t *testing.T) {
 
 func TestDeviationComments(t *testing.T) {
 	t.Parallel()
-	const text = "x := 1\n\t// Deviation: CPE that do\n\t// this are let in.\n\ty()\n// Deviation from nothing\n"
+	const text = "x := 1\n\t// Deviation: CPE that do\n\t// this are let in.\n\ty()\n// Deviation from nothing\n" +
+		"// Deviation a_name: so it is.\n"
 	got := deviationsIn(text)
-	if len(got) != 1 || got[0] != "CPE that do this are let in." {
-		t.Errorf("got %q, want one comment of two lines", got)
+	if len(got) != 2 || got[0] != "CPE that do this are let in." || got[1] != "`a_name`: so it is." {
+		t.Errorf("got %q, want one comment of two lines and one with a name", got)
 	}
+}
+
+// What is counted at run time is described, and what has a name is counted.
+func TestCountedDeviationsAreListed(t *testing.T) {
+	t.Parallel()
+	counted := allOf(regexp.MustCompile(`deviation = "([a-z_]+)"`), read(t, "translate/agent/deviations.go"))
+	listed := allOf(regexp.MustCompile("(?m)^- `[^`]*`: `([a-z_]+)`: "), read(t, "docs/deviations.md"))
+	if len(counted) == 0 || !slices.Equal(counted, listed) {
+		t.Errorf("got %q counted by translate/agent and %q in docs/deviations.md, want the same", counted, listed)
+	}
+}
+
+// allOf returns what is found, sorted.
+func allOf(what *regexp.Regexp, text string) []string {
+	var out []string
+	for _, m := range what.FindAllStringSubmatch(text, -1) {
+		out = append(out, m[1])
+	}
+	slices.Sort(out)
+	return out
 }

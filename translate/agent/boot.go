@@ -104,12 +104,13 @@ func informValue(in *cwmp.Inform, name string) string {
 // emitBooted tells those who subscribed to it that the command which ordered
 // the boot is complete. The lock is held.
 //
-// Deviation: Device.Reboot() and FactoryReset() are synchronous in TR-181, and
+// Deviation reboot_completion: Device.Reboot() and FactoryReset() are synchronous in TR-181, and
 // answered as such; a native Agent sends no OperationComplete for them. Here the
 // answer only means that the CPE has accepted the RPC, so who asks to be told of
 // the completion is told.
 func (a *Agent) emitBooted(b *bootOrder) {
 	if b.command != "" {
+		a.host.metrics.deviate(deviationRebootComplete)
 		a.emitComplete("Device.", b.command, b.key, nil, nil)
 	}
 }

@@ -217,7 +217,7 @@ func (a *Agent) readReferences(ctx context.Context, call caller, refs []bulkRefe
 			paths[i] = p
 		}
 	}
-	for i, err := range a.readStale(ctx, call, paths) {
+	for i, err := range a.readStale(ctx, call, paths, false) {
 		if err != nil {
 			refs[i].unread = err
 		}

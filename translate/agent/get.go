@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uspgate/uspgate/translate/trust"
 	"github.com/uspgate/uspgate/usp"
@@ -20,6 +21,9 @@ type query struct {
 	path  path.Path
 	found []string // resolved
 	err   *usp.Error
+	// visits is what it was resolved by, where that may be somewhere else than what was
+	// read for it.
+	visits *visits
 }
 
 // get answers Get. What the CPE has is read where it is not fresh enough, all
@@ -176,6 +180,7 @@ func (a *Agent) resolveFresh(ctx context.Context, r *request, texts []string,
 func (a *Agent) resolveOnce(ctx context.Context, r *request, queries []query,
 	check func(path.Path) *usp.Error,
 ) *usp.Error {
+	began := time.Now()
 	remote := false
 	for i := range queries {
 		q := &queries[i]
@@ -190,6 +195,16 @@ func (a *Agent) resolveOnce(ctx context.Context, r *request, queries []query,
 	if remote {
 		a.refresh(ctx, r, queries)
 	}
+	if err := a.resolveAll(r, queries); err != nil {
+		return err
+	}
+	if !remote {
+		return nil
+	}
+	return a.resolveReferred(ctx, r, queries, began)
+}
+
+func (a *Agent) resolveAll(r *request, queries []query) *usp.Error {
 	a.lock()
 	defer a.unlock()
 	room := a.newMeter()
@@ -206,7 +221,12 @@ func (a *Agent) resolveOnce(ctx context.Context, r *request, queries []query,
 // resolve resolves a query in the tree as it is. An answer names what a path
 // means, so that has to fit into it: the error returned is that it does not.
 func (a *Agent) resolve(r *request, q *query, room *meter) *usp.Error {
-	found, err := path.Resolve(q.path, a.treeOf(r.from), a.host.opts.Paths)
+	t := a.treeOf(r.from)
+	if q.path.HasReference() || a.host.freshness.parts() && strings.Contains(q.text, "[") {
+		q.visits = &visits{Tree: t, params: make(map[string]bool)}
+		t = q.visits
+	}
+	found, err := path.Resolve(q.path, t, a.host.opts.Paths)
 	if q.err = uspError(err); q.err == nil {
 		q.found = found
 		need := 0
@@ -237,7 +257,7 @@ func (a *Agent) refresh(ctx context.Context, r *request, queries []query) {
 		}
 	}
 	a.unlock()
-	for i, err := range a.readStale(ctx, r.call, paths) {
+	for i, err := range a.readStale(ctx, r.call, paths, !r.handler.write) {
 		if err != nil {
 			queries[i].err = cpeError(err, "")
 		}
@@ -246,29 +266,46 @@ func (a *Agent) refresh(ctx context.Context, r *request, queries []query) {
 
 // readStale reads from the CPE what is stale of the paths, and returns for each the
 // error of what could not be read. For a zero Path, and for one that the data model
-// cannot have, nothing is asked.
-func (a *Agent) readStale(ctx context.Context, call caller, paths []path.Path) []error {
-	sources := make([][]string, len(paths))
-	var all []string
+// cannot have, nothing is asked. With spare it is no error where the policy wants what is
+// known answered then.
+func (a *Agent) readStale(ctx context.Context, call caller, paths []path.Path, spare bool) []error {
+	wanted := make([][]demand, len(paths))
 	a.lock()
 	for i, p := range paths {
 		if p.String() != "" && a.mayExist(p) {
-			sources[i] = a.stale(a.sources(p))
-			all = append(all, sources[i]...)
+			wanted[i] = a.demands(p, time.Time{})
 		}
 	}
 	a.unlock()
-	all = withoutCovered(all)
+	return a.readDemands(ctx, call, wanted, spare)
+}
+
+// readDemands reads what is wanted, all together.
+func (a *Agent) readDemands(ctx context.Context, call caller, wanted [][]demand, spare bool) []error {
+	var all []string
+	for _, list := range wanted {
+		for _, d := range list {
+			all = append(all, d.name)
+		}
+	}
 	if len(all) == 0 {
 		return nil
 	}
-	failed := a.read(ctx, call, all)
-	errs := make([]error, len(paths))
-	for i := range paths {
-		for _, name := range sources[i] {
-			if errs[i] = failed.of(name); errs[i] != nil {
+	failed := a.read(ctx, call, withoutCovered(all))
+	errs := make([]error, len(wanted))
+	for i, list := range wanted {
+		stale := false
+		for _, d := range list {
+			err := failed.of(d.name)
+			if err != nil && spare && d.spare && !isFault(err) {
+				stale = true
+			} else if err != nil {
+				errs[i] = err
 				break
 			}
+		}
+		if stale && errs[i] == nil {
+			a.host.metrics.deviate(deviationStaleAnswer)
 		}
 	}
 	return errs

@@ -60,6 +60,8 @@ type Host struct {
 	started time.Time
 	timers  timers
 
+	freshness freshness
+
 	notifies atomic.Uint64 // msg_ids given
 	left     []leftover    // by a previous process
 	// recovered: what other processes have left behind is answered.
@@ -89,6 +91,10 @@ func NewHost(opts Options) (*Host, error) {
 	if err := opts.checkRoles(); err != nil {
 		return nil, err
 	}
+	policy, err := newFreshness(&opts)
+	if err != nil {
+		return nil, err
+	}
 	opts.fill()
 	of, err := newCohorts(&opts)
 	if err != nil {
@@ -100,7 +106,7 @@ func NewHost(opts Options) (*Host, error) {
 	}
 	h := &Host{
 		opts: opts, log: opts.Log, metrics: m, cohorts: of, started: time.Now(),
-		wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), ended: make(chan struct{}), freshness: policy,
 	}
 	h.registry.init(opts.MaxAwake)
 	h.door = make(chan struct{}, opts.Rising)

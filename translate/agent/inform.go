@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -75,17 +76,17 @@ func (a *Agent) observe(in *cwmp.Inform) {
 			news[in.Params[i].Name] = true
 		}
 	}
-	a.told = cloneValues(in.Params)
+	a.told, a.fresh.informed = cloneValues(in.Params), time.Now()
 	d := a.view.Observe(a.told)
 	if !a.disc.quiet || !in.HasEvent(cwmp.EventValueChange) {
-		a.publish(d)
+		a.publishFound(d)
 		return
 	}
 	changes := a.reported(news)
 	for i := range d.Changed {
 		changes = append(changes, change{kind: changedValue, path: d.Changed[i].Path, value: d.Changed[i].Value})
 	}
-	a.emit(changes)
+	a.host.metrics.deviateBy(deviationCoalesced, a.emit(changes))
 }
 
 // unmoved reports that the last Inform, if it came again, would be no news and start

@@ -21,6 +21,7 @@ type metrics struct {
 	transfers  *prometheus.CounterVec // direction, result
 	bulk       *prometheus.CounterVec // result
 	defaults   *prometheus.CounterVec // result
+	deviations *prometheus.CounterVec // deviation
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -74,6 +75,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for _, result := range []string{resultOK, resultFailed} {
 		m.defaults.WithLabelValues(result)
 	}
+	m.deviations = newDeviationMetric()
 	if r == nil {
 		return m, nil
 	}
@@ -81,6 +83,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		m.translated, m.unmapped, m.collisions, m.notifies, m.dropped, m.awake, m.roused, m.unsaved, m.transfers, m.bulk,
 		m.defaults,
+		m.deviations,
 	} {
 		errs = append(errs, r.Register(c))
 	}

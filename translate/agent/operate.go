@@ -139,6 +139,9 @@ func (c *call) checkArgs() *usp.Error {
 			return invalid(usp.CodeInvalidCommandArgs, "", "the argument "+name+" is missing")
 		}
 	}
+	if c.object == softwareModules && unitArguments(c) {
+		c.r.agent.host.metrics.deviate(deviationUnitArguments)
+	}
 	maps.DeleteFunc(c.args, func(name, _ string) bool { return !slices.Contains(c.cmd.in, path.Generic(name)) })
 	return nil
 }

@@ -6,6 +6,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,9 +20,11 @@ import (
 // activateCommand is FirmwareImage.{i}.Activate(), asynchronous: BootFirmwareImage and a
 // Reboot, at the beginning of the first TimeWindow. The gateway keeps the time.
 //
-// Deviation: CWMP has no RPC that activates an image. Where the CPE has no table of
-// images it has one, which is active, and there is nothing to activate. Of the modes of
-// a TimeWindow a CPE cannot be told WhenIdle and ConfirmationNeeded.
+// Deviation activate_one_image: CWMP has no RPC that activates an image. Where the CPE
+// has no table of images it has one, which is active, and there is nothing to activate.
+//
+// Deviation activate_window: of the modes of a TimeWindow a CPE cannot be told WhenIdle
+// and ConfirmationNeeded.
 func activateCommand() *command {
 	return &command{
 		name: "Activate()", async: true,
@@ -49,12 +52,16 @@ const activateAgain = time.Minute
 func (a *Agent) operateActivate(c *call) {
 	start, end, err := firstWindow(c.args)
 	if err != nil {
+		if wantsOtherMode(c.args) {
+			a.host.metrics.deviate(deviationWindow)
+		}
 		c.err = err
 		return
 	}
 	a.lock()
 	defer a.unlock()
 	if !a.ofCPE(c.object) || len(a.view.Sources(deviceInfo+"BootFirmwareImage")) == 0 {
+		a.host.metrics.deviate(deviationOneImage)
 		c.err = invalid(usp.CodeCommandFailure, "", "this CPE has one image, which is active")
 		return
 	}
@@ -65,6 +72,13 @@ func (a *Agent) operateActivate(c *call) {
 	a.local.values[row+hiddenBy] = heldBy(c.r.journalKey())
 	a.changed()
 	c.r.then = append(c.r.then, func() { a.armActivate(row, due) })
+}
+
+// wantsOtherMode reports whether a window has a mode that TR-181 knows and CWMP does not.
+func wantsOtherMode(args map[string]string) bool {
+	return slices.ContainsFunc([]string{"TimeWindow.1.Mode", "TimeWindow.2.Mode"}, func(name string) bool {
+		return args[name] == "WhenIdle" || args[name] == "ConfirmationNeeded"
+	})
 }
 
 // firstWindow returns when the first TimeWindow begins and the last one ends; both are

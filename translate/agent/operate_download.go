@@ -12,11 +12,11 @@ import (
 // downloadCommand is FirmwareImage.{i}.Download(), asynchronous: it is complete when
 // the CPE has reported the transfer.
 //
-// Deviation: CWMP has no field for CheckSum. The gateway verifies it for the files that
+// Deviation checksum_unverified: CWMP has no field for CheckSum. The gateway verifies it for the files that
 // it serves itself (uspgate:…); what the CPE fetches elsewhere it verifies as it
 // likes.
 //
-// Deviation: a Download of CWMP does not say into which image: that is what the CPE
+// Deviation image_not_chosen: a Download of CWMP does not say into which image: that is what the CPE
 // decides, whatever the row of the command.
 func downloadCommand() *command {
 	return &command{
@@ -27,6 +27,11 @@ func downloadCommand() *command {
 }
 
 func (a *Agent) operateDownload(c *call) {
+	defer func() {
+		if c.err == nil {
+			a.host.metrics.deviate(deviationImageChoice)
+		}
+	}()
 	switch v := c.args["AutoActivate"]; v {
 	case "true", "1":
 		a.startTransfer(c, transfer.Job{Types: []string{cwmp.FileFirmware}, Firmware: true})
@@ -35,8 +40,9 @@ func (a *Agent) operateDownload(c *call) {
 		own := a.ofCPE(c.object)
 		a.unlock()
 		if !own {
-			// Deviation: TR-181 wants the image kept until Activate(); CPE with one
+			// Deviation applied_at_once: TR-181 wants the image kept until Activate(); CPE with one
 			// image apply what they download.
+			a.host.metrics.deviate(deviationAppliedAtOnce)
 			c.err = invalid(usp.CodeCommandFailure, "", "this CPE applies what it downloads: AutoActivate has to be true")
 			return
 		}

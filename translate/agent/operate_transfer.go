@@ -85,6 +85,9 @@ func (a *Agent) startTransfer(c *call, j transfer.Job) {
 		j.Source, j.URL, j.Relay = j.URL, "", true
 		j.SumAlgorithm, j.Sum = c.args["CheckSumAlgorithm"], c.args["CheckSum"]
 	}
+	if j.Source == "" && c.args["CheckSum"] != "" {
+		a.host.metrics.deviate(deviationCheckSum)
+	}
 	a.lock()
 	defer a.unlock()
 	form, wait, _ := a.transferForm()

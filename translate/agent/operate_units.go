@@ -4,18 +4,20 @@
 package agent
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/path"
 )
 
 // unitCommands are the commands about Deployment Units: a ChangeDUState each, and
 // complete with the DUStateChangeComplete of its CommandKey [TR-069 A.4.1.10, A.4.2.3].
 //
-// Deviation: CWMP has no words for privileges, roles, resources and environment of a
-// Deployment Unit: the arguments about them are not supported.
+// Deviation unit_arguments: CWMP has no words for privileges, roles, resources and
+// environment of a Deployment Unit: the arguments about them are not supported.
 func unitCommands() []*command {
 	wait := func(o *Options) time.Duration { return o.UnitWait }
 	const units = softwareModules + "DeploymentUnit.{i}."
@@ -38,6 +40,17 @@ func unitCommands() []*command {
 			job: &job{begin: beginUnit(uninstallUnit), wait: wait, alone: true},
 		},
 	}
+}
+
+// unitArguments reports whether a call has arguments that a Deployment Unit cannot be
+// given.
+func unitArguments(c *call) bool {
+	for name := range c.args {
+		if !slices.Contains(c.cmd.in, path.Generic(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // beginUnit makes the RPC of one operation.

@@ -71,8 +71,10 @@ type Options struct {
 	// Journal keeps writing requests and their replies; nil means one in memory.
 	Journal device.Journal
 	// Freshness is how old a value may be that is answered without asking the
-	// CPE; 0 means that every read asks it.
-	Freshness time.Duration
+	// CPE; 0 means that every read asks it. FreshnessRules say otherwise for parts of the
+	// data model, at most MaxFreshnessRules.
+	Freshness      time.Duration
+	FreshnessRules []FreshnessRule
 	// Deadline is how long a request may wait for its CPE; 0 means
 	// DefaultDeadline. A Controller may have its own.
 	Deadline time.Duration

@@ -11,11 +11,11 @@ import (
 	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
-// publish tells the subscribers what changed on the side of the CPE. The lock
-// is held.
-func (a *Agent) publish(d model.Delta) {
+// publish tells the subscribers what changed on the side of the CPE, and returns how
+// many Notifies of values that was. The lock is held.
+func (a *Agent) publish(d model.Delta) (values int) {
 	if a.disc.quiet || d.Empty() {
-		return
+		return 0
 	}
 	changes := make([]change, 0, len(d.Changed)+len(d.Created)+len(d.Deleted))
 	for _, row := range d.Created {
@@ -31,27 +31,41 @@ func (a *Agent) publish(d model.Delta) {
 	for i := range d.Changed {
 		changes = append(changes, change{kind: changedValue, path: d.Changed[i].Path, value: d.Changed[i].Value})
 	}
-	a.emit(changes)
+	values = a.emit(changes)
 	if len(d.Created)+len(d.Deleted) > 0 {
 		a.reconcileAttributes()
 		a.changed()
 	}
+	return values
 }
 
-// emit sends a Notify for each change to each subscriber [R-NOT.0]. The lock is
-// held.
-func (a *Agent) emit(changes []change) {
+// publishFound is publish for what a read or an Inform has shown.
+//
+// Deviation coalesced_value: CWMP tells what a value is when the CPE informs or is read,
+// not each change of it. What it was in between nobody hears of, and a ValueChange may
+// stand for several.
+func (a *Agent) publishFound(d model.Delta) {
+	a.host.metrics.deviateBy(deviationCoalesced, a.publish(d))
+}
+
+// emit sends a Notify for each change to each subscriber [R-NOT.0], and returns how many
+// of them are about values. The lock is held.
+func (a *Agent) emit(changes []change) (values int) {
 	for i := range changes {
 		c := &changes[i]
 		for _, s := range a.subs.list {
 			if s.typ == c.notifType() && a.local.isTrue(s.row+"Enable") && s.wants(a, c.path) {
 				a.notify(s, c.notify())
+				if c.kind == changedValue {
+					values++
+				}
 			}
 		}
 	}
 	if len(changes) > 0 {
 		a.subs.remember(a)
 	}
+	return values
 }
 
 func (c *change) notifType() string {

@@ -40,6 +40,9 @@ type ledger struct {
 	// refusals is how many objects it has refused and given by parameter [quirk 54].
 	objects, noObjects bool
 	refusals           int
+	// informed is when the Inform came of which Agent.told is; zero: what it said counts
+	// as old. It is not kept: it would have to be written with every Inform.
+	informed time.Time
 }
 
 func (l *ledger) init() {
@@ -56,6 +59,7 @@ func (l *ledger) updated() {
 
 // forget makes everything stale.
 func (l *ledger) forget() {
+	l.informed = time.Time{}
 	if len(l.at) > 0 {
 		clear(l.at)
 		l.rev++
@@ -101,29 +105,27 @@ func (l *ledger) note(name string, now time.Time) {
 
 // isFresh reports whether name, or an object it is in, was read since then.
 func (l *ledger) isFresh(name string, since time.Time) bool {
-	if at, ok := l.at[name]; ok && at.After(since) {
+	if at, ok := l.at[name]; ok && !at.Before(since) {
 		return true
 	}
 	for i := strings.LastIndexByte(strings.TrimSuffix(name, "."), '.'); i > 0; i = strings.LastIndexByte(name[:i], '.') {
-		if at, ok := l.at[name[:i+1]]; ok && at.After(since) {
+		if at, ok := l.at[name[:i+1]]; ok && !at.Before(since) {
 			return true
 		}
 	}
 	return false
 }
 
-// stale returns those of the sources that have to be read for a read now. The
-// lock is held.
-func (a *Agent) stale(sources []string) []string {
-	since := time.Now().Add(-a.host.opts.Freshness)
-	var need []string
-	for _, s := range sources {
-		if a.fresh.refused[s] || a.host.opts.Freshness > 0 && a.fresh.isFresh(s, since) {
-			continue
+// when returns when name, or an object it is in, was last read; the zero time: never, or
+// it is forgotten.
+func (l *ledger) when(name string) time.Time {
+	last := l.at[name]
+	for i := strings.LastIndexByte(strings.TrimSuffix(name, "."), '.'); i > 0; i = strings.LastIndexByte(name[:i], '.') {
+		if at := l.at[name[:i+1]]; at.After(last) {
+			last = at
 		}
-		need = append(need, s)
 	}
-	return need
+	return last
 }
 
 // caller sends reading RPCs: a request's, or a background task's.
@@ -287,7 +289,7 @@ func (a *Agent) took(names []string, resp cwmp.Response, departed uint64, always
 	if late && !always {
 		return false
 	}
-	a.publish(a.view.SetValues(names, got.Params))
+	a.publishFound(a.view.SetValues(names, got.Params))
 	if late {
 		a.fresh.forget()
 		return true

@@ -111,6 +111,8 @@ func (r *rig) option(o string) {
 		r.opts.Freshness = duration()
 	case "poll":
 		r.opts.Poll = duration()
+	case "fresh": // PATH+30s, PATH+live, PATH+cached; +answer
+		r.opts.FreshnessRules = append(r.opts.FreshnessRules, freshnessRule(r.t, value))
 	case "deadline":
 		r.opts.Deadline = duration()
 	case "diagnosticwait":

@@ -1,0 +1,127 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// freshnessRule reads PATH+30s, PATH+live or PATH+cached, with +answer.
+func freshnessRule(tb testing.TB, text string) agent.FreshnessRule {
+	tb.Helper()
+	words := strings.Split(text, "+")
+	r := agent.FreshnessRule{Path: words[0], Cached: words[1] == "cached", StaleAnswer: len(words) > 2}
+	if words[1] != "cached" && words[1] != "live" {
+		d, err := time.ParseDuration(words[1])
+		if err != nil {
+			tb.Fatal(err)
+		}
+		r.MaxAge = d
+	}
+	return r
+}
+
+// What an Inform has said was read then.
+func TestInformIsFresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "freshness=1m")
+		defer r.stop()
+		r.inform(events("1_BOOT"))
+		synctest.Wait()
+		<-time.After(10 * time.Minute)
+		r.inform(events("2_PERIODIC"), "Device.DeviceInfo.ProvisioningCode")
+		synctest.Wait()
+		calls := r.cpe.calls
+		r.send("self::ctl", "", split("Get Device.DeviceInfo.ProvisioningCode"))
+		synctest.Wait()
+		if r.cpe.calls != calls {
+			t.Errorf("got %d RPCs for what the Inform has said just now, want none", r.cpe.calls-calls)
+		}
+		r.send("self::ctl", "", split("Get Device.DeviceInfo.ModelName"))
+		synctest.Wait()
+		if r.cpe.calls != calls+1 {
+			t.Errorf("got %d RPCs for what it has not said, want 1", r.cpe.calls-calls)
+		}
+		<-time.After(2 * time.Minute)
+		r.send("self::ctl", "", split("Get Device.DeviceInfo.ProvisioningCode"))
+		synctest.Wait()
+		if r.cpe.calls != calls+2 {
+			t.Errorf("got %d RPCs when it is too old, want 1", r.cpe.calls-calls-1)
+		}
+	})
+}
+
+// A restart makes no value fresher than it was.
+func TestRestartMakesNothingFresher(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		down time.Duration
+		rpcs int
+	}{{30 * time.Second, 0}, {2 * time.Minute, 1}} {
+		t.Run(c.down.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, "tr181", "freshness=5m")
+				defer func() { r.stop() }()
+				r.inform(events("1_BOOT"))
+				synctest.Wait()
+				r.inform(events("2_PERIODIC")) // the session in which it was read is over
+				synctest.Wait()
+				<-time.After(4 * time.Minute)
+				r.restart("killed")
+				<-time.After(c.down)
+				calls := r.cpe.calls
+				r.send("self::ctl", "", split("Get Device.WiFi.SSID.1.SSID"))
+				synctest.Wait()
+				if got := r.cpe.calls - calls; got != c.rpcs {
+					t.Errorf("got %d RPCs %v after the restart, want %d", got, c.down, c.rpcs)
+				}
+			})
+		})
+	}
+}
+
+// A rule that makes no sense is refused, with the path that it is about.
+func TestFreshnessRules(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rule agent.FreshnessRule
+		want string // in the error; empty: none
+	}{
+		{agent.FreshnessRule{Path: "Device."}, ""},
+		{agent.FreshnessRule{Path: "Device.WiFi.SSID.*.Stats.BytesSent", MaxAge: time.Minute, StaleAnswer: true}, ""},
+		{agent.FreshnessRule{Path: "Device.WiFi.SSID.{i}.", Cached: true, StaleAnswer: true}, ""},
+		{agent.FreshnessRule{Path: "Device.WiFi.SSID.1."}, "write {i}"},
+		{agent.FreshnessRule{Path: "InternetGatewayDevice."}, "begins with Device"},
+		{agent.FreshnessRule{Path: "Device.Reboot()"}, "no value"},
+		{agent.FreshnessRule{Path: "Device.WiFi..X"}, "invalid path"},
+		{agent.FreshnessRule{Path: "Device.WiFi.", StaleAnswer: true}, "is live"},
+		{agent.FreshnessRule{Path: "Device.WiFi.", MaxAge: -1}, "less than 0"},
+	} {
+		err := c.rule.Check()
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got %v, want an error with %q", c.rule.Path, err, c.want)
+		}
+	}
+	loaded, err := rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := agent.Options{Send: func(usp.Record) {}, Rules: loaded}
+	opts.FreshnessRules = []agent.FreshnessRule{{Path: "Device.WiFi.SSID.*."}, {Path: "Device.WiFi.SSID.{i}."}}
+	if _, err := agent.NewHost(opts); err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("got %v for a path that is there twice, want an error", err)
+	}
+	opts.FreshnessRules = make([]agent.FreshnessRule, agent.MaxFreshnessRules+1)
+	if _, err := agent.NewHost(opts); err == nil || !strings.Contains(err.Error(), "at most") {
+		t.Errorf("got %v for too many rules, want an error", err)
+	}
+}
