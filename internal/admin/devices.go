@@ -99,6 +99,9 @@ type DeviceDetail struct {
 	Commands []DeviceCommand `json:"commands,omitempty"`
 	// Profile is how the gateway treats the CPE, other than the standard has it.
 	Profile []Trait `json:"profile,omitempty"`
+	// Defaults are those of translate.defaults that are for it, or were given to its Virtual
+	// Agent.
+	Defaults []DeviceDefaults `json:"defaults,omitempty"`
 	// Boxes are those that share the identity, where it is in quarantine.
 	Boxes []string `json:"boxes,omitempty"`
 }
@@ -116,6 +119,15 @@ type DeviceCommand struct {
 	CommandKey string `json:"command_key,omitempty"`
 	Originator string `json:"originator,omitempty"`
 	Status     string `json:"status"`
+}
+
+// DeviceDefaults is what the Virtual Agent of a CPE has of an entry of translate.defaults.
+type DeviceDefaults struct {
+	Name string `json:"name"`
+	Fits bool   `json:"fits"` // the entry is for this CPE
+	// Given of Of things that are given once were given in the form that they have now.
+	Given int `json:"given"`
+	Of    int `json:"of"`
 }
 
 // Call is what is known for Connection Requests.

@@ -66,6 +66,7 @@ func (d *devices) Show(_ context.Context, device string) (*admin.DeviceDetail, e
 		},
 		Commands: []admin.DeviceCommand{{Command: "c", CommandKey: "k", Originator: "o", Status: "s"}},
 		Profile:  []admin.Trait{{Name: "a", Value: "b", From: "c"}}, Boxes: []string{"one", "two"},
+		Defaults: []admin.DeviceDefaults{{Name: "d", Fits: true, Given: 1, Of: 2}},
 	}, d.err
 }
 

@@ -157,6 +157,13 @@ func (k *desk) Show(ctx context.Context, name string) (*admin.DeviceDetail, erro
 		d.Boxes = k.informs.twins(t.id)
 	}
 	d.Profile = k.profile(t.seen)
+	var tags []string
+	if t.listed != nil {
+		tags = t.listed.Tags
+	}
+	for _, s := range k.host.DefaultsOf(t.seen.Identity, t.seen.Firmware, tags, t.seen.Given) {
+		d.Defaults = append(d.Defaults, admin.DeviceDefaults(s))
+	}
 	return d, nil
 }
 
@@ -318,4 +325,16 @@ func (a *App) importedLogin(id cwmp.DeviceID) device.Login {
 		return device.Login{}
 	}
 	return device.Login(l.ConnectionRequest)
+}
+
+// tags is agent.Options.Tags: without an entry, or one that cannot be read, there are
+// none.
+func (a *App) tags(id cwmp.DeviceID) []string {
+	ctx, cancel := context.WithTimeout(context.Background(), lookUp)
+	defer cancel()
+	l, err := a.keep.state.Inventory().Get(ctx, id)
+	if err != nil || l == nil {
+		return nil
+	}
+	return l.Tags
 }

@@ -38,9 +38,6 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		return fmt.Errorf("cwmp.profiles: %w", err)
 	}
 	link := &virtualLink{}
-	for _, c := range o.Config.Controllers {
-		link.controllers = append(link.controllers, usp.EndpointID(c.EndpointID))
-	}
 	a.host, err = agent.NewHost(agent.Options{
 		Send:            link.send,
 		Rules:           rules,
@@ -62,6 +59,8 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Files:           a.agentFiles(),
 		Controllers:     controllers(o.Config.Controllers),
 		Roles:           roles(o.Config.Roles),
+		Defaults:        defaults(o.Config.Translate.Defaults),
+		Tags:            a.tags,
 		Protocols:       protocols(o.Config.MTP),
 		SoftwareVersion: o.Version,
 		Log:             o.Log,
@@ -170,14 +169,16 @@ func controllers(list []config.Controller) []agent.Controller {
 
 func roles(list []config.Role) []agent.Role {
 	out := make([]agent.Role, len(list))
-	for i, r := range list {
-		out[i].Name = r.Name
-		for _, p := range r.Permissions {
-			out[i].Permissions = append(out[i].Permissions, agent.Permission{
-				Order: uint32(p.Order), Targets: p.Targets,
-				Param: p.Param, Obj: p.Obj, InstantiatedObj: p.InstantiatedObj, CommandEvent: p.CommandEvent,
-			})
-		}
+	for i := range list {
+		out[i] = list[i].Agent()
+	}
+	return out
+}
+
+func defaults(list []config.Defaults) []agent.Defaults {
+	out := make([]agent.Defaults, len(list))
+	for i := range list {
+		out[i] = list[i].Agent()
 	}
 	return out
 }

@@ -16,10 +16,9 @@ import (
 // virtualLink is the one Link behind which all Virtual Agents live: to the
 // router they are Agents like any other. It lives as long as the gateway.
 type virtualLink struct {
-	controllers []usp.EndpointID // to which every Agent shows itself
-	host        *agent.Host
-	port        mtp.Port
-	next        atomic.Uint64
+	host *agent.Host
+	port mtp.Port
+	next atomic.Uint64
 }
 
 var _ mtp.Link = (*virtualLink)(nil)
@@ -35,14 +34,14 @@ func (l *virtualLink) attach(r *routing.Router, h *agent.Host) error {
 	return err
 }
 
-// bind makes a Virtual Agent reachable and shows it to the configured
-// Controllers [R-MTP.6]: the router takes the Connect Record in and makes one of
+// bind makes a Virtual Agent reachable and shows it to the Controllers that the
+// configuration gives it [R-MTP.6]: the router takes the Connect Record in and makes one of
 // the right MTP for every Link of theirs, now and later.
 func (l *virtualLink) bind(id usp.EndpointID) error {
 	if err := l.port.Bind(usp.Address{ID: id, Role: usp.RoleAgent}, mtp.Hint{}); err != nil {
 		return err
 	}
-	for _, c := range l.controllers {
+	for _, c := range l.host.ShownTo(id) {
 		l.send(usp.NewWebSocketConnect(id, c))
 	}
 	return nil

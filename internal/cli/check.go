@@ -32,6 +32,9 @@ func checkCommand(env Env) *cobra.Command {
 				name = "the default configuration"
 			}
 			fmt.Fprintln(env.Stdout, name+" is valid")
+			for i := range cfg.Translate.Defaults {
+				fmt.Fprintln(env.Stdout, cfg.Translate.Defaults[i].Explain())
+			}
 			return nil
 		},
 	}

@@ -90,6 +90,14 @@ func (a *adminVerb) printDevice(d *admin.DeviceDetail) {
 		}
 		a.out.table([]string{"PROFILE", "VALUE", "FROM"}, traits)
 	}
+	if len(d.Defaults) > 0 {
+		fmt.Fprintln(a.out.to)
+		rows := make([][]string, len(d.Defaults))
+		for i, x := range d.Defaults {
+			rows[i] = []string{x.Name, strconv.FormatBool(x.Fits), fmt.Sprintf("%d of %d", x.Given, x.Of)}
+		}
+		a.out.table([]string{"DEFAULTS", "FITS", "GIVEN"}, rows)
+	}
 	if c.Last != nil {
 		fmt.Fprintf(a.out.to, "\nlast connection requests, %s\n", ago(c.Last.Began, now))
 		a.printWake(c.Last)

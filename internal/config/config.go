@@ -167,6 +167,8 @@ type Translate struct {
 	Idle        Duration `yaml:"idle" doc:"how long a Virtual Agent that has nothing to do stays in memory"`
 	MaxAwake    int      `yaml:"max_awake" doc:"Virtual Agents in memory"`
 	AwakeBytes  Size     `yaml:"max_awake_bytes" doc:"and their bytes, by estimate"`
+
+	Defaults []Defaults `yaml:"defaults" doc:"who manages which of them, and what they have from the start"`
 }
 
 // Discovery configures DNS-SD over multicast DNS.

@@ -132,6 +132,9 @@ func (d *decoder) sequence(path string, n *ast.SequenceNode, v reflect.Value) {
 			}
 			e.Set(reflect.ValueOf(m))
 		}
+		if s, ok := e.Addr().Interface().(interface{ SetDefaults() }); ok {
+			s.SetDefaults()
+		}
 		d.value(path+"["+strconv.Itoa(i)+"]", item, e)
 		out = reflect.Append(out, e)
 	}

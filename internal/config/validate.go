@@ -88,6 +88,7 @@ func (d *decoder) validate(cfg *Config) {
 		d.endpointID(fmt.Sprintf("controllers[%d].endpoint_id", i), c.EndpointID)
 	}
 	d.roles(cfg)
+	d.defaults(cfg)
 	d.oneOf("log.level", cfg.Log.Level, "debug", "info", "warn", "error")
 	d.oneOf("log.format", cfg.Log.Format, "console", "json")
 	d.positive("routing.window", cfg.Routing.Window)

@@ -40,7 +40,7 @@ func (k agents) Each(f func(agent.Kept) error) error {
 			s.named[identity.Key()] = h.EndpointID
 			s.mu.Unlock()
 		}
-		return f(agent.Kept{EndpointID: h.EndpointID, Identity: identity, Wakes: h.Wakes})
+		return f(agent.Kept{EndpointID: h.EndpointID, Identity: identity, Firmware: h.Firmware, Wakes: h.Wakes})
 	})
 	s.count.Store(n)
 	if err != nil {

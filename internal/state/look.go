@@ -27,6 +27,8 @@ type Seen struct {
 	Firmware string
 	// Commands are those that are under way, in the order of their rows.
 	Commands []Command
+	// Given is what its Virtual Agent was given of which defaults; see agent.State.
+	Given map[string][]string
 }
 
 // Command is an asynchronous command of a Virtual Agent: a row of
@@ -81,7 +83,7 @@ func (s *State) seen(r *record) (*Seen, error) {
 	}
 	st, err := s.codec.agent(r)
 	if st != nil {
-		out.Firmware, out.Commands = st.Firmware, commandsOf(st)
+		out.Firmware, out.Commands, out.Given = st.Firmware, commandsOf(st), st.Given
 	}
 	return out, wrap(r.Head.EndpointID, err)
 }

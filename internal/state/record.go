@@ -52,6 +52,7 @@ type head struct {
 	SerialNumber string         `json:"serial"`
 	Mode         string         `json:"mode"` // who answers the CPE
 	Tags         []string       `json:"tags,omitempty"`
+	Firmware     string         `json:"fw,omitempty"`
 	Wakes        []agent.Wake   `json:"wakes,omitempty"`
 }
 
@@ -79,7 +80,7 @@ type codec struct {
 
 func (c *codec) encode(r *record) ([]byte, error) {
 	if r.Agent != nil {
-		r.Head.Wakes = r.Agent.Wakes
+		r.Head.Firmware, r.Head.Wakes = r.Agent.Firmware, r.Agent.Wakes
 	}
 	out := []byte{version}
 	for _, part := range []any{&r.Head, r.Known} {

@@ -88,7 +88,7 @@ func TestDevices(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want := agent.Kept{EndpointID: id, Identity: box, Wakes: sample().Wakes}
+	want := agent.Kept{EndpointID: id, Identity: box, Firmware: sample().Firmware, Wakes: sample().Wakes}
 	if len(kept) != 1 || !reflect.DeepEqual(kept[0], want) || st.Devices().Len() != 1 {
 		t.Errorf("got %+v, want %+v", kept, want)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/uspgate/uspgate/internal/config"
+	"github.com/uspgate/uspgate/translate/cohort"
 )
 
 // reference returns docs/configuration.md: the text of the template with one row
@@ -53,7 +54,11 @@ func entry(key string, t reflect.Type) reflect.Value {
 		m.Type = ""
 		return reflect.ValueOf(m)
 	}
-	return reflect.Zero(t)
+	e := reflect.New(t)
+	if d, ok := e.Interface().(interface{ SetDefaults() }); ok {
+		d.SetDefaults()
+	}
+	return e.Elem()
 }
 
 // byType adds, to the default of an entry of type websocket, those of the other
@@ -96,6 +101,10 @@ func describe(v reflect.Value) (kind, value string) {
 		return "size", code(x.String())
 	case config.Secret:
 		return "secret", ""
+	case cohort.Patterns:
+		return "text or list of texts", ""
+	case cohort.Percent:
+		return "percentage", ""
 	case encoding.TextMarshaler:
 		return "text", ""
 	case []string:
@@ -148,8 +157,10 @@ func TestEveryKeyHasItsVariable(t *testing.T) {
 			continue
 		}
 		key = strings.ReplaceAll(strings.Trim(key, "` "), "[]", ".0")
-		if slices.ContainsFunc([]string{"controllers.0", "routes.0", "users.0", "aliases.0", "roles.0", "rules.0", "files.0"},
-			func(list string) bool { return strings.Contains(key, list) }) {
+		lists := []string{
+			"controllers.0", "routes.0", "users.0", "aliases.0", "roles.0", "rules.0", "files.0", "defaults.0",
+		}
+		if slices.ContainsFunc(lists, func(list string) bool { return strings.Contains(key, list) }) {
 			continue // there is no such entry in the defaults
 		}
 		variable := "USPGATE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "__"))

@@ -266,3 +266,30 @@ func (h *Host) noteFirmware(e *entry, version string) {
 		e.firmware = unique.Make(version).Value()
 	}
 }
+
+// DefaultsStatus is what an Agent has of Defaults.
+type DefaultsStatus struct {
+	Name string
+	Fits bool // they are for its CPE
+	// Given of Of Seeds were given in the form that they have now.
+	Given, Of int
+}
+
+// DefaultsOf returns those Defaults that are for a CPE, or of which its Agent was given
+// something: given is that of its State.
+func (h *Host) DefaultsOf(id cwmp.DeviceID, version string, tags []string, given map[string][]string) []DefaultsStatus {
+	var list []DefaultsStatus
+	for i := range h.cohorts.list {
+		d := &h.cohorts.list[i]
+		s := DefaultsStatus{Name: d.Name, Fits: d.match.Match(id, version, tags...), Of: len(d.marks)}
+		for _, mark := range d.marks {
+			if slices.Contains(given[d.Name], mark) {
+				s.Given++
+			}
+		}
+		if s.Fits || s.Given > 0 {
+			list = append(list, s)
+		}
+	}
+	return list
+}

@@ -149,7 +149,7 @@ func (s *Seed) key() string {
 	return ""
 }
 
-// DefaultsProblem is something wrong with Options.Defaults[Index].
+// DefaultsProblem is something wrong with Options.Defaults[Index], or, below 0, with all.
 type DefaultsProblem struct {
 	Index int
 	profile.Problem

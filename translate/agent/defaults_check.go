@@ -20,8 +20,9 @@ func CheckDefaults(o *Options) []DefaultsProblem {
 	opts.fill()
 	c := &defaultsCheck{opts: &opts}
 	if n := len(opts.Defaults); n > MaxDefaults {
-		c.at = MaxDefaults
+		c.at = -1
 		c.add("", fmt.Sprintf("%d entries, %d at most", n, MaxDefaults), "have one for several cohorts")
+		return c.list
 	}
 	names := make(map[string]bool)
 	roles := []string{RoleFullAccess, RoleUntrusted}

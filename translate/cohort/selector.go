@@ -34,7 +34,15 @@ type Selector struct {
 }
 
 // IsZero reports whether every CPE is meant.
-func (s *Selector) IsZero() bool { return reflect.ValueOf(s).Elem().IsZero() }
+func (s *Selector) IsZero() bool {
+	fields := reflect.ValueOf(s).Elem()
+	for i := range fields.NumField() {
+		if f := fields.Field(i); !f.IsZero() && (f.Kind() != reflect.Slice || f.Len() > 0) {
+			return false
+		}
+	}
+	return true
+}
 
 // String says for people who is meant, in one line.
 func (s *Selector) String() string {

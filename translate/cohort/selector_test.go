@@ -174,6 +174,7 @@ func TestString(t *testing.T) {
 		want string
 	}{
 		{cohort.Selector{}, "every CPE"},
+		{cohort.Selector{OUI: cohort.Patterns{}}, "every CPE"},
 		{cohort.Selector{Percent: 50}, "every CPE, 0.5 % of them"},
 		{
 			cohort.Selector{
