@@ -240,8 +240,8 @@ func creationErrors(creations []*creation) *uspmsg.Error {
 		for _, n := range c.rows {
 			list.add(n.table, n.err)
 			for _, s := range n.settings {
-				if s.required && n.err == nil {
-					list.add(s.full(), s.err)
+				if s.required && n.err == nil { // of the row there is nothing that could be named
+					list.addPath(n.table+s.rel, s.err)
 				}
 			}
 		}

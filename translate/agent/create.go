@@ -174,6 +174,7 @@ func (a *Agent) announce(ctx context.Context, r *request, creations []*creation)
 	a.lock()
 	defer a.unlock()
 	for _, n := range made {
+		a.view.Made(n.path)
 		a.emit([]change{{kind: createdRow, path: n.path, keys: a.keys(n.path)}})
 	}
 	a.reconcileAttributes()

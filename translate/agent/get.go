@@ -104,7 +104,7 @@ func (a *Agent) getPath(r *request, q *query, depth, room int) *getResult {
 
 func isReadable(p path.Path) *usp.Error {
 	if k := p.Kind(); k == path.Command || k == path.Event {
-		return invalid(usp.CodeInvalidArguments, "", "a command or event has no value")
+		return invalid(usp.CodeInvalidPath, "", "a command or event has no value") // [R-GET.0]
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func isObject(p path.Path) *usp.Error {
 	if k := p.Kind(); k == path.Object || k == path.Instance {
 		return nil
 	}
-	return invalid(usp.CodeInvalidArguments, "", "not the path of an object")
+	return invalid(usp.CodeNotATable, "", "not the path of an object")
 }
 
 // isTable refuses what is not a multi-instance object.

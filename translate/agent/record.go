@@ -187,7 +187,7 @@ func wellMade(msg []byte) bool {
 	if len(kinds) != 1 {
 		return false
 	}
-	return len(fields(kinds[0], func(protowire.Number) bool { return true })) <= 1
+	return len(fields(kinds[0], func(protowire.Number) bool { return true })) == 1
 }
 
 // fields returns the length-delimited fields of a message that want wants.

@@ -128,6 +128,10 @@ func (v *View) unfresh(row string) {
 	}
 }
 
+// Made notes that the Add of a row is over: an Alias that it has not set is the one that
+// it was given, for good [R-KEY.1].
+func (v *View) Made(row string) { v.unfresh(row) }
+
 // Revision grows with every change that a Snapshot would show.
 func (v *View) Revision() uint64 { return v.rev }
 
