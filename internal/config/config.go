@@ -155,7 +155,10 @@ type Routing struct {
 
 // Translate configures the Virtual Agents.
 type Translate struct {
-	Freshness   Duration `yaml:"freshness" doc:"how old a value may be that answers a Get; 0: always ask the CPE"`
+	Freshness   Freshness      `yaml:"freshness" doc:"how old a value may be that answers a Get; live (or 0): always ask the CPE; cached: never, what Informs and the first look have shown answers"`
+	FreshnessOf []FreshnessRow `yaml:"freshness_of" doc:"parts of the data model with a freshness of their own"`
+	Stale       string         `yaml:"stale" doc:"what a Get of a value that is older than that gets while the CPE cannot be reached: error, or answer, which is the old value; what is live gets the error"`
+
 	Deadline    Duration `yaml:"deadline" doc:"how long a request may wait for its CPE"`
 	Linger      Duration `yaml:"linger" doc:"how long a CPE is kept in session after a request, for the next one"`
 	Diagnostic  Duration `yaml:"diagnostic_wait" doc:"how long a diagnostic of a CPE may take"`
@@ -221,7 +224,7 @@ func Default() Config {
 		},
 		CWMP: defaultCWMP(),
 		Translate: Translate{
-			Freshness: Duration(5 * time.Minute), Deadline: Duration(30 * time.Second),
+			Freshness: Freshness(5 * time.Minute), Stale: "error", Deadline: Duration(30 * time.Second),
 			Linger: Duration(500 * time.Millisecond), MaxDevices: 200_000,
 			Diagnostic: Duration(10 * time.Minute), Unit: Duration(time.Hour),
 			BulkEvery: Duration(time.Minute), BulkReport: 256 << 10,

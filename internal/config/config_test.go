@@ -66,8 +66,8 @@ func TestProblems(t *testing.T) {
 			"f.yaml:1:20: log.colour: unknown key; known keys: level, format",
 		},
 		"not a duration": {
-			"translate:\n  freshness: soon\n",
-			`f.yaml:2:14: translate.freshness: "soon" is not a duration, write for example 30s or 5m`,
+			"translate:\n  deadline: soon\n",
+			`f.yaml:2:13: translate.deadline: "soon" is not a duration, write for example 30s or 5m`,
 		},
 		"twice": {
 			"log:\n  level: info\n  level: warn\n",

@@ -125,6 +125,8 @@ func schemaOf(t reflect.Type) map[string]any {
 	switch t {
 	case reflect.TypeFor[Duration]():
 		return map[string]any{"type": "string", "examples": []string{"30s"}}
+	case reflect.TypeFor[Freshness]():
+		return map[string]any{"type": "string", "examples": []string{"30s", "live", "cached"}}
 	case reflect.TypeFor[Size]():
 		return map[string]any{"type": []string{"string", "integer"}, "examples": []string{"5MiB"}}
 	case reflect.TypeFor[cohort.Percent]():

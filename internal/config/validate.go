@@ -98,6 +98,7 @@ func (d *decoder) validate(cfg *Config) {
 	d.oneOf("routing.queue_overflow", cfg.Routing.Overflow, "refuse", "drop_oldest")
 	d.positive("translate.max_devices", cfg.Translate.MaxDevices)
 	d.positive("translate.max_awake", cfg.Translate.MaxAwake)
+	d.freshness(&cfg.Translate)
 	if cfg.Translate.Deadline == 0 {
 		d.invalid("translate.deadline", "0 would fail every request", "write for example 30s")
 	}

@@ -97,6 +97,8 @@ func describe(v reflect.Value) (kind, value string) {
 	switch x := v.Interface().(type) {
 	case config.Duration:
 		return "duration", code(x.String())
+	case config.Freshness:
+		return "duration, or text", code(x.String())
 	case config.Size:
 		return "size", code(x.String())
 	case config.Secret:
