@@ -48,6 +48,7 @@ type App struct {
 	nonces     []byte        // with what those of Digest are made; nil: anything
 	probes     *obs.Server   // nil without metrics.listen
 	router     *routing.Router
+	control    *control
 	transports []mtp.Transport
 	host       *agent.Host
 	fleet      *device.Fleet

@@ -6,53 +6,89 @@ package app
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/usp"
 )
 
-// control decides who may manage Agents: the configured Controllers, or, where
-// none are, every Controller on this host.
-type control map[usp.EndpointID]bool
+// control decides who may manage Agents: the configured Controllers, or, where none are,
+// every Controller on this host; and, of Virtual Agents alone, those that have been added
+// to their Controller tables, and, if the configuration wants it, everybody who has
+// proved who it is.
+type control struct {
+	listed    map[usp.EndpointID]bool
+	untrusted bool
+	// host is set once there are Virtual Agents.
+	host atomic.Pointer[agent.Host]
+}
 
-func newControl(list []config.Controller) control {
-	c := make(control, len(list))
-	for _, entry := range list {
-		c[usp.EndpointID(entry.EndpointID)] = true
+func newControl(c *config.Config) *control {
+	k := &control{
+		listed: make(map[usp.EndpointID]bool, len(c.Controllers)), untrusted: c.Translate.Unknown == config.Untrusted,
 	}
-	return c
+	for _, entry := range c.Controllers {
+		k.listed[usp.EndpointID(entry.EndpointID)] = true
+	}
+	return k
 }
 
 // errNotLocal refuses a Controller of another host.
 var errNotLocal = errors.New("without controllers in the configuration only peers on this host may control")
 
-func (c control) allows(p *mtp.Peer, id usp.EndpointID) error {
+// allows is about all Agents.
+func (c *control) allows(p *mtp.Peer, id usp.EndpointID) error {
 	switch {
-	case len(c) > 0 && !c[id]:
+	case len(c.listed) > 0 && !c.listed[id]:
 		return fmt.Errorf("%s is not among the configured controllers", id)
-	case len(c) == 0 && !p.Loopback:
+	case len(c.listed) == 0 && !p.Loopback:
 		return errNotLocal
 	default:
 		return nil
 	}
 }
 
+// proven reports whether somebody who is not known may be let in as untrusted: it has shown
+// a certificate or password that is good for its Endpoint ID, or is on this host.
+func (c *control) proven(p *mtp.Peer) bool {
+	m := p.Identity.Method
+	return c.untrusted && (m == "certificate" || m == "password" || p.Loopback)
+}
+
 // mayManage is routing.Policy: only a Controller that is allowed sends to an
 // Agent.
-func (c control) mayManage(p *mtp.Peer, from, to usp.Address, _ *usp.Header) error {
+func (c *control) mayManage(p *mtp.Peer, from, to usp.Address, _ *usp.Header) error {
 	if to.Role != usp.RoleAgent {
 		return nil
 	}
-	return c.allows(p, from.ID)
+	err := c.allows(p, from.ID)
+	if err == nil {
+		return nil
+	}
+	h := c.host.Load()
+	if h != nil && (h.Granted(to.ID, from.ID) || c.proven(p) && h.Serves(to.ID)) {
+		return nil
+	}
+	return err
 }
 
 // mayBeReached is asked before an Endpoint is bound to a Link: a Controller that
 // is not allowed gets no notifications either. The gateway at the other end of a
 // trunk is none: what it sends is judged by who says it.
-func (c control) mayBeReached(p *mtp.Peer, a usp.Address) error {
+func (c *control) mayBeReached(p *mtp.Peer, a usp.Address) error {
 	if a.Role != usp.RoleController || p.Shared && a.ID == p.Endpoint {
 		return nil
 	}
-	return c.allows(p, a.ID)
+	err := c.allows(p, a.ID)
+	if err == nil || c.proven(p) {
+		return nil
+	}
+	if h := c.host.Load(); h != nil {
+		if _, ok := h.GrantOf(a.ID); ok {
+			return nil
+		}
+	}
+	return err
 }

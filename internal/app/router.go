@@ -26,13 +26,13 @@ func (a *App) buildRouter(o Options, reg *prometheus.Registry) error {
 	if err != nil {
 		return err
 	}
-	control := newControl(o.Config.Controllers)
+	a.control = newControl(o.Config)
 	options := routing.Options{
 		Buffer:              a.keep.queue,
 		Known:               a.keep.before,
 		Peers:               a.peers(),
-		Policy:              control.mayManage,
-		Admit:               control.mayBeReached,
+		Policy:              a.control.mayManage,
+		Admit:               a.control.mayBeReached,
 		Routes:              routes,
 		Rules:               rules,
 		WindowRecords:       r.Window,

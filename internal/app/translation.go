@@ -37,7 +37,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	if a.profiles, err = profile.NewTable(rows); err != nil {
 		return fmt.Errorf("cwmp.profiles: %w", err)
 	}
-	link := &virtualLink{}
+	link := &virtualLink{granted: &granted{config: o.Config, router: a.router, log: o.Log}}
 	a.host, err = agent.NewHost(agent.Options{
 		Send:            link.send,
 		Rules:           rules,
@@ -66,6 +66,9 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		SoftwareVersion: o.Version,
 		Log:             o.Log,
 		Metrics:         reg,
+
+		FixedControllers: !o.Config.Translate.Writable,
+		LetUntrusted:     o.Config.Translate.Unknown == config.Untrusted,
 	})
 	if err != nil {
 		return err
@@ -73,6 +76,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	if a.files != nil {
 		a.files.host = a.host
 	}
+	a.control.host.Store(a.host)
 	if err := link.attach(a.router, a.host); err != nil {
 		return err
 	}

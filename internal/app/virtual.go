@@ -16,9 +16,10 @@ import (
 // virtualLink is the one Link behind which all Virtual Agents live: to the
 // router they are Agents like any other. It lives as long as the gateway.
 type virtualLink struct {
-	host *agent.Host
-	port mtp.Port
-	next atomic.Uint64
+	host    *agent.Host
+	granted *granted // nil: nobody is added to these Agents
+	port    mtp.Port
+	next    atomic.Uint64
 }
 
 var _ mtp.Link = (*virtualLink)(nil)
@@ -35,14 +36,18 @@ func (l *virtualLink) attach(r *routing.Router, h *agent.Host) error {
 }
 
 // bind makes a Virtual Agent reachable and shows it to the Controllers that the
-// configuration gives it [R-MTP.6]: the router takes the Connect Record in and makes one of
-// the right MTP for every Link of theirs, now and later.
+// configuration gives it, and to those that were added to it [R-MTP.6]: the router takes
+// the Connect Record in and makes one of the right MTP for every Link of theirs, now and
+// later.
 func (l *virtualLink) bind(id usp.EndpointID) error {
 	if err := l.port.Bind(usp.Address{ID: id, Role: usp.RoleAgent}, mtp.Hint{}); err != nil {
 		return err
 	}
 	for _, c := range l.host.ShownTo(id) {
 		l.send(usp.NewWebSocketConnect(id, c))
+	}
+	for _, g := range l.host.Grants(id) {
+		l.send(usp.NewWebSocketConnect(id, g.Controller))
 	}
 	return nil
 }
@@ -63,6 +68,9 @@ func (l *virtualLink) Enqueue(rec usp.Record, _ mtp.Hint, t mtp.Token) error {
 
 // send hands a Record of an Agent to the router.
 func (l *virtualLink) send(rec usp.Record) {
+	if h := rec.Header(); l.granted != nil && h.Type.IsConnect() {
+		l.granted.shown(h.To, l.host)
+	}
 	l.port.Accept(rec, mtp.Hint{}, mtp.Token(l.next.Add(1)))
 }
 

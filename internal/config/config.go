@@ -161,6 +161,8 @@ type Translate struct {
 
 	Deadline    Duration `yaml:"deadline" doc:"how long a request may wait for its CPE"`
 	Linger      Duration `yaml:"linger" doc:"how long a CPE is kept in session after a request, for the next one"`
+	Unknown     string   `yaml:"unknown_controllers" doc:"Controllers that are not among controllers: close their connections, or let those in that have shown a certificate or password, or are on this host, as untrusted"`
+	Writable    bool     `yaml:"controllers_writable" doc:"Controllers whose role lets them may add others to the Controller table of a Virtual Agent, and remove those"`
 	Diagnostic  Duration `yaml:"diagnostic_wait" doc:"how long a diagnostic of a CPE may take"`
 	Unit        Duration `yaml:"unit_wait" doc:"how long a CPE may take to install, update or remove a software module"`
 	BulkEvery   Duration `yaml:"bulk_interval" doc:"least interval of bulk data reports"`
@@ -226,6 +228,7 @@ func Default() Config {
 		Translate: Translate{
 			Freshness: Freshness(5 * time.Minute), Stale: "error", Deadline: Duration(30 * time.Second),
 			Linger: Duration(500 * time.Millisecond), MaxDevices: 200_000,
+			Unknown: Closed, Writable: true,
 			Diagnostic: Duration(10 * time.Minute), Unit: Duration(time.Hour),
 			BulkEvery: Duration(time.Minute), BulkReport: 256 << 10,
 			Idle: Duration(2 * time.Minute), MaxAwake: 10_000, AwakeBytes: 128 << 20,

@@ -89,6 +89,7 @@ func (d *decoder) validate(cfg *Config) {
 	}
 	d.roles(cfg)
 	d.defaults(cfg)
+	d.unknownControllers(cfg)
 	d.oneOf("log.level", cfg.Log.Level, "debug", "info", "warn", "error")
 	d.oneOf("log.format", cfg.Log.Format, "console", "json")
 	d.positive("routing.window", cfg.Routing.Window)

@@ -40,7 +40,9 @@ func (k agents) Each(f func(agent.Kept) error) error {
 			s.named[identity.Key()] = h.EndpointID
 			s.mu.Unlock()
 		}
-		return f(agent.Kept{EndpointID: h.EndpointID, Identity: identity, Firmware: h.Firmware, Wakes: h.Wakes})
+		return f(agent.Kept{
+			EndpointID: h.EndpointID, Identity: identity, Firmware: h.Firmware, Wakes: h.Wakes, Grants: h.Grants,
+		})
 	})
 	s.count.Store(n)
 	if err != nil {

@@ -54,6 +54,7 @@ type head struct {
 	Tags         []string       `json:"tags,omitempty"`
 	Firmware     string         `json:"fw,omitempty"`
 	Wakes        []agent.Wake   `json:"wakes,omitempty"`
+	Grants       []agent.Grant  `json:"grants,omitempty"`
 }
 
 // modeTranslate: the gateway answers the CPE.
@@ -80,7 +81,7 @@ type codec struct {
 
 func (c *codec) encode(r *record) ([]byte, error) {
 	if r.Agent != nil {
-		r.Head.Firmware, r.Head.Wakes = r.Agent.Firmware, r.Agent.Wakes
+		r.Head.Firmware, r.Head.Wakes, r.Head.Grants = r.Agent.Firmware, r.Agent.Wakes, r.Agent.Grants
 	}
 	out := []byte{version}
 	for _, part := range []any{&r.Head, r.Known} {
@@ -211,7 +212,7 @@ func decodeV1(_ *codec, b []byte) (*record, error) {
 	r.Head = old.head
 	r.Head.Mode = modeTranslate
 	if r.Agent != nil {
-		r.Head.Wakes = r.Agent.Wakes
+		r.Head.Wakes, r.Head.Grants = r.Agent.Wakes, r.Agent.Grants
 	}
 	return &r, nil
 }

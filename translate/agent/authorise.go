@@ -13,19 +13,26 @@ import (
 )
 
 // rolesOf returns what a Controller may do: what its AssignedRole and InheritedRole
-// grant together, what the UntrustedRole grants if it has none, nothing if it is not in
-// the Controller table. It is compiled from the local tree and kept until ControllerTrust
-// or the Controller table changes; see forgetRoles. The lock is held.
+// grant together, what the UntrustedRole grants if it has none, the BannedRole alone if that
+// is one of them, nothing if it is not in the Controller table. It is compiled from the local
+// tree and kept until ControllerTrust or the Controller table changes; see forgetRoles. The
+// lock is held.
 func (l *local) rolesOf(c usp.EndpointID) *trust.Roles {
 	if have := l.roles[c]; have != nil {
 		return have
 	}
 	row := l.find(controllerTable, "EndpointID", string(c))
 	if row == "" {
+		if have := l.parting[c]; have != nil {
+			return have
+		}
 		return trust.Of()
 	}
 	refs := append(references(l.get(row+"AssignedRole")), references(l.get(row+"InheritedRole"))...)
-	if len(refs) == 0 {
+	switch {
+	case l.isBanned(row):
+		refs = references(l.get(trustRoot + "BannedRole"))
+	case len(refs) == 0:
 		refs = references(l.get(trustRoot + "UntrustedRole"))
 	}
 	var roles []*trust.Role

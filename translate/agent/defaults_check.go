@@ -126,7 +126,7 @@ func (c *defaultsCheck) seeds(d *Defaults) {
 		return
 	}
 	whole := cohorts{all: standing{controllers: c.opts.Controllers}}
-	a := &Agent{host: &Host{opts: *c.opts, log: c.opts.Log, schema: newSchema(false), cohorts: &whole}, log: c.opts.Log}
+	a := &Agent{host: &Host{opts: *c.opts, log: c.opts.Log, schema: newSchema(c.opts), cohorts: &whole}, log: c.opts.Log}
 	a.member.of = &whole.all
 	if len(d.Controllers) > 0 {
 		a.member.of = &standing{controllers: whole.pick(d.Controllers)}

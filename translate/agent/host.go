@@ -68,6 +68,7 @@ type Host struct {
 	recovered atomic.Bool
 
 	registry registry
+	grants   grants
 	// door has one element for each Agent on its way into memory because its CPE has
 	// come.
 	door chan struct{}
@@ -110,7 +111,7 @@ func NewHost(opts Options) (*Host, error) {
 	}
 	h.registry.init(opts.MaxAwake)
 	h.door = make(chan struct{}, opts.Rising)
-	h.schema = newSchema(opts.Mounts != nil)
+	h.schema = newSchema(&h.opts)
 	if h.opts.Journal == nil {
 		h.opts.Journal = device.NewMemoryJournal(device.MemoryOptions{})
 	}

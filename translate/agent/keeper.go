@@ -40,9 +40,10 @@ type Keeper interface {
 type Kept struct {
 	EndpointID usp.EndpointID
 	Identity   cwmp.DeviceID
-	// Firmware and Wakes are those of its State.
+	// Firmware, Wakes and Grants are those of its State.
 	Firmware string
 	Wakes    []Wake
+	Grants   []Grant
 }
 
 // Wake is when an Agent has to be awake although nobody asks for it, in seconds of

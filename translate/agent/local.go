@@ -26,6 +26,8 @@ type local struct {
 	rows   map[string][]uint32             // instance numbers, by instantiated table path
 	next   map[string]uint32               // the last number given, per table [R-ARC.8]
 	roles  map[usp.EndpointID]*trust.Roles // what Controllers may do; see rolesOf
+	// parting is what those may do whose rows are being removed; see disown.
+	parting map[usp.EndpointID]*trust.Roles
 }
 
 func newLocal(a *Agent, s *schema) *local {

@@ -74,6 +74,7 @@ func (a *Agent) restore(s *State, tree *Tree) {
 		a.resumeNotifies(s.Pending, restarted)
 		a.resumeTransfers(s.Transfers, restarted)
 	}
+	a.host.grants.set(a.id, a.granted())
 	a.loadSubscriptions()
 	a.resumeTimers(restarted)
 	a.resumeOnBoarding()

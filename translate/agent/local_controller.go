@@ -15,14 +15,19 @@ const controllerTable = localRoot + "Controller."
 // unknownTime is the dateTime of what is not known [R-ENC.6].
 const unknownTime = "0001-01-01T00:00:00Z"
 
-// controllerObjects is Device.LocalAgent.Controller. [TR-181 Controllers:1].
-// Its rows are the Controllers of the configuration, or, where it names none,
-// those that have spoken; no Controller makes or removes another.
-func controllerObjects() []*localObject {
+// controllerObjects is Device.LocalAgent.Controller. [TR-181 Controllers:1]. Its rows are
+// the Controllers of the configuration, which stay as it says, those that Controllers have
+// added, unless the configuration forbids that, and those that have been learned; see
+// controllers.go.
+func controllerObjects(o *Options) []*localObject {
+	own := rw // for what is in the hands of Controllers where they may add rows
+	if o.FixedControllers {
+		own = fixedColumn
+	}
 	c := obj(controllerTable+"{i}.",
 		alias(),
-		ro("EndpointID", path.TypeString, ""),
-		ro("Enable", path.TypeBoolean, "true"),
+		unlessFixed(o, once("EndpointID", path.TypeString, isEndpointID)),
+		own("Enable", path.TypeBoolean, "true"),
 		rw("ControllerCode", path.TypeString, "", maxLen(128)),
 		rw("ProvisioningCode", path.TypeString, "", maxLen(64)),
 		rw("AssignedRole", path.TypeString|path.List, firstRole),
@@ -36,21 +41,67 @@ func controllerObjects() []*localObject {
 		rw("OnBoardingRestartTime", path.TypeUnsignedInt, "0"),
 		count("MTP"), count("BootParameter"),
 	).keyed([]string{"EndpointID"}, []string{"Alias"})
-	c.check = checkAssignedRole
+	c.check, c.added = checkController, addedController
 	c.commands = []*command{sendOnBoardRequestCommand()}
-	mtp := obj(c.Path+"MTP.{i}.",
-		alias(),
-		ro("Enable", path.TypeBoolean, "true"),
-		ro("Protocol", path.TypeString, ""),
-		ro("Order", path.TypeUnsignedInt, "1"),
-	).keyed([]string{"Protocol"}, []string{"Alias"})
 	boot := obj(c.Path+"BootParameter.{i}.",
 		alias(),
 		rw("Enable", path.TypeBoolean, "false"),
 		rw("ParameterName", path.TypeString, "", maxLen(256)),
 	).keyed([]string{"ParameterName"}, []string{"Alias"}).rows()
 	boot.check = checkBootParameter
-	return []*localObject{c, sessionObject(c.Path), mtp, boot, transferPolicy()}
+	objects := controllerMTPObjects(c.Path, o)
+	if !o.FixedControllers {
+		c.rows()
+		objects[0].rows()
+	}
+	return append(objects, c, sessionObject(c.Path), boot, transferPolicy())
+}
+
+// fixedColumn is rw where the configuration says that nobody may write it.
+func fixedColumn(name string, t path.Type, def string, _ ...func(string) *usp.Error) *column {
+	return ro(name, t, def)
+}
+
+// unlessFixed is c, read-only where the configuration says that nobody may write it.
+func unlessFixed(o *Options, c *column) *column {
+	if o.FixedControllers {
+		return ro(c.Name, c.Type, c.def)
+	}
+	return c
+}
+
+func isEndpointID(v string) *usp.Error {
+	if _, err := usp.ParseEndpointID(v); err != nil {
+		return &usp.Error{Code: usp.CodeInvalidValue, Text: "no Endpoint ID: " + err.Error()}
+	}
+	return nil
+}
+
+// addedController makes the first values of a row that a Controller adds: disabled and
+// without a Role until somebody says otherwise.
+func addedController(t *tx, row string, by usp.EndpointID) {
+	if by == "" { // the Agent's own
+		return
+	}
+	t.set(row+hiddenOrigin, originAdded)
+	t.set(row+"Enable", "false")
+	t.set(row+"AssignedRole", "")
+}
+
+// checkController looks at a row of the Controller table as a whole.
+func checkController(l *local, row string) *usp.Error {
+	id := usp.EndpointID(l.get(row + "EndpointID"))
+	switch {
+	case l.countOrigin(originAdded) > l.agent.host.opts.AddedControllers:
+		return invalid(usp.CodeResourcesExceeded, row, "too many Controllers")
+	case id == l.agent.id:
+		return invalid(usp.CodeInvalidValue, row+"EndpointID", "the Agent's own")
+	case id == "" && l.isTrue(row+"Enable"):
+		return invalid(usp.CodeInvalidValue, row+"Enable", "a Controller without EndpointID cannot be enabled")
+	case !l.isTrue(row+"Enable") && l.configured(row):
+		return invalid(usp.CodeRequestDenied, row+"Enable", "the configuration says that this Controller is enabled")
+	}
+	return checkAssignedRole(l, row)
 }
 
 // maxBootRows bounds the BootParameter table of one Controller.
@@ -74,6 +125,7 @@ func checkBootParameter(l *local, row string) *usp.Error {
 // restoreController makes or completes the row of a configured Controller.
 func (a *Agent) restoreController(t *tx, c *Controller) {
 	if row := a.controllerRow(c.EndpointID); row != "" {
+		a.claimController(t, row)
 		t.assignRole(row, c.Role)
 		return
 	}
@@ -92,67 +144,6 @@ func (a *Agent) restoreController(t *tx, c *Controller) {
 // controllerRow returns the row of a Controller, "" if it has none.
 func (a *Agent) controllerRow(id usp.EndpointID) string {
 	return a.local.find(controllerTable, "EndpointID", string(id))
-}
-
-// admit says whether a Controller may talk to the Agent at all, and gives one
-// that is new its row.
-func (a *Agent) admit(c usp.EndpointID) *usp.Error {
-	a.lock()
-	defer a.unlock()
-	if !a.mayControl(c) {
-		return &usp.Error{Code: usp.CodePermissionDenied, Text: "this Controller may not control this Agent"}
-	}
-	if len(a.host.opts.Controllers) > 0 {
-		return nil
-	}
-	a.heard[c] = time.Now()
-	if a.controllerRow(c) != "" {
-		return nil
-	}
-	t := a.local.begin()
-	if len(a.local.rows[controllerTable]) >= a.host.opts.LearnedControllers {
-		idle := a.idleController()
-		if idle == "" {
-			delete(a.heard, c)
-			return &usp.Error{Code: usp.CodeResourcesExceeded, Text: "too many Controllers"}
-		}
-		a.forgetController(t, idle)
-	}
-	t.set(t.add(controllerTable, "")+"EndpointID", string(c))
-	t.commit()
-	return nil
-}
-
-// idleController returns the learned Controller that was heard of longest ago
-// among those that have left nothing behind and wait for nothing; "" for none.
-// The lock is held.
-func (a *Agent) idleController() usp.EndpointID {
-	busy := make(map[usp.EndpointID]bool)
-	for key := range a.lanes.inFlight {
-		busy[key.from] = true
-	}
-	a.local.each(subscriptionTable, func(row string) { busy[a.controllerOf(a.local.get(row+"Recipient"))] = true })
-	a.local.each(profileTable, func(row string) { busy[a.controllerOf(a.local.get(row+"Controller"))] = true })
-	a.local.each(requestTable, func(row string) { busy[usp.EndpointID(a.local.get(row+"Originator"))] = true })
-	var idle usp.EndpointID
-	a.local.each(controllerTable, func(row string) {
-		id := usp.EndpointID(a.local.get(row + "EndpointID"))
-		if busy[id] || len(a.local.rows[row+"BootParameter."]) > 0 {
-			return
-		}
-		if idle == "" || a.heard[id].Before(a.heard[idle]) {
-			idle = id
-		}
-	})
-	return idle
-}
-
-// forgetController removes what is known of a learned Controller. The lock is
-// held.
-func (a *Agent) forgetController(t *tx, id usp.EndpointID) {
-	t.remove(a.controllerRow(id))
-	delete(a.heard, id)
-	delete(a.versions, id)
 }
 
 // controllerOf returns the Endpoint ID of a reference to a Controller row.

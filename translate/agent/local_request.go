@@ -4,8 +4,6 @@
 package agent
 
 import (
-	"strings"
-
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 )
@@ -95,10 +93,8 @@ func (a *Agent) operateCancel(c *call) {
 		return
 	}
 	defer a.unlock()
-	command := a.local.get(c.object + "Command")
-	due := a.local.values[c.object+hiddenActivate]
-	if !strings.HasSuffix(command, "ScheduleTimer()") && (due == "" || due == onTheWire) {
-		c.err = invalid(usp.CodeCommandFailure, "", command+" cannot be canceled")
+	if !a.waitsHere(c.object) {
+		c.err = invalid(usp.CodeCommandFailure, "", a.local.get(c.object+"Command")+" cannot be canceled")
 		return
 	}
 	a.setRequest(c.object, requestCanceled)

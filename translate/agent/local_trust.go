@@ -37,15 +37,16 @@ const (
 // Controllers make.
 func trustObjects() []*localObject {
 	root := obj(trustRoot,
-		ro("UntrustedRole", path.TypeString|path.List, untrustedRole),
-		ro("BannedRole", path.TypeString, ""),
-		ro("SecuredRoles", path.TypeString|path.List, ""),
+		rw("UntrustedRole", path.TypeString|path.List, untrustedRole),
+		rw("BannedRole", path.TypeString, ""),
+		rw("SecuredRoles", path.TypeString|path.List, ""),
 		ro("TOFUAllowed", path.TypeBoolean, "false"),
 		ro("TOFUInactivityTimer", path.TypeUnsignedInt, "0"),
 		count("Role"),
 		ro("CredentialNumberOfEntries", path.TypeUnsignedInt, "0"),
 		ro("ChallengeNumberOfEntries", path.TypeUnsignedInt, "0"),
 	)
+	root.check = checkTrust
 	role := obj(roleTable+"{i}.",
 		alias(),
 		rw("Enable", path.TypeBoolean, "false"),
@@ -130,10 +131,51 @@ func (l *local) given(row string) bool {
 
 // mayRemove refuses to remove what has to stay, although rows of its table may go.
 func (l *local) mayRemove(row string) *usp.Error {
-	if l.given(row) {
+	table := tableOf(row)
+	switch {
+	case l.given(row):
 		return invalid(usp.CodeRequestDenied, row, "this Role is that of the configuration")
+	case !l.configured(row):
+	case table == controllerTable:
+		return invalid(usp.CodeRequestDenied, row, "the configuration says that this Controller may control")
+	case strings.HasSuffix(table, ".MTP."):
+		return invalid(usp.CodeRequestDenied, row, "the configuration says how this Controller is reached")
 	}
 	return nil
+}
+
+// checkTrust looks at what Device.LocalAgent.ControllerTrust. says of Roles. A Role of the
+// configuration cannot be the banned one: it is there for somebody.
+func checkTrust(l *local, root string) *usp.Error {
+	for _, name := range []string{"UntrustedRole", "BannedRole", "SecuredRoles"} {
+		refs := references(l.get(root + name))
+		if err := l.areRoles(root+name, refs); err != nil {
+			return err
+		}
+		if name == "BannedRole" && len(refs) > 0 && (len(refs) > 1 || l.given(refs[0]+".")) {
+			return invalid(usp.CodeInvalidValue, root+name, "want one Role, and none of the configuration")
+		}
+	}
+	return nil
+}
+
+// areRoles refuses what is no list of Roles.
+func (l *local) areRoles(param string, refs []string) *usp.Error {
+	if len(refs) > maxRoles {
+		return invalid(usp.CodeResourcesExceeded, param, "too many Roles")
+	}
+	for _, ref := range refs {
+		if tableOf(ref+".") != roleTable || !l.exists(ref+".") {
+			return invalid(usp.CodeInvalidValue, param, ref+" is no Role")
+		}
+	}
+	return nil
+}
+
+// isBanned reports whether a Controller has the BannedRole.
+func (l *local) isBanned(row string) bool {
+	banned := l.get(trustRoot + "BannedRole")
+	return banned != "" && slices.Contains(references(l.get(row+"AssignedRole")), banned)
 }
 
 // checkAssignedRole looks at the AssignedRole of a Controller.
@@ -143,26 +185,23 @@ func checkAssignedRole(l *local, row string) *usp.Error {
 	if given := l.values[row+hiddenGiven]; given != "" && l.get(p) != given {
 		return invalid(usp.CodeRequestDenied, p, "the configuration says which Role this Controller has")
 	}
-	if len(refs) > maxRoles {
-		return invalid(usp.CodeResourcesExceeded, p, "too many Roles")
-	}
-	for _, ref := range refs {
-		if tableOf(ref+".") != roleTable || !l.exists(ref+".") {
-			return invalid(usp.CodeInvalidValue, p, ref+" is no Role")
-		}
-	}
-	return nil
+	return l.areRoles(p, refs)
 }
 
-// unassign takes a Role that is going to be removed from the Controllers that have it.
+// unassign takes a Role that is going to be removed from the Controllers that have it, and
+// from wherever else it is named.
 func (t *tx) unassign(role string) {
 	ref := strings.TrimSuffix(role, ".")
-	t.l.each(controllerTable, func(row string) {
-		refs := references(t.l.get(row + "AssignedRole"))
+	drop := func(param string) {
+		refs := references(t.l.get(param))
 		if rest := without(refs, func(r string) bool { return r == ref }); len(rest) < len(refs) {
-			t.set(row+"AssignedRole", strings.Join(rest, ","))
+			t.set(param, strings.Join(rest, ","))
 		}
-	})
+	}
+	t.l.each(controllerTable, func(row string) { drop(row + "AssignedRole") })
+	for _, name := range []string{"UntrustedRole", "BannedRole", "SecuredRoles"} {
+		drop(trustRoot + name)
+	}
 }
 
 // restoreTrust makes the two Roles that every Agent has and those of the configuration,

@@ -89,8 +89,11 @@ func (t *tx) add(table string, by usp.EndpointID) string {
 func (t *tx) remove(row string) {
 	l := t.l
 	l.forgetRoles(row)
-	if tableOf(row) == roleTable {
+	switch tableOf(row) {
+	case roleTable:
 		t.unassign(row)
+	case controllerTable:
+		t.disown(row)
 	}
 	for _, below := range l.below(row) {
 		t.changes = append(t.changes, change{kind: deletedRow, path: below})
@@ -137,7 +140,7 @@ func (t *tx) mark() [2]int { return [2]int{len(t.undo), len(t.changes)} }
 func (t *tx) back(mark [2]int) {
 	if len(t.undo) > mark[0] {
 		t.l.agent.saving.dirty = true // it may have been saved as it was
-		t.l.roles = nil
+		t.l.roles, t.l.parting = nil, nil
 	}
 	for _, f := range slices.Backward(t.undo[mark[0]:]) {
 		f()
@@ -162,6 +165,9 @@ func (t *tx) commit() {
 	}
 	a.emit(changes)
 	a.localChanged(changes)
+	if t.l.parting != nil {
+		a.part()
+	}
 }
 
 // below returns a row and the rows under it that are there, deepest first.

@@ -57,6 +57,9 @@ const (
 	// was silent longest makes room for another, unless it has left a
 	// Subscription, a Request or BootParameters.
 	DefaultControllers = 16
+	// DefaultAddedControllers is how many rows Controllers may add to the Controller
+	// table of one Agent.
+	DefaultAddedControllers = 16
 )
 
 // Options configure a Host. Send and Rules are required, the zero value of
@@ -94,6 +97,11 @@ type Options struct {
 	// have some, and may block as the Keeper does. nil: there are none.
 	Defaults []Defaults
 	Tags     func(cwmp.DeviceID) []string
+	// FixedControllers: no Controller may add another, or remove one. LetUntrusted: one
+	// that is not among Controllers, where there are any, is let in all the same, with the
+	// UntrustedRole; whoever hands its Records to Deliver has seen to it that it is who it
+	// says.
+	FixedControllers, LetUntrusted bool
 	// Protocols are the MTPs the Agents can be reached on, by the names of
 	// TR-181 (WebSocket, MQTT, STOMP, UDS). For Device.LocalAgent.MTP. only.
 	Protocols []string
@@ -136,6 +144,8 @@ type Options struct {
 	// A request that is beyond Requested or MaxResponse is answered with Error
 	// 7005 as a whole, and before anything is changed.
 	Inbox, Paths, Requested, MaxResponse, Subscriptions, Pending, LearnedControllers int
+	// AddedControllers does, too: how many rows of its Controller table are added.
+	AddedControllers int
 	// PendingBytes, BulkProfiles, BulkReferences and MaxReport do, too. A Notify beyond
 	// PendingBytes is sent once; a report beyond MaxReport, or with more than Paths
 	// parameters, is not sent.
@@ -181,6 +191,7 @@ func (o *Options) fill() {
 	def(&o.Subscriptions, DefaultSubscriptions)
 	def(&o.Pending, DefaultPending)
 	def(&o.LearnedControllers, DefaultControllers)
+	def(&o.AddedControllers, DefaultAddedControllers)
 	def(&o.PendingBytes, DefaultPendingBytes)
 	def(&o.BulkProfiles, DefaultBulkProfiles)
 	def(&o.BulkReferences, DefaultBulkReferences)

@@ -54,7 +54,7 @@ func (a *Agent) emit(changes []change) (values int) {
 	for i := range changes {
 		c := &changes[i]
 		for _, s := range a.subs.list {
-			if s.typ == c.notifType() && a.local.isTrue(s.row+"Enable") && s.wants(a, c.path) {
+			if s.typ == c.notifType() && a.hears(s) && s.wants(a, c.path) {
 				a.notify(s, c.notify())
 				if c.kind == changedValue {
 					values++
@@ -66,6 +66,12 @@ func (a *Agent) emit(changes []change) (values int) {
 		a.subs.remember(a)
 	}
 	return values
+}
+
+// hears reports whether a Subscription is still there, or goes with its Controller, which
+// is told so.
+func (a *Agent) hears(s *subscription) bool {
+	return a.local.isTrue(s.row+"Enable") || a.local.parting[s.recipient] != nil
 }
 
 func (c *change) notifType() string {

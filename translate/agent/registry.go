@@ -129,6 +129,7 @@ func (h *Host) Load(f func(usp.EndpointID) error) error {
 			h.setAlarm(e, at)
 		}
 		h.registry.mu.Unlock()
+		h.restoreGrants(&k)
 		n++
 		return f(k.EndpointID)
 	})

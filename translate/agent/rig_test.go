@@ -160,6 +160,12 @@ func (r *rig) option(o string) {
 		r.opts.Defaults = defaultsFor(r.t, value)
 	case "tags":
 		r.opts.Tags = func(cwmp.DeviceID) []string { return strings.Split(value, "+") }
+	case "protocols":
+		r.opts.Protocols = strings.Split(value, "+")
+	case "fixed":
+		r.opts.FixedControllers = true
+	case "untrusted", "trusted":
+		r.opts.LetUntrusted = name == "untrusted"
 	case "noroles":
 		r.opts.Roles = nil
 	default:

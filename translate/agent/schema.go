@@ -69,9 +69,11 @@ type event struct {
 	args []string
 }
 
-func newSchema(gateway bool) *schema {
+func newSchema(o *Options) *schema {
+	gateway := o.Mounts != nil
 	s := &schema{byPath: make(map[string]*localObject), children: make(map[string][]*localObject)}
-	s.objects = slices.Concat(agentObjects(), controllerObjects(), subscriptionObjects(), requestObjects(), trustObjects())
+	s.objects = slices.Concat(agentObjects(), controllerObjects(o), subscriptionObjects(), requestObjects(),
+		trustObjects())
 	if gateway {
 		s.objects = append(s.objects, gatewayObjects()...)
 	} else {

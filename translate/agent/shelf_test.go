@@ -48,7 +48,9 @@ func (s *shelf) Each(f func(agent.Kept) error) error {
 				return err
 			}
 		}
-		k := agent.Kept{EndpointID: id, Identity: identity, Firmware: state.Firmware, Wakes: state.Wakes}
+		k := agent.Kept{
+			EndpointID: id, Identity: identity, Firmware: state.Firmware, Wakes: state.Wakes, Grants: state.Grants,
+		}
 		if err := f(k); err != nil {
 			return err
 		}

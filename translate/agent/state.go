@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -55,6 +54,8 @@ type State struct {
 	Transfers []transfer.Job `json:"transfers,omitempty"`
 	// Wakes are when the Agent has to be awake.
 	Wakes []Wake `json:"wakes,omitempty"`
+	// Grants are the Controllers that others have added.
+	Grants []Grant `json:"grants,omitempty"`
 }
 
 // BootOrder is a reboot or reset that the CPE has accepted.
@@ -94,6 +95,7 @@ func (a *Agent) state() *State {
 		Transfers:   a.transfers.table.Stored(),
 		Newborn:     a.member.newborn,
 		Given:       maps.Clone(a.member.given),
+		Grants:      a.granted(),
 		Watched:     a.attrs.kept(),
 		Unwatchable: slices.Sorted(maps.Keys(a.attrs.refused)),
 		Unwatched:   slices.Sorted(maps.Keys(a.attrs.full)),
@@ -135,7 +137,7 @@ func (l *local) load(s *State, restarted bool) (dropped bool) {
 		dropped = true
 	}
 	l.each(controllerTable, func(row string) {
-		if id := strings.TrimSpace(l.get(row + "EndpointID")); id == "" || !l.agent.mayControl(usp.EndpointID(id)) {
+		if !l.stays(row) {
 			drop(row)
 		}
 	})

@@ -45,6 +45,7 @@ func (a *Agent) localChanged(changes []change) {
 		return strings.HasPrefix(c.path, subscriptionTable) || strings.HasPrefix(c.path, controllerTable)
 	}
 	if slices.ContainsFunc(changes, relevant) {
+		a.grant()
 		a.loadSubscriptions()
 		a.reconcileAttributes()
 		a.tellMounts()

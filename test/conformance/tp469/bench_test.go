@@ -30,7 +30,7 @@ const configuration = `controllers:
   - {endpoint_id: "self::tp469"}
   - {endpoint_id: "self::tp469-second"}
   - {endpoint_id: "self::tp469-third"}
-translate: {freshness: 1m}
+translate: {freshness: 1m, unknown_controllers: untrusted}
 cwmp: {files: {listen: "127.0.0.1:0", root: %q}}
 `
 

@@ -4,6 +4,7 @@
 package tp469_test
 
 import (
+	"maps"
 	"time"
 
 	"github.com/uspgate/uspgate/internal/sim/controller"
@@ -69,4 +70,34 @@ func case1_103(b *bench) {
 			return
 		}
 	}
+}
+
+// withController adds a row for a Controller with full access, and returns it.
+func (b *bench) withController(id string, more map[string]string) string {
+	b.Helper()
+	params := map[string]string{"EndpointID": id, "Enable": "true", "AssignedRole": roles + "1"}
+	maps.Copy(params, more)
+	return b.add(false, controller.Create(controllers, params))[0]
+}
+
+func case1_78(b *bench) {
+	row := b.withController("self::tp469-78", nil)
+	c := b.gateway.Controller(b.gateway.WS(), "self::tp469-78")
+	resp, err := c.Add(b.ctx(), b.cpe.Agent, false, subscription("orphan78", "ValueChange", self+"ProvisioningCode"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	orphan := resp.GetCreatedObjResults()[0].GetOperStatus().GetOperSuccess().GetInstantiatedPath()
+	b.exist(true, orphan)
+	b.remove(false, row)
+	b.exist(false, row, orphan)
+}
+
+func case9_9(b *bench) {
+	const id = "self::tp469-99"
+	c := b.gateway.Controller(b.gateway.WS(), id)
+	row := b.withController(id, map[string]string{"Enable": "false"})
+	b.add(false, controller.Create(row+"MTP.", map[string]string{"Protocol": "WebSocket", "Enable": "true"}))
+	b.set(false, controller.Update(row, map[string]string{"Enable": "true"}))
+	b.onBoarded(c)
 }

@@ -14,7 +14,6 @@ type entry struct {
 
 // Why a case is not run.
 const (
-	readOnly   = "not claimed: Controllers are configured at the gateway, the table is read-only"
 	noSecured  = "not claimed: no Role sees secured parameters, they are empty to everybody"
 	noSession  = "not claimed: Agents speak without session context"
 	noTrigger  = "not claimed: TriggerAction is Notify only"
@@ -109,7 +108,7 @@ var plan = []entry{
 	{"1.75", "GSDM 2 objects", "", case1_75, ""},
 	{"1.76", "GSDM root", "", case1_76, ""},
 	{"1.77", "GSDM unsupported object", "", case1_77, ""},
-	{"1.78", "Orphan subscriptions", "Controllers writeable", nil, readOnly},
+	{"1.78", "Orphan subscriptions", "Controllers writeable", case1_78, ""},
 	{"1.79", "Operate with args", "args command", case1_79, ""},
 	{"1.80", "GetSupportedProtocol", "", case1_80, ""},
 	{"1.81", "Auto unique keys", "", case1_81, ""},
@@ -222,7 +221,7 @@ var plan = []entry{
 	{"9.6", "Checksum mismatch", "Firmware", case9_6, ""},
 	{"9.7", "Download to active bank", "Firmware", case9_7, ""},
 	{"9.8", "Cancel Activate", "Firmware+Cancel", nil, oneImage},
-	{"9.9", "New Controller", "Controllers writeable", nil, readOnly},
+	{"9.9", "New Controller", "Controllers writeable", case9_9, ""},
 	{"9.10", "Boot! ParameterMap", "Reboot+BootFirmwareImage", case9_10, ""},
 	{"9.11", "ScheduleTimer", "ScheduleTimer", case9_11, ""},
 	{"10.1", "HTTP JSON bulk", "BulkData HTTP", nil, pushOnly},

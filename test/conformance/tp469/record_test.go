@@ -4,8 +4,11 @@
 package tp469_test
 
 import (
+	"strings"
+
 	"google.golang.org/protobuf/proto"
 
+	"github.com/uspgate/uspgate/internal/sim/controller"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/uspmsg"
 )
@@ -50,12 +53,24 @@ func case2_2(b *bench) {
 // third is configured, and has no Controller of its own.
 const third = usp.EndpointID("self::tp469-third")
 
+// The row of an unknown Controller says that it has the UntrustedRole, which lets it do
+// nothing.
 func case2_9(b *bench) {
-	p := b.peerAs("self::tp469-unknown")
-	p.say(b.T, usp.NewNoSession("self::tp469-unknown", b.cpe.Agent, "", ask(b.T, "untrusted")))
-	m := p.next(b.T, answers("untrusted")).msg
+	const unknown = "self::tp469-unknown"
+	p := b.peerAs(unknown)
+	set := controller.Update(self, map[string]string{"ProvisioningCode": "untrusted"})
+	m := p.request(b, &uspmsg.Request{ReqType: &uspmsg.Request_Set{Set: &uspmsg.Set{UpdateObjs: []*uspmsg.Set_UpdateObject{set}}}})
 	if got := m.GetBody().GetError().GetErrCode(); got != uint32(usp.CodePermissionDenied) {
 		b.Errorf("got %v, want Error 7006", m)
+	}
+	for path, got := range b.values(controllers + `[EndpointID=="` + unknown + `"].AssignedRole`) {
+		if want := b.value(agentRoot + "ControllerTrust.UntrustedRole"); got != want || got == "" {
+			b.Errorf("%s: got %q, want the UntrustedRole %q", path, got, want)
+		}
+		b.made = append(b.made, strings.TrimSuffix(path, "AssignedRole"))
+	}
+	if len(b.made) != 1 {
+		b.Errorf("got rows %v, want one for the unknown Controller", b.made)
 	}
 }
 

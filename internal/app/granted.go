@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/internal/config"
+	"github.com/uspgate/uspgate/routing"
+	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/usp"
+)
+
+// maxGranted is how many Controllers have a route because Controllers have added them to
+// Virtual Agents: each costs every look at the routes. Others are reached while they are
+// connected.
+const maxGranted = 256
+
+// granted gives the Controllers a route that have been added to Virtual Agents, so that
+// Records wait for them, and go where they say that they are.
+type granted struct {
+	config *config.Config
+	router *routing.Router
+	log    *zap.Logger
+
+	mu     sync.Mutex
+	routes map[usp.EndpointID]routing.Route
+}
+
+// shown is told of each Connect Record of a Virtual Agent, before it leaves.
+func (g *granted) shown(to usp.EndpointID, h *agent.Host) {
+	grant, ok := h.GrantOf(to)
+	if !ok {
+		return
+	}
+	want := g.route(&grant)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	have, ok := g.routes[to]
+	if ok && have.Via == want.Via && have.Destination == want.Destination || !ok && len(g.routes) >= maxGranted {
+		return
+	}
+	list := slices.DeleteFunc(g.router.Routes(), func(r routing.Route) bool { return ok && r.Match == have.Match })
+	if slices.ContainsFunc(list, func(r routing.Route) bool { return r.Match == string(to) }) {
+		return // the configuration says where it is
+	}
+	if err := g.router.SetRoutes(slices.Concat([]routing.Route{want}, list)); err != nil {
+		g.log.Warn("a Controller that was added to a Virtual Agent has no route",
+			zap.String("controller", string(to)), zap.Error(err))
+		return
+	}
+	if g.routes == nil {
+		g.routes = make(map[usp.EndpointID]routing.Route)
+	}
+	g.routes[to] = want
+}
+
+// route is by the shared binding of its protocol, and else by the one whose peer speaks for
+// it, if there is any.
+func (g *granted) route(grant *agent.Grant) routing.Route {
+	r := routing.Route{Match: string(grant.Controller), Role: usp.RoleController}
+	for i := range g.config.MTP {
+		m := &g.config.MTP[i]
+		if r.Via == "" && m.Shared() && !m.Trunk && m.Role != "agent" && strings.EqualFold(m.Type, grant.Protocol) {
+			r.Via, r.Destination = m.Name, grant.Destination
+		}
+	}
+	r.Via = cmp.Or(r.Via, behind(g.config, r.Match))
+	r.Transit = isBroker(g.config, r.Via)
+	return r
+}
