@@ -6,10 +6,7 @@ package agent
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"unique"
-
-	"go.uber.org/zap"
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/usp"
@@ -163,8 +160,9 @@ func (a *Agent) settle() {
 	t := a.local.begin()
 	a.restoreTrust(t)
 	for _, old := range before.controllers {
-		if row := a.controllerRow(old.EndpointID); row != "" && !has(m.of.controllers, old.EndpointID) {
-			a.forgetGiven(t, row, old.EndpointID)
+		row := a.controllerRow(old.EndpointID)
+		if row != "" && a.local.values[row+hiddenOrigin] == "" && !has(m.of.controllers, old.EndpointID) {
+			t.remove(row)
 		}
 	}
 	for i := range m.of.controllers {
@@ -180,28 +178,6 @@ func (a *Agent) settle() {
 	}
 	m.unshown = false
 	a.changed()
-}
-
-// forgetGiven removes a Controller that the configuration does not give the Agent any more,
-// with what it has left. Its commands go on; nobody hears of them.
-func (a *Agent) forgetGiven(t *tx, row string, id usp.EndpointID) {
-	ref := strings.TrimSuffix(row, ".")
-	for _, left := range [][2]string{{subscriptionTable, "Recipient"}, {profileTable, "Controller"}} {
-		t.l.each(left[0], func(r string) {
-			if t.l.get(r+left[1]) == ref {
-				t.remove(r)
-			}
-		})
-	}
-	t.remove(row)
-	delete(a.versions, id)
-	for key, p := range a.notes.pending {
-		if key.from == id {
-			delete(a.notes.pending, key)
-			a.stop(p.timer)
-		}
-	}
-	a.log.Info("the configuration gives this Virtual Agent a Controller no more", zap.String("controller", string(id)))
 }
 
 // introduce tells of the Agent whom ShownTo has left out, now if it is known who that is.

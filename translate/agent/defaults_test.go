@@ -4,10 +4,17 @@
 package agent_test
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/translate/cohort"
 	"github.com/uspgate/uspgate/usp"
@@ -91,4 +98,130 @@ func subscriptionSeed(owner usp.EndpointID, id, typ, refs string) agent.Seed {
 	return agent.Seed{Table: agent.TableSubscription, Owner: owner, Key: "ID", Values: []agent.SeedValue{
 		{"ID", id}, {"NotifType", typ}, {"ReferenceList", refs}, {"Persistent", "true"}, {"Enable", "true"},
 	}}
+}
+
+// An Agent is shown to the Controllers of its cohort alone, also while it sleeps; where that
+// depends on the firmware, by itself once the CPE has told it.
+func TestShownTo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "controllers=self::ctl+self::old+self::new", "defaults=old+new")
+		defer func() { r.stop() }()
+		id := r.agent.EndpointID()
+		want := func(when string, ids ...usp.EndpointID) {
+			t.Helper()
+			if got := r.host.ShownTo(id); !slices.Equal(got, ids) {
+				t.Errorf("%s: got %v, want %v", when, got, ids)
+			}
+		}
+		want("before the CPE has come")
+		r.inform([]cwmp.Event{{Code: cwmp.EventBoot}})
+		synctest.Wait()
+		connects := []usp.EndpointID{"self::ctl", "self::old"}
+		if got := r.connects(); !slices.Equal(got, connects) {
+			t.Errorf("got Connect Records for %v, want %v", got, connects)
+		}
+		want("awake", "self::ctl", "self::old")
+		<-time.After(time.Second)
+		r.host.PutToSleep()
+		if n := r.host.Awake(); n != 0 {
+			t.Fatalf("got %d Agents awake, want none", n)
+		}
+		want("asleep", "self::ctl", "self::old")
+
+		r.end()
+		r.startHost()
+		want("after a restart", "self::ctl", "self::old")
+		if n := r.host.Awake(); n != 0 {
+			t.Errorf("got %d Agents awake, want none", n)
+		}
+		r.end()
+		r.shelf.older = true
+		r.startHost()
+		want("with a record of before")
+		r.attach(r.cpe)
+		if got := r.connects(); !slices.Equal(got, connects) {
+			t.Errorf("got Connect Records for %v, want %v", got, connects)
+		}
+		want("in memory again", "self::ctl", "self::old")
+		if got := r.host.ShownTo("os::none"); got != nil {
+			t.Errorf("got %v for nobody, want none", got)
+		}
+	})
+}
+
+// connects are those for whom there were Connect Records since it was asked last.
+func (r *rig) connects() []usp.EndpointID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var ids []usp.EndpointID
+	for _, rec := range r.records {
+		if h := rec.Header(); h.Type.IsConnect() {
+			ids = append(ids, h.To)
+		}
+	}
+	r.records = nil
+	return ids
+}
+
+// What an Agent cannot have is counted, and does not keep it from the rest.
+func TestDefaultsBeyondABound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "controllers=self::ctl")
+		r.stop()
+		reg := prometheus.NewRegistry()
+		r.opts.Metrics, r.opts.Subscriptions, r.opts.Defaults = reg, 2, defaultsFor(t, "more+bulk")
+		r.shelf = newShelf()
+		r.opts.Keeper = r.shelf
+		r.start()
+		r.inform([]cwmp.Event{{Code: cwmp.EventBoot}})
+		synctest.Wait()
+		defer r.stop()
+		const want = `
+# HELP uspgate_translate_defaults_total What Virtual Agents were given of translate.defaults, or could not have.
+# TYPE uspgate_translate_defaults_total counter
+uspgate_translate_defaults_total{result="failed"} 1
+uspgate_translate_defaults_total{result="ok"} 3
+`
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "uspgate_translate_defaults_total"); err != nil {
+			t.Error(err)
+		}
+		given := r.agent.State().Given
+		status := []agent.DefaultsStatus{
+			{Name: "more", Fits: true, Given: 2, Of: 2}, {Name: "bulk", Fits: true, Given: 1, Of: 2},
+		}
+		if got := r.host.DefaultsOf(r.agent.Identity(), "1.0.0", nil, given); !reflect.DeepEqual(got, status) {
+			t.Errorf("got %+v, want %+v", got, status)
+		}
+		other := cwmp.DeviceID{OUI: "FFFFFF", ProductClass: "X", SerialNumber: "1"}
+		if got := r.host.DefaultsOf(other, "", nil, nil); len(got) != 2 || got[0].Given+got[1].Given != 0 {
+			t.Errorf("got %+v, want both, and nothing given", got)
+		}
+	})
+}
+
+// Defaults that make no sense are refused before anybody is let in.
+func TestDefaultsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	loaded, err := rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeds := func(s ...agent.Seed) []agent.Defaults { return []agent.Defaults{{Name: "x", Seeds: s}} }
+	for want, list := range map[string][]agent.Defaults{
+		"Defaults[0] name":                           {{Roles: []agent.Role{{Name: "A"}}}},
+		"Defaults[0] : it gives nothing":             {{Name: "x"}},
+		"Defaults[-1] : 65 entries":                  make([]agent.Defaults, 65),
+		"seeds[0].: \"self::b\" is not a controller": seeds(subscriptionSeed("self::b", "s", "Event", "Device.Boot!")),
+		"seeds[0].NotifType: want one of":            seeds(subscriptionSeed("self::ctl", "s", "Boot", "Device.Boot!")),
+		"seeds[0].ID: it has none":                   seeds(subscriptionSeed("self::ctl", "", "Event", "Device.Boot!")),
+	} {
+		_, err := agent.NewHost(agent.Options{
+			Send: func(usp.Record) {}, Rules: loaded, Defaults: list, Controllers: []agent.Controller{{EndpointID: "self::ctl"}},
+		})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error about %q", err, want)
+		}
+	}
 }

@@ -70,7 +70,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	m.defaults = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "uspgate_translate_defaults_total",
-		Help: "What Virtual Agents were given of translate.defaults, and what they could not have.",
+		Help: "What Virtual Agents were given of translate.defaults, or could not have.",
 	}, []string{"result"})
 	for _, result := range []string{resultOK, resultFailed} {
 		m.defaults.WithLabelValues(result)

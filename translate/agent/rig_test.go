@@ -182,6 +182,12 @@ func (r *rig) number(value string) int {
 }
 
 func (r *rig) start() {
+	r.startHost()
+	r.agent = r.attach(r.cpe)
+}
+
+// startHost is start without that anybody comes.
+func (r *rig) startHost() {
 	host, err := agent.NewHost(r.opts)
 	if err != nil {
 		r.t.Fatal(err)
@@ -202,7 +208,6 @@ func (r *rig) start() {
 		<-done
 	}
 	r.host = host
-	r.agent = r.attach(r.cpe)
 }
 
 func (r *rig) stop() {

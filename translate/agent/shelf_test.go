@@ -25,6 +25,7 @@ type shelf struct {
 	lessons int   // calls of Learn
 	dead    bool  // nothing is kept any more: the process has been killed
 	err     error // of everything
+	older   bool  // records do not show the firmware
 	// gate, unless nil, is received from before anything is loaded.
 	gate chan struct{}
 }
@@ -50,6 +51,9 @@ func (s *shelf) Each(f func(agent.Kept) error) error {
 		}
 		k := agent.Kept{
 			EndpointID: id, Identity: identity, Firmware: state.Firmware, Wakes: state.Wakes, Grants: state.Grants,
+		}
+		if s.older {
+			k.Firmware = ""
 		}
 		if err := f(k); err != nil {
 			return err
