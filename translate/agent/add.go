@@ -105,7 +105,7 @@ func (a *Agent) planCreations(ctx context.Context, r *request, reqs []*uspmsg.Ad
 	}
 	a.lock()
 	defer a.unlock()
-	room, settings := a.newMeter(), 0
+	room, settings := a.meterFor(r), 0
 	creations := make([]*creation, len(reqs))
 	for i, req := range reqs {
 		c := &creation{query: queries[i]}

@@ -73,6 +73,7 @@ type Agent struct {
 
 	// versions are the Record versions the Controllers speak.
 	versions map[usp.EndpointID]string
+	contexts map[usp.EndpointID]*sessionContext // nil: none
 	// heard is when learned Controllers spoke last.
 	heard   map[usp.EndpointID]time.Time
 	posted  []usp.Record
@@ -117,6 +118,8 @@ func newAgent(h *Host, e *entry, d Device, state *State, tree *Tree) *Agent {
 	a.join(state, tags)
 	a.disc.known = a.isGateway() // there is nothing to read
 	a.restore(state, tree)
+	a.resumeContexts(e.contexts)
+	e.contexts = nil
 	return a
 }
 

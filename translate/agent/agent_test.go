@@ -123,7 +123,7 @@ func TestDeliver(t *testing.T) {
 func TestRecordsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, "tr181")
+		r := newRig(t, "tr181", "sessions=Forbid")
 		defer r.stop()
 		to := string(r.agent.EndpointID())
 		send := func(rec *usprecord.Record) {

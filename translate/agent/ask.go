@@ -88,8 +88,9 @@ func (r *request) respond(reply []byte, err error) {
 	case r.answer != nil:
 		r.agent.outcomes = append(r.agent.outcomes, func() { r.answer(reply, err) })
 	case reply != nil:
-		r.agent.postPayload(r.from, reply)
+		r.agent.reply(r, reply)
 	}
+	r.agent.endForbidden()
 }
 
 // serve runs the handler, or has the Mounts of a gateway see to it.

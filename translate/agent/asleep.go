@@ -93,6 +93,7 @@ func (h *Host) putToSleep(e *entry, a *Agent) bool {
 	if !ok {
 		return false
 	}
+	e.contexts = a.restContexts()
 	e.agent, e.slept, e.seen, e.sum = nil, time.Now(), a.seen, sum
 	h.noteFirmware(e, a.boot.firmware)
 	r.awake.Remove(e.place)
@@ -163,7 +164,7 @@ func (a *Agent) isIdle() bool {
 func (a *Agent) idle() bool {
 	return len(a.lanes.inFlight) == 0 && !a.inSession && !a.disc.running && !a.attrs.running &&
 		!a.transfers.busy && !a.transfers.fetching && a.bulk.running == 0 &&
-		len(a.reading) == 0 && len(a.making.tables) == 0 && (a.view == nil || a.view.Settled())
+		len(a.reading) == 0 && len(a.making.tables) == 0 && !a.contextsBusy() && (a.view == nil || a.view.Settled())
 }
 
 // rest makes the Agent one that has left the memory, if it may, and returns when it
@@ -210,6 +211,9 @@ func (a *Agent) size() int64 {
 	if a.view != nil {
 		nodes, _ := a.view.Size()
 		n += int64(nodes) * nodeBytes
+	}
+	for _, c := range a.contexts {
+		n += int64(c.Size())
 	}
 	return n
 }

@@ -31,6 +31,10 @@ type request struct {
 	handler handler
 	bad     *usp.Error // a Message or Record that is answered with this alone
 	done    func(error)
+	// session: it came in a Session Context, and is answered in one. Otherwise its answer
+	// has room in a Record of maxRecord bytes, 0: of any size.
+	session   bool
+	maxRecord int
 
 	early   bool        // settle it once it is in hand, if it writes: in the journal
 	holding bool        // the lane
@@ -88,10 +92,15 @@ func (l *lanes) next() *request {
 func (a *Agent) accept(r *request) error {
 	a.lock()
 	defer a.unlock()
-	key := requestKey{r.from, r.id}
 	if a.asleep {
 		return errAsleep
 	}
+	return a.enter(r)
+}
+
+// enter is accept with the lock held.
+func (a *Agent) enter(r *request) error {
+	key := requestKey{r.from, r.id}
 	if a.lanes.inFlight[key] && r.answer != nil {
 		return ErrInboxFull // it cannot be ignored
 	}
@@ -99,10 +108,10 @@ func (a *Agent) accept(r *request) error {
 		a.outcomes = append(a.outcomes, func() { r.settle(nil) })
 		return nil
 	}
-	if len(a.lanes.inFlight) >= a.host.opts.Inbox {
+	if len(a.lanes.inFlight) >= a.host.opts.Inbox && !r.session {
 		return ErrInboxFull
 	}
-	if r.bad == nil {
+	if a.bound(r); r.bad == nil {
 		r.handler = handlerFor(r.req)
 	}
 	a.noteVersion(r.from, r.version)
@@ -288,16 +297,16 @@ func (r *request) execute(ctx context.Context) (payload []byte, result string) {
 		bad = &usp.Error{Code: usp.CodeMessageNotSupported, Text: "this Message is not for an Agent, or not known"}
 	}
 	if bad != nil {
-		return r.encode(errorMsg(bad)), "error"
+		return r.fit(errorMsg(bad), "error")
 	}
 	resp, fail := r.serve(ctx)
 	switch {
 	case fail != nil:
-		return r.encode(&uspmsg.Body{MsgBody: &uspmsg.Body_Error{Error: fail}}), "error"
+		return r.fit(&uspmsg.Body{MsgBody: &uspmsg.Body_Error{Error: fail}}, "error")
 	case resp == nil:
 		return nil, "ok"
 	default:
-		return r.encode(&uspmsg.Body{MsgBody: &uspmsg.Body_Response{Response: resp}}), "ok"
+		return r.fit(&uspmsg.Body{MsgBody: &uspmsg.Body_Response{Response: resp}}, "ok")
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 // encoding.
 type meter struct {
 	used, limit int
+	record      int // unless 0, the MaxUSPRecordSize that limit comes from
 }
 
 func (a *Agent) newMeter() *meter { return &meter{limit: a.host.opts.MaxResponse} }
@@ -29,6 +30,9 @@ func (a *Agent) newMeter() *meter { return &meter{limit: a.host.opts.MaxResponse
 func (m *meter) take(n int) *usp.Error {
 	if m.used += n; m.used <= m.limit {
 		return nil
+	}
+	if m.record > 0 {
+		return invalid(usp.CodeResourcesExceeded, "", tooLarge("may be", m.used, m.record))
 	}
 	return invalid(usp.CodeResourcesExceeded, "",
 		"the answer would be larger than MaxResponse, "+number(m.limit)+" bytes: ask for less at once")
@@ -65,6 +69,12 @@ const overSetting = 128
 // each with its name, its value, and an error that says both.
 func (m *meter) takeSettings(object string, settings []*assignment) *usp.Error {
 	need := overResult + len(object)
+	if m.record > 0 { // the texts of errors can be left out; see fit
+		for _, s := range settings {
+			need += overEntry + len(s.rel) + len(s.value)
+		}
+		return m.take(need)
+	}
 	for _, s := range settings {
 		need += 2*len(s.full()) + len(s.value) + overSetting
 	}

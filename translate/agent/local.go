@@ -93,6 +93,9 @@ func (l *local) column(object string, c *column) string {
 	if v, ok := l.values[object+c.Name]; ok {
 		return v
 	}
+	if c.first != nil {
+		return c.first(l.agent, object)
+	}
 	return c.def
 }
 

@@ -22,6 +22,8 @@ type metrics struct {
 	bulk       *prometheus.CounterVec // result
 	defaults   *prometheus.CounterVec // result
 	deviations *prometheus.CounterVec // deviation
+	contexts   *prometheus.CounterVec // event
+	signatures *prometheus.CounterVec // result
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -76,16 +78,35 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		m.defaults.WithLabelValues(result)
 	}
 	m.deviations = newDeviationMetric()
+	m.newContexts()
 	if r == nil {
 		return m, nil
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.translated, m.unmapped, m.collisions, m.notifies, m.dropped, m.awake, m.roused, m.unsaved, m.transfers, m.bulk,
-		m.defaults,
+		m.defaults, m.contexts, m.signatures,
 		m.deviations,
 	} {
 		errs = append(errs, r.Register(c))
 	}
 	return m, errors.Join(errs...)
+}
+
+// newContexts makes the metrics of Records.
+func (m *metrics) newContexts() {
+	m.contexts = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "uspgate_translate_session_contexts_total",
+		Help: "Session Contexts of Virtual Agents: started, refused, given up for a Record that was wrong, ended.",
+	}, []string{"event"})
+	for _, event := range []string{contextStarted, contextRefused, contextFailed, contextEnded} {
+		m.contexts.WithLabelValues(event)
+	}
+	m.signatures = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "uspgate_translate_signatures_total",
+		Help: "Records for Virtual Agents whose signature was asked for: good, bad, or there was none.",
+	}, []string{"result"})
+	for _, result := range []string{signatureGood, signatureBad, signatureMissing} {
+		m.signatures.WithLabelValues(result)
+	}
 }

@@ -92,7 +92,7 @@ func (a *Agent) planCalls(ctx context.Context, r *request, req *uspmsg.Operate) 
 		q = queries[0]
 	} else {
 		a.lock()
-		large := a.resolve(r, &q, a.newMeter())
+		large := a.resolve(r, &q, a.meterFor(r))
 		a.unlock()
 		if large != nil {
 			return nil, large

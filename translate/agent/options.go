@@ -102,6 +102,8 @@ type Options struct {
 	// UntrustedRole; whoever hands its Records to Deliver has seen to it that it is who it
 	// says.
 	FixedControllers, LetUntrusted bool
+	// Records say what may be in a Session Context, and what of signatures.
+	Records RecordOptions
 	// Protocols are the MTPs the Agents can be reached on, by the names of
 	// TR-181 (WebSocket, MQTT, STOMP, UDS). For Device.LocalAgent.MTP. only.
 	Protocols []string
@@ -176,6 +178,8 @@ type Controller struct {
 	// Deadline is how long a request of it may wait for a CPE; 0 means that of
 	// Options.
 	Deadline time.Duration
+	// E2ESession is that of this Controller; nil: that of Options.Records.
+	E2ESession *E2ESession
 }
 
 func (o *Options) fill() {

@@ -32,12 +32,20 @@ func (a *Agent) receive(rec usp.Record, done func(error)) error {
 		done(nil) // [R-MTP.5, R-ARC.2] not an Endpoint that may be answered
 		return nil
 	}
+	if !a.genuine(rec, from) {
+		done(nil) // [R-E2E.23]
+		return nil
+	}
 	switch hdr.Type {
 	case usp.RecordNoSession:
-		return a.receiveMessage(hdr, from, done)
+		return a.receiveMessage(&message{
+			from: from, version: hdr.Version, payload: hdr.Payload, security: hdr.PayloadSecurity, done: done,
+		})
 	case usp.RecordSession:
-		a.refuseSession(from, hdr.Version)
-	default: // Connect and Disconnect Records are never answered.
+		return a.receiveSession(rec, from, done)
+	case usp.RecordDisconnect:
+		a.disconnected(from)
+	default: // Connect Records are never answered, nor are those.
 	}
 	done(nil)
 	return nil
@@ -72,55 +80,58 @@ func (a *Agent) noteVersion(from usp.EndpointID, version string) {
 	}
 }
 
-// refuseSession answers a session-context Record with a DisconnectRecord
-// [R-E2E.6a].
-func (a *Agent) refuseSession(from usp.EndpointID, version string) {
-	a.lock()
-	defer a.unlock()
-	a.noteVersion(from, commonVersion(version))
-	a.post(usp.NewDisconnect(a.id, from, "session contexts are not supported", usp.CodeSessionContextNotAllowed))
+// message is a Message on its way in. Security is the payload_security of its Record.
+type message struct {
+	from     usp.EndpointID
+	version  string
+	payload  []byte
+	security uint8
+	session  bool // it came in a Session Context
+	done     func(error)
 }
 
-// receiveMessage takes the Message out of a Record. What cannot be answered
-// because it has no msg_id is ignored [R-MTP.5].
-//
-// Deviation: a mac_signature is not verified yet, although R-E2E.30 wants it
-// wherever there is one: the gateway has no certificates of Controllers to verify
-// it with. What counts is what the MTP has proved of the peer, and over an MTP
-// without TLS that is little. Signed Records are taken all the same, because to
-// drop them would cut off Controllers that sign everything, also where the MTP
-// protects it. In Records for other Agents the signature is carried through
-// unchanged, and they verify it.
-func (a *Agent) receiveMessage(hdr *usp.Header, from usp.EndpointID, done func(error)) error {
-	msg := &uspmsg.Msg{}
-	parsed := proto.Unmarshal(hdr.Payload, msg) == nil
-	if !parsed || msg.GetHeader().GetMsgId() == "" {
-		a.log.Debug("a Message that does not parse or has no msg_id was ignored", zap.String("from", string(from)))
-		done(nil)
-		return nil
+// receiveMessage takes the Message of a Record without session context.
+func (a *Agent) receiveMessage(m *message) error {
+	r, answered := a.parse(m)
+	if r != nil {
+		return a.accept(r)
 	}
-	r := &request{
-		agent: a, from: from, id: msg.GetHeader().GetMsgId(),
-		version: commonVersion(hdr.Version), digest: digest(hdr.Payload), done: done,
+	if answered != "" {
+		a.receiveResponse(m.from, answered)
+	}
+	m.done(nil)
+	return nil
+}
+
+// parse reads a Message: r is the request that it is, answered the msg_id of the
+// request that it responds to. Neither is for what cannot be answered because it has no
+// msg_id: that is ignored [R-MTP.5].
+func (a *Agent) parse(m *message) (r *request, answered string) {
+	msg := &uspmsg.Msg{}
+	parsed := proto.Unmarshal(m.payload, msg) == nil
+	if !parsed || msg.GetHeader().GetMsgId() == "" {
+		a.log.Debug("a Message that does not parse or has no msg_id was ignored", zap.String("from", string(m.from)))
+		return nil, ""
+	}
+	r = &request{
+		agent: a, from: m.from, id: msg.GetHeader().GetMsgId(), session: m.session,
+		version: commonVersion(m.version), digest: digest(m.payload), done: m.done,
 	}
 	switch body := msg.GetBody().GetMsgBody().(type) {
 	case *uspmsg.Body_Request:
 		r.req = body.Request
 	case *uspmsg.Body_Response:
-		a.receiveResponse(from, r.id)
-		done(nil)
-		return nil
+		return nil, r.id
 	case *uspmsg.Body_Error:
-		done(nil)
-		return nil
+		return nil, ""
 	default: // no body [R-MSG.7]: answered below
 	}
-	if hdr.PayloadSecurity != 0 { // no TLS outside a session context [R-E2E.41]
+	if m.security != 0 { // no TLS outside a session context [R-E2E.41]
 		r.bad = &usp.Error{Code: usp.CodeSecureSessionNotSupported, Text: "secure message exchange is not supported"}
-	} else if r.req == nil || !wellMade(hdr.Payload) { // [R-ENC.5]
+	} else if r.req == nil || !wellMade(m.payload) { // [R-ENC.5]
 		r.bad = &usp.Error{Code: usp.CodeInvalidArguments, Text: "the Message does not have exactly one header and one body"}
 	}
-	return a.accept(r)
+	return r, ""
 }
 
 // digest tells Messages apart that have the same msg_id.
@@ -129,11 +140,14 @@ func digest(msg []byte) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// receiveResponse matches a NotifyResp with its Notify.
+// receiveResponse matches a NotifyResp with its Notify. One that came outside a Session
+// Context where there has to be one is ignored, as no response can be answered.
 func (a *Agent) receiveResponse(from usp.EndpointID, msgID string) {
 	a.lock()
 	defer a.unlock()
-	a.notifyAnswered(from, msgID)
+	if a.sessionMode(from) != SessionRequire {
+		a.notifyAnswered(from, msgID)
+	}
 }
 
 // postMsg posts a Message to a Controller. The lock is held.
@@ -145,12 +159,6 @@ func (a *Agent) postMsg(to usp.EndpointID, m *uspmsg.Msg) []byte {
 	}
 	a.postPayload(to, payload)
 	return payload
-}
-
-// postPayload posts an encoded Message in a Record without session context
-// [R-MSG.0a]. The lock is held.
-func (a *Agent) postPayload(to usp.EndpointID, payload []byte) {
-	a.post(usp.NewNoSession(a.id, to, a.versionFor(to), payload))
 }
 
 var marshal = proto.MarshalOptions{Deterministic: true}

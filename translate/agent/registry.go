@@ -50,6 +50,7 @@ type entry struct {
 	// firmware is the SoftwareVersion, where cohorts depend on it; unshown as of Agent.
 	firmware string
 	unshown  bool
+	contexts map[usp.EndpointID]*sessionContext // of the Agent, while it sleeps
 	// sum is of the Informs that need not wake it, 0: all of them do.
 	sum device.Sum
 }

@@ -55,6 +55,7 @@ type rig struct {
 	doing        map[string]chan struct{} // closed when the request with that msg_id is answered
 	records      []usp.Record
 	answers      chan *uspmsg.Msg // of ask; nil where nobody waits
+	parts        []byte           // of a Message that comes in segments
 }
 
 func newRig(tb testing.TB, model string, options ...string) *rig {
@@ -69,6 +70,7 @@ func newRig(tb testing.TB, model string, options ...string) *rig {
 		Journal: device.NewMemoryJournal(device.MemoryOptions{}), Keeper: r.shelf,
 		Device: func(cwmp.DeviceID) (agent.Device, error) { return r.cpe, nil }, Idle: never,
 	}
+	r.numberSessions()
 	for _, o := range options {
 		r.option(o)
 	}
@@ -169,7 +171,9 @@ func (r *rig) option(o string) {
 	case "noroles":
 		r.opts.Roles = nil
 	default:
-		r.t.Fatalf("unknown option %s", name)
+		if !r.recordOption(name, value) {
+			r.t.Fatalf("unknown option %s", name)
+		}
 	}
 }
 
@@ -264,6 +268,12 @@ func (r *rig) take(rec usp.Record) {
 	defer r.mu.Unlock()
 	r.records = append(r.records, rec)
 	h := rec.Header()
+	if h.Type == usp.RecordSession {
+		if msg := r.heardSession(rec); msg != nil {
+			r.sent = append(r.sent, msg)
+		}
+		return
+	}
 	if h.Type != usp.RecordNoSession {
 		r.write("usp<", usptrace.Record(rec.Bytes()))
 		return
@@ -314,16 +324,23 @@ func (r *rig) showRPCs(on bool) {
 
 // send delivers a Message, as parseRequest reads it.
 func (r *rig) send(from usp.EndpointID, id string, words []string) {
+	r.deliver(from, r.parseWords(id, words, true), nil)
+}
+
+// parseWords makes a Message of what parseRequest reads. Without an id it gets the next
+// one, or, unless it is new, that of the last.
+func (r *rig) parseWords(id string, words []string, isNew bool) *uspmsg.Msg {
 	if id == "" {
-		r.msgs++
+		if isNew {
+			r.msgs++
+		}
 		id = fmt.Sprintf("m%d", r.msgs)
 	}
 	t, ok := r.t.(*testing.T)
 	if !ok {
 		panic("scripts are for tests")
 	}
-	msg := &uspmsg.Msg{Header: &uspmsg.Header{MsgId: id}, Body: parseRequest(t, words)}
-	r.deliver(from, msg, nil)
+	return &uspmsg.Msg{Header: &uspmsg.Header{MsgId: id}, Body: parseRequest(t, words)}
 }
 
 // ask sends a request and waits for the answer, outside of synctest.

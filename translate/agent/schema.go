@@ -46,6 +46,7 @@ type column struct {
 	still bool
 	check func(v string) *usp.Error
 	calc  func(a *Agent, object string) string // nil: the value is stored
+	first func(a *Agent, object string) string // instead of def, unless nil
 }
 
 // command is one command of the data model, event one event. What an asynchronous

@@ -4,6 +4,7 @@
 package agent_test
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -145,16 +146,16 @@ func (s *script) command(line string) {
 	if verb == "do" {
 		s.do(words)
 	} else {
-		from, id := usp.EndpointID("self::ctl"), ""
+		opts := make(map[string]string)
 		for opt := range strings.SplitSeq(strings.Trim(strings.TrimPrefix(verb, "usp"), "()"), ",") {
-			if v, ok := strings.CutPrefix(opt, "from="); ok {
-				from = usp.EndpointID(v)
-			}
-			if v, ok := strings.CutPrefix(opt, "id="); ok {
-				id = v
-			}
+			name, value, _ := strings.Cut(opt, "=")
+			opts[name] = value
 		}
-		s.rig.send(from, id, words)
+		if opts["session"] != "" {
+			s.rig.sendSession(opts, opts["id"], words)
+		} else {
+			s.rig.send(cmp.Or(usp.EndpointID(opts["from"]), "self::ctl"), opts["id"], words)
+		}
 	}
 	synctest.Wait()
 }

@@ -82,7 +82,7 @@ func (a *Agent) planUpdates(ctx context.Context, r *request, reqs []*uspmsg.Set_
 	}
 	a.lock()
 	defer a.unlock()
-	room, settings := a.newMeter(), 0
+	room, settings := a.meterFor(r), 0
 	updates := make([]*update, len(reqs))
 	for i, req := range reqs {
 		u := &update{query: queries[i]}
@@ -152,7 +152,7 @@ func (a *Agent) resolveKnown(r *request, queries []query, texts []string, check 
 ) (again []int, large *usp.Error) {
 	a.lock()
 	defer a.unlock()
-	room := a.newMeter()
+	room := a.meterFor(r)
 	for i, text := range texts {
 		q := &queries[i]
 		q.text = text

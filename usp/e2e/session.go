@@ -228,3 +228,8 @@ func (s *Session) Rest() {
 func (s *Session) expired(now time.Time) bool {
 	return s.set.Expiration > 0 && now.Sub(s.cur.used) >= s.set.Expiration
 }
+
+// Size is about how many bytes the Session has in memory.
+func (s *Session) Size() int {
+	return 1024 + s.cur.out.bytes + s.cur.in.bytes + cap(s.cur.in.part) + s.heldBytes
+}
