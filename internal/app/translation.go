@@ -5,6 +5,7 @@ package app
 
 import (
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -102,7 +103,9 @@ func (a *App) buildFleet(o Options, reg *prometheus.Registry, kept *state.State,
 		Profiles:    a.profiles,
 		Keeper:      kept.Devices(),
 		Attach:      func(d *device.Device) (device.Observer, error) { return a.attachAgent(d, o.Tap, link) },
-		Unmoved:     a.unmoved(),
+		Resting:     a.resting(),
+		Renew:       a.host.Renew,
+		Epoch:       epoch(&o),
 		MaxDevices:  o.Config.Translate.MaxDevices,
 		Login:       device.Login{Username: cr.Username, Password: cr.Password.Reveal()},
 		KeepLogin:   !cr.Provision,
@@ -114,13 +117,23 @@ func (a *App) buildFleet(o Options, reg *prometheus.Registry, kept *state.State,
 	return err
 }
 
-// unmoved is for device.Options.Unmoved. Where there are several nodes another may have
+// epoch is another one with each version and configuration of the gateway.
+func epoch(o *Options) uint64 {
+	h := fnv.New64a()
+	cr := &o.Config.CWMP.ConnectionRequest
+	for _, part := range []string{o.Version, config.Print(o.Config), cr.Username, cr.Password.Reveal()} {
+		_, _ = fmt.Fprintf(h, "%d %s", len(part), part) // no hash fails
+	}
+	return h.Sum64()
+}
+
+// resting is for device.Options.Resting. Where there are several nodes another may have
 // had the Virtual Agent since it fell asleep here.
-func (a *App) unmoved() func(cwmp.DeviceID, device.Sum) bool {
+func (a *App) resting() func(cwmp.DeviceID) device.Rest {
 	if a.node != nil {
 		return nil
 	}
-	return a.host.Unmoved
+	return a.host.Resting
 }
 
 // attachAgent gives a Device that has come its Virtual Agent; one that is new the

@@ -55,6 +55,7 @@ type head struct {
 	Firmware     string         `json:"fw,omitempty"`
 	Wakes        []agent.Wake   `json:"wakes,omitempty"`
 	Grants       []agent.Grant  `json:"grants,omitempty"`
+	Rest         device.Rest    `json:"rest,omitzero"`
 }
 
 // modeTranslate: the gateway answers the CPE.
@@ -82,6 +83,7 @@ type codec struct {
 func (c *codec) encode(r *record) ([]byte, error) {
 	if r.Agent != nil {
 		r.Head.Firmware, r.Head.Wakes, r.Head.Grants = r.Agent.Firmware, r.Agent.Wakes, r.Agent.Grants
+		r.Head.Rest = r.Agent.Rest
 	}
 	out := []byte{version}
 	for _, part := range []any{&r.Head, r.Known} {

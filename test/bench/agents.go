@@ -224,7 +224,7 @@ func (b *modelText) part(p modelPart, rows int) {
 	}
 	for r, object := range at {
 		b.object(object, p.rows > 0)
-		for _, leaf := range strings.Fields(p.leaves) {
+		for leaf := range strings.FieldsSeq(p.leaves) {
 			name, kind, _ := strings.Cut(leaf, ":")
 			value, typ := exampleOf(kind, r)
 			b.param(object+name, value, typ)
@@ -264,7 +264,8 @@ const counters = " BytesSent:n BytesReceived:n PacketsSent:n PacketsReceived:n E
 	" UnicastPacketsSent:n UnicastPacketsReceived:n DiscardPacketsSent:n DiscardPacketsReceived:n" +
 	" MulticastPacketsSent:n MulticastPacketsReceived:n BroadcastPacketsSent:n BroadcastPacketsReceived:n"
 
-var deviceInfo = modelPart{"DeviceInfo.", 0, "Manufacturer:Bench ManufacturerOUI:00D09E ModelName:BX-1 SerialNumber:e" +
+var deviceInfo = modelPart{"DeviceInfo.", 0, "Manufacturer:Bench ManufacturerOUI:00D09E ModelName:BX-1" +
+	" SerialNumber:e" +
 	" HardwareVersion:A1 SoftwareVersion:1.2.3 ProvisioningCode:e UpTime:n Description:Gateway"}
 
 var managementServer = modelPart{"ManagementServer.", 0, "URL:e Username:e Password:e PeriodicInformEnable:b" +
@@ -275,10 +276,13 @@ var tr098Parts = []modelPart{
 	deviceInfo, managementServer,
 	{"Time.", 0, "NTPServer1:ntp.example.com NTPServer2:e CurrentLocalTime:t LocalTimeZone:UTC"},
 	{"LANDevice.1.", 0, "LANEthernetInterfaceNumberOfEntries:n LANWLANConfigurationNumberOfEntries:n"},
-	{"LANDevice.1.LANHostConfigManagement.", 0, "DHCPServerEnable:b MinAddress:ip MaxAddress:ip SubnetMask:255.255.255.0" +
+	{"LANDevice.1.LANHostConfigManagement.", 0, "DHCPServerEnable:b MinAddress:ip MaxAddress:ip" +
+		" SubnetMask:255.255.255.0" +
 		" DNSServers:ip DomainName:lan IPRouters:ip DHCPLeaseTime:n"},
-	{"LANDevice.1.LANEthernetInterfaceConfig.", 4, "Enable:b Status:Up Name:eth0 MACAddress:mac MaxBitRate:Auto DuplexMode:Auto"},
-	{"LANDevice.1.WLANConfiguration.", 6, "Enable:b Status:Up Name:wlan0 BSSID:mac SSID:Home MaxBitRate:Auto Channel:n" +
+	{"LANDevice.1.LANEthernetInterfaceConfig.", 4, "Enable:b Status:Up Name:eth0 MACAddress:mac" +
+		" MaxBitRate:Auto DuplexMode:Auto"},
+	{"LANDevice.1.WLANConfiguration.", 6, "Enable:b Status:Up Name:wlan0 BSSID:mac SSID:Home MaxBitRate:Auto" +
+		" Channel:n" +
 		" AutoChannelEnable:b BeaconType:11i MACAddressControlEnabled:b Standard:n WEPKeyIndex:n KeyPassphrase:e" +
 		" BasicEncryptionModes:None BasicAuthenticationMode:None WPAEncryptionModes:AESEncryption" +
 		" WPAAuthenticationMode:PSKAuthentication IEEE11iEncryptionModes:AESEncryption" +
@@ -289,29 +293,41 @@ var tr098Parts = []modelPart{
 		" HostName:phone InterfaceType:802.11 Active:b"},
 	{"WANDevice.1.WANCommonInterfaceConfig.", 0, "EnabledForInternet:b WANAccessType:Ethernet" +
 		" Layer1UpstreamMaxBitRate:n Layer1DownstreamMaxBitRate:n PhysicalLinkStatus:Up TotalBytesSent:n"},
-	{"WANDevice.1.WANConnectionDevice.1.WANIPConnection.", 3, "Enable:b ConnectionStatus:Connected ConnectionType:IP_Routed" +
-		" Name:internet Uptime:n LastConnectionError:ERROR_NONE NATEnabled:b AddressingType:DHCP ExternalIPAddress:ip" +
+	{"WANDevice.1.WANConnectionDevice.1.WANIPConnection.", 3, "Enable:b ConnectionStatus:Connected" +
+		" ConnectionType:IP_Routed" +
+		" Name:internet Uptime:n LastConnectionError:ERROR_NONE NATEnabled:b AddressingType:DHCP" +
+		" ExternalIPAddress:ip" +
 		" SubnetMask:255.255.255.0 DefaultGateway:ip DNSEnabled:b DNSServers:ip MaxMTUSize:n MACAddress:mac"},
 	{"WANDevice.1.WANConnectionDevice.1.WANIPConnection.1.PortMapping.", 16, "PortMappingEnabled:b" +
-		" PortMappingLeaseDuration:n RemoteHost:e ExternalPort:n InternalPort:n PortMappingProtocol:TCP InternalClient:ip" +
+		" PortMappingLeaseDuration:n RemoteHost:e ExternalPort:n InternalPort:n PortMappingProtocol:TCP" +
+		" InternalClient:ip" +
 		" PortMappingDescription:game"},
 }
 
 var tr181Parts = []modelPart{
 	deviceInfo, managementServer,
-	{"Ethernet.Interface.", 4, "Enable:b Status:Up Alias:cpe-eth Name:eth0 LowerLayers:e Upstream:b MACAddress:mac MaxBitRate:n"},
+	{"Ethernet.Interface.", 4, "Enable:b Status:Up Alias:cpe-eth Name:eth0 LowerLayers:e Upstream:b" +
+		" MACAddress:mac MaxBitRate:n"},
 	{"Ethernet.Interface.1.Stats.", 0, counters},
 	{"IP.Interface.", 4, "Enable:b Status:Up Alias:cpe-ip Name:br0 LowerLayers:e Type:Normal MaxMTUSize:n Router:e"},
-	{"IP.Interface.1.IPv4Address.", 2, "Enable:b Status:Enabled Alias:cpe-v4 IPAddress:ip SubnetMask:255.255.255.0 AddressingType:DHCP"},
-	{"WiFi.Radio.", 3, "Enable:b Status:Up Alias:cpe-radio Name:wl0 LowerLayers:e MaxBitRate:n OperatingFrequencyBand:5GHz" +
-		" OperatingStandards:ax PossibleChannels:36-64 Channel:n AutoChannelEnable:b TransmitPower:n RegulatoryDomain:DE"},
-	{"WiFi.SSID.", 6, "Enable:b Status:Up Alias:cpe-ssid Name:wl0 LowerLayers:Device.WiFi.Radio.1 BSSID:mac MACAddress:mac SSID:Home"},
-	{"WiFi.AccessPoint.", 6, "Enable:b Status:Enabled Alias:cpe-ap SSIDReference:Device.WiFi.SSID.1 SSIDAdvertisementEnabled:b" +
+	{"IP.Interface.1.IPv4Address.", 2, "Enable:b Status:Enabled Alias:cpe-v4 IPAddress:ip" +
+		" SubnetMask:255.255.255.0 AddressingType:DHCP"},
+	{"WiFi.Radio.", 3, "Enable:b Status:Up Alias:cpe-radio Name:wl0 LowerLayers:e MaxBitRate:n" +
+		" OperatingFrequencyBand:5GHz" +
+		" OperatingStandards:ax PossibleChannels:36-64 Channel:n AutoChannelEnable:b TransmitPower:n" +
+		" RegulatoryDomain:DE"},
+	{"WiFi.SSID.", 6, "Enable:b Status:Up Alias:cpe-ssid Name:wl0 LowerLayers:Device.WiFi.Radio.1 BSSID:mac" +
+		" MACAddress:mac SSID:Home"},
+	{"WiFi.AccessPoint.", 6, "Enable:b Status:Enabled Alias:cpe-ap SSIDReference:Device.WiFi.SSID.1" +
+		" SSIDAdvertisementEnabled:b" +
 		" RetryLimit:n WMMEnable:b UAPSDEnable:b AssociatedDeviceNumberOfEntries:n"},
-	{"Hosts.Host.", 50, "Alias:cpe-host PhysAddress:mac IPAddress:ip AddressSource:DHCP Layer1Interface:Device.WiFi.SSID.1" +
+	{"Hosts.Host.", 50, "Alias:cpe-host PhysAddress:mac IPAddress:ip AddressSource:DHCP" +
+		" Layer1Interface:Device.WiFi.SSID.1" +
 		" LeaseTimeRemaining:n HostName:phone Active:b"},
-	{"NAT.PortMapping.", 16, "Enable:b Status:Enabled Alias:cpe-pm Interface:Device.IP.Interface.1 LeaseDuration:n RemoteHost:e" +
+	{"NAT.PortMapping.", 16, "Enable:b Status:Enabled Alias:cpe-pm Interface:Device.IP.Interface.1" +
+		" LeaseDuration:n RemoteHost:e" +
 		" ExternalPort:n InternalPort:n Protocol:TCP InternalClient:ip Description:game"},
-	{"DHCPv4.Server.Pool.", 1, "Enable:b Status:Enabled Alias:cpe-pool Interface:Device.IP.Interface.1 MinAddress:ip MaxAddress:ip" +
+	{"DHCPv4.Server.Pool.", 1, "Enable:b Status:Enabled Alias:cpe-pool Interface:Device.IP.Interface.1" +
+		" MinAddress:ip MaxAddress:ip" +
 		" SubnetMask:255.255.255.0 DNSServers:ip DomainName:lan IPRouters:ip LeaseTime:n"},
 }

@@ -198,9 +198,10 @@ func serveBare(ctx context.Context, address string) error {
 	return err
 }
 
-// knownSessions prints the sessions of a gateway that knows n devices. All come once
-// before anything is measured, which wakes their Virtual Agents.
-func knownSessions(ctx context.Context, f *flags, s *servers, n int, bare time.Duration, out io.Writer) error {
+// knownSessions prints the sessions of a gateway that knows n devices. All come once,
+// which wakes their Virtual Agents as the program and its configuration are new to them,
+// and once more after a restart, before anything else is measured.
+func knownSessions(ctx context.Context, f *flags, s *servers, n int, bare time.Duration, out io.Writer) (err error) {
 	data := filepath.Join(s.dir, fmt.Sprintf("cwmp%d", n))
 	said, err := self(ctx, fillCPE, data, strconv.Itoa(n))
 	if err != nil {
@@ -224,29 +225,41 @@ log: {level: warn}
 	if err != nil {
 		return err
 	}
-	p, err := start(ctx, command(s.uspgate, "serve", "-c", conf), accepts(a...))
+	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
+	l := &bench.Sessions{Address: a[0], Inform: in, Workers: sessionWorkers}
+	run := func(f func(t *turn) error) error {
+		p, err := start(ctx, command(s.uspgate, "serve", "-c", conf), accepts(a...))
+		if err != nil {
+			return err
+		}
+		return errors.Join(f(&turn{devices: n, process: p.pid}), p.stop())
+	}
+	err = run(func(t *turn) error { return allOnce(ctx, l, t, "the first with this program", out) })
 	if err != nil {
 		return err
 	}
-	l := &bench.Sessions{Address: a[0], Inform: in, Workers: sessionWorkers}
-	t := &turn{devices: n, process: p.pid}
-	return errors.Join(turns(ctx, f, l, t, bare, out), p.stop(), os.RemoveAll(data))
+	return run(func(t *turn) error {
+		if err := allOnce(ctx, l, t, "the first since the start", out); err != nil {
+			return err
+		}
+		of := func(times float64) time.Duration { return time.Duration(times * float64(bare)) }
+		if _, err := sessionRow(ctx, f, l, t, "as before", of(sameTarget), out); err != nil {
+			return err
+		}
+		t.changes = true
+		_, err = sessionRow(ctx, f, l, t, "another URL each time", of(changedTarget), out)
+		return err
+	})
 }
 
-// turns has all devices come once, and then measures.
-func turns(ctx context.Context, f *flags, l *bench.Sessions, t *turn, bare time.Duration, out io.Writer) error {
+// allOnce has all devices come once, and prints what that took.
+func allOnce(ctx context.Context, l *bench.Sessions, t *turn, what string, out io.Writer) error {
 	r, err := l.Run(ctx, t.next(t.devices))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, cwmpFormat, strconv.Itoa(t.devices), "the first since the start", fmt.Sprintf("%.0f", r.Rate()),
+	_, err = fmt.Fprintf(out, cwmpFormat, strconv.Itoa(t.devices), what, fmt.Sprintf("%.0f", r.Rate()),
 		millis(r.Each()), "-", "-", "")
-	of := func(times float64) time.Duration { return time.Duration(times * float64(bare)) }
-	if _, err := sessionRow(ctx, f, l, t, "as before", of(sameTarget), out); err != nil {
-		return err
-	}
-	t.changes = true
-	_, err = sessionRow(ctx, f, l, t, "another URL each time", of(changedTarget), out)
 	return err
 }
 

@@ -120,6 +120,7 @@ func newAgent(h *Host, e *entry, d Device, state *State, tree *Tree) *Agent {
 	a.restore(state, tree)
 	a.resumeContexts(e.contexts)
 	e.contexts = nil
+	a.hear(e.rest, state)
 	return a
 }
 

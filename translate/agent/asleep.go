@@ -78,6 +78,7 @@ func (h *Host) putToSleep(e *entry, a *Agent) bool {
 		h.weigh(e, a)
 		return false
 	}
+	a.compose()
 	if err := a.keepTree(); err != nil {
 		h.log.Warn("a Virtual Agent stays in memory because it cannot be saved",
 			zap.String("endpoint_id", string(e.id)), zap.Error(err))
@@ -89,12 +90,12 @@ func (h *Host) putToSleep(e *entry, a *Agent) bool {
 	if e.agent != a {
 		return false
 	}
-	alarm, sum, ok := a.rest()
+	alarm, by, ok := a.rest()
 	if !ok {
 		return false
 	}
 	e.contexts = a.restContexts()
-	e.agent, e.slept, e.seen, e.sum = nil, time.Now(), a.seen, sum
+	e.agent, e.slept, e.seen, e.rest = nil, time.Now(), a.seen, by
 	h.noteFirmware(e, a.boot.firmware)
 	r.awake.Remove(e.place)
 	r.bytes -= e.bytes
@@ -140,6 +141,7 @@ func (h *Host) keepAll() {
 	for range min(workers, len(all)) {
 		wg.Go(func() {
 			for a := range work {
+				a.compose()
 				if err := a.keepTree(); err != nil {
 					h.log.Error("a Virtual Agent is not saved", zap.Error(err))
 				}
@@ -168,33 +170,43 @@ func (a *Agent) idle() bool {
 }
 
 // rest makes the Agent one that has left the memory, if it may, and returns when it
-// has to be back, zero for never, and the Sum of the Informs that need not wake it.
-func (a *Agent) rest() (alarm time.Time, sum device.Sum, ok bool) {
+// has to be back, zero for never, and by what the Informs are told that need not wake it.
+func (a *Agent) rest() (alarm time.Time, by device.Rest, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	by = a.sleepsBy()
 	if !a.idle() || a.posting || len(a.posted) > 0 || len(a.outcomes) > 0 || a.saving.storing > 0 ||
-		a.saving.dirty || a.inst.Revision() != a.saving.instances || a.view != nil && a.revision() != a.saving.planted {
-		return time.Time{}, 0, false
-	}
-	if d, ok := a.dev.(interface{ Sum() device.Sum }); ok && a.unmoved() {
-		sum = d.Sum()
+		a.saving.dirty || a.saving.rest != a.lasting(by) || a.inst.Revision() != a.saving.instances ||
+		a.view != nil && a.revision() != a.saving.planted {
+		return time.Time{}, by, false
 	}
 	if !a.dev.Retire() {
-		return time.Time{}, 0, false
+		return time.Time{}, by, false
 	}
 	a.asleep = true
-	return a.silence(), sum, true
+	return a.silence(), by, true
 }
 
-// Unmoved is for device.Options.Unmoved: the Agent of that CPE sleeps, and an Inform
-// with that Sum would neither change anything in it nor give it anything to do, if it
-// has no event out of the ordinary.
-func (h *Host) Unmoved(id cwmp.DeviceID, sum device.Sum) bool {
+// Resting is for device.Options.Resting.
+func (h *Host) Resting(id cwmp.DeviceID) device.Rest {
 	r := &h.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.find(id.Key())
-	return e != nil && e.agent == nil && e.rising == nil && sum != 0 && e.sum == sum
+	if e == nil || e.agent != nil || e.rising != nil {
+		return device.Rest{}
+	}
+	return e.rest
+}
+
+// Renew is for device.Options.Renew.
+func (h *Host) Renew(id cwmp.DeviceID, was, now device.Rest) {
+	r := &h.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.find(id.Key()); e != nil && e.agent == nil && e.rising == nil && e.rest == was {
+		e.rest = now
+	}
 }
 
 // Rough bytes of an Agent, and of one object or parameter of its CPE.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/translate/device"
 )
 
 // flushAfter is how long a change that nobody waits for may be unsaved, so that
@@ -39,6 +41,11 @@ type saving struct {
 	// that are saved.
 	instances uint64
 	planted   treeRevision
+	// rest is what the State says that the Agent sleeps by, by what it has slept by until
+	// the tree had the revision risen; told: the tree has values that the Device keeps.
+	rest, by device.Rest
+	risen    treeRevision
+	told     bool
 }
 
 // treeRevision tells trees apart.
@@ -53,7 +60,7 @@ type treeRevision struct {
 func (a *Agent) changed() { a.changedFor(flushAfter) }
 
 func (a *Agent) changedFor(wait time.Duration) {
-	a.saving.dirty = true
+	a.saving.dirty, a.saving.rest = true, device.Rest{}
 	if a.host.opts.Keeper == nil || a.saving.flush != nil {
 		return
 	}
@@ -134,20 +141,21 @@ func (a *Agent) keepTree() error {
 	t := a.tree()
 	if t == nil || rev == a.saving.planted {
 		a.unlock()
-		return nil
+		return a.toldKept()
 	}
 	a.saving.storing++
 	a.unlock()
 	err := keeper.SaveTree(a.id, t)
 	a.lock()
-	defer a.unlock()
 	a.saving.storing--
 	if err != nil {
 		a.host.metrics.unsaved.Inc()
+		a.unlock()
 		return fmt.Errorf("agent: tree of %s: %w", a.id, err)
 	}
 	a.saving.planted = rev
-	return nil
+	a.unlock()
+	return a.toldKept()
 }
 
 // keepTreeSoon saves the tree in the background, if it has changed: after plantAfter if

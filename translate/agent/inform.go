@@ -20,7 +20,7 @@ import (
 // what the Inform says, tells the subscribers, and starts in the background
 // what the session is to be used for.
 //
-// What it does without any event of note, unmoved has to know of, too.
+// What it does without any event of note, quiet has to know of, too.
 func (a *Agent) Inform(in *cwmp.Inform) {
 	a.lock()
 	defer a.unlock()
@@ -89,14 +89,21 @@ func (a *Agent) observe(in *cwmp.Inform) {
 	a.host.metrics.deviateBy(deviationCoalesced, a.emit(changes))
 }
 
-// unmoved reports that the last Inform, if it came again, would be no news and start
-// nothing. The lock is held.
-func (a *Agent) unmoved() bool {
-	if a.view == nil || !a.seen || !a.disc.known || a.disc.due || len(a.unsure) > 0 || len(a.told) == 0 ||
+// quiet reports that an Inform without any event of note would start nothing. The lock is
+// held.
+func (a *Agent) quiet() bool {
+	if a.view == nil || !a.seen || !a.disc.known || a.disc.due || len(a.unsure) > 0 ||
 		a.transfers.table.Len() > 0 || a.hasJobs() {
 		return false
 	}
-	if on, off := a.unattuned(); len(on)+len(off) > 0 || len(a.unreported()) > 0 {
+	on, off := a.unattuned()
+	return len(on)+len(off) == 0 && len(a.unreported()) == 0
+}
+
+// unmoved reports that the last Inform, if it came again, would be no news and start
+// nothing. The lock is held.
+func (a *Agent) unmoved() bool {
+	if !a.quiet() || len(a.told) == 0 {
 		return false
 	}
 	for i := range a.told { // what was read since may be something else

@@ -5,6 +5,7 @@ package agent
 
 import (
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -40,10 +41,11 @@ type Keeper interface {
 type Kept struct {
 	EndpointID usp.EndpointID
 	Identity   cwmp.DeviceID
-	// Firmware, Wakes and Grants are those of its State.
+	// Firmware, Wakes, Grants and Rest are those of its State.
 	Firmware string
 	Wakes    []Wake
 	Grants   []Grant
+	Rest     device.Rest
 }
 
 // Wake is when an Agent has to be awake although nobody asks for it, in seconds of

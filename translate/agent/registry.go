@@ -51,8 +51,8 @@ type entry struct {
 	firmware string
 	unshown  bool
 	contexts map[usp.EndpointID]*sessionContext // of the Agent, while it sleeps
-	// sum is of the Informs that need not wake it, 0: all of them do.
-	sum device.Sum
+	// rest is by what the Informs are told that need not wake it.
+	rest device.Rest
 }
 
 // rising is an Agent on its way into memory.
@@ -122,6 +122,7 @@ func (h *Host) Load(f func(usp.EndpointID) error) error {
 	err := h.opts.Keeper.Each(func(k Kept) error {
 		h.registry.mu.Lock()
 		e := h.registry.add(k.EndpointID, k.Identity)
+		e.rest, e.seen = k.Rest, k.Rest != (device.Rest{})
 		h.noteFirmware(e, k.Firmware)
 		if at := next(k.Wakes, now); !at.IsZero() {
 			if !at.After(now) { // what is overdue does not come all at once

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/uspgate/uspgate/translate/device"
 )
 
 // rise begins to take an Agent into memory; registry.mu is held. The caller sees to
@@ -76,7 +78,7 @@ func (h *Host) bringIn(ctx context.Context, e *entry, w *rising) {
 		}
 		r.mu.Lock()
 	}
-	e.agent, e.rising, w.agent, e.sum = a, nil, a, 0
+	e.agent, e.rising, w.agent, e.rest = a, nil, a, device.Rest{}
 	h.timers.stop(e.alarm)
 	e.alarm = nil
 	e.place = r.awake.PushFront(e)

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/model"
 	"github.com/uspgate/uspgate/translate/transfer"
 	"github.com/uspgate/uspgate/usp"
@@ -56,6 +57,8 @@ type State struct {
 	Wakes []Wake `json:"wakes,omitempty"`
 	// Grants are the Controllers that others have added.
 	Grants []Grant `json:"grants,omitempty"`
+	// Rest is by what the Agent sleeps, if it does.
+	Rest device.Rest `json:"rest,omitzero"`
 }
 
 // BootOrder is a reboot or reset that the CPE has accepted.
@@ -91,7 +94,7 @@ func (a *Agent) state() *State {
 	s := &State{
 		Values: maps.Clone(a.local.values), Next: maps.Clone(a.local.next), Rows: make(map[string][]uint32),
 		Firmware: a.boot.firmware, Versions: make(map[usp.EndpointID]string), Batch: a.fresh.batch,
-		Discover: a.disc.due, Wakes: a.wakes(), Pending: a.notes.kept(),
+		Discover: a.disc.due, Wakes: a.wakes(), Rest: a.saving.rest, Pending: a.notes.kept(),
 		Transfers:   a.transfers.table.Stored(),
 		Newborn:     a.member.newborn,
 		Given:       maps.Clone(a.member.given),

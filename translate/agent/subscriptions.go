@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 )
@@ -46,6 +47,7 @@ func (a *Agent) localChanged(changes []change) {
 	}
 	if slices.ContainsFunc(changes, relevant) {
 		a.grant()
+		a.saving.by = device.Rest{}
 		a.loadSubscriptions()
 		a.reconcileAttributes()
 		a.tellMounts()

@@ -35,10 +35,10 @@ type Device struct {
 	queue      []*call
 	sess       *session // nil while the CPE sleeps, or is being sent to sleep
 	holds      int
-	wake       *wake // nil if nobody calls the CPE
-	sum        Sum   // of the last Inform, 0 if one more like it is news
-	unsaved    bool  // known is not with the Keeper
-	retired    bool  // has left the memory
+	wake       *wake     // nil if nobody calls the CPE
+	last       *likeness // of the last Inform, nil if one more like it is news
+	unsaved    bool      // known is not with the Keeper
+	retired    bool      // has left the memory
 }
 
 // Status is a snapshot of a Device.
@@ -140,7 +140,7 @@ func (d *Device) open(in *cwmp.Inform, info acs.Info) (*session, error) {
 		return nil, errRetired
 	}
 	before := d.known
-	d.sum = 0
+	d.last = nil
 	d.learn(in, info)
 	s.login = d.loginRPC(in)
 	d.unsaved = d.unsaved || d.known != before

@@ -462,8 +462,8 @@ func TestMetrics(t *testing.T) {
 		d := known(t, f)
 		ctx, cancel := context.WithCancel(t.Context())
 		call(ctx, d, getA)
-		if n, err := testutil.GatherAndCount(reg); err != nil || n != 3 {
-			t.Fatalf("got %d series, %v, want devices, waiting and quarantined", n, err)
+		if n, err := testutil.GatherAndCount(reg); err != nil || n != 4 {
+			t.Fatalf("got %d series, %v, want devices, waiting, quarantined and deferred", n, err)
 		}
 		cancel()
 		synctest.Wait()

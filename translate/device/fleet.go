@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"strings"
 	"sync"
@@ -28,10 +27,12 @@ type Fleet struct {
 	log  *zap.Logger
 	met  *metrics
 	odd  oddities
-	seed maphash.Seed // of the Sums
 
 	mu      sync.Mutex
 	devices map[cwmp.DeviceID]*Device
+	// puts are those under way, see put; loading how often a Device is being made.
+	puts    map[cwmp.DeviceID]chan struct{}
+	loading map[cwmp.DeviceID]int
 	closed  bool
 	wakers  sync.WaitGroup
 	base    context.Context //nolint:containedctx // parent of the wakes', which begin in Call and may outlive it
@@ -55,7 +56,8 @@ func New(o Options) (*Fleet, error) {
 		log:     o.Log.Named("device"),
 		met:     met,
 		devices: make(map[cwmp.DeviceID]*Device),
-		seed:    maphash.MakeSeed(),
+		puts:    make(map[cwmp.DeviceID]chan struct{}),
+		loading: make(map[cwmp.DeviceID]int),
 	}
 	if o.Keeper != nil {
 		met.devices.Set(float64(o.Keeper.Len()))
@@ -87,8 +89,8 @@ func (f *Fleet) Open(_ context.Context, in *cwmp.Inform, info acs.Info) (acs.Ses
 	if err := f.judge(in, info.Conflict); err != nil {
 		return nil, err
 	}
-	if n := f.nap(in, &info); n != nil {
-		return n, nil
+	if n, err := f.nap(in, &info); err != nil || n != nil {
+		return n, err
 	}
 	s, err := f.open(in, info) //nolint:contextcheck // a wake may outlive the session
 	if err != nil {
@@ -125,20 +127,22 @@ func (f *Fleet) device(id cwmp.DeviceID, create bool) (*Device, error) {
 	if d := f.Device(key); d != nil {
 		return d, nil
 	}
+	f.beginLoading(key)
 	var known Known
+	var failed error
 	found := false
 	if f.opts.Keeper != nil {
-		var err error
-		if known, found, err = f.opts.Keeper.Load(key); err != nil {
-			return nil, fmt.Errorf("device: %s: %w", key, err)
-		}
+		known, found, failed = f.opts.Keeper.Load(key)
 	}
-	if !found && create {
+	if failed == nil && !found && create {
 		known.Login = f.imported(key)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.endLoading(key)
 	switch {
+	case failed != nil:
+		return nil, fmt.Errorf("device: %s: %w", key, failed)
 	case f.devices[key] != nil:
 		return f.devices[key], nil
 	case f.closed:

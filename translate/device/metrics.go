@@ -18,6 +18,7 @@ type metrics struct {
 	calls   *prometheus.CounterVec
 
 	quarantined prometheus.Gauge
+	deferred    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -38,12 +39,17 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "uspgate_quarantined_devices",
 			Help: "CPE that are refused, as two boxes have their DeviceID.",
 		}),
+		deferred: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "uspgate_device_informs_deferred_total",
+			Help: "Informs whose values are kept until the Virtual Agent, which sleeps, is needed.",
+		}),
 	}
 	if reg == nil {
 		return m, nil
 	}
 	return m, errors.Join(
 		reg.Register(m.devices), reg.Register(m.waiting), reg.Register(m.calls), reg.Register(m.quarantined),
+		reg.Register(m.deferred),
 	)
 }
 

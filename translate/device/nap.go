@@ -5,56 +5,12 @@ package device
 
 import (
 	"context"
-	"encoding/binary"
-	"hash/maphash"
+	"fmt"
 	"io"
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/cwmp/acs"
 )
-
-// Sum tells Informs apart by what they say of the CPE and where they come from, not by
-// their events: equal ones have the same. 0 is that of none.
-type Sum uint64
-
-// sum returns the Sum of an Inform.
-func (f *Fleet) sum(in *cwmp.Inform, info *acs.Info) Sum {
-	var h maphash.Hash
-	h.SetSeed(f.seed)
-	word := func(s string) {
-		var n [4]byte
-		binary.LittleEndian.PutUint32(n[:], uint32(len(s)))
-		_, _ = h.Write(n[:]) // no hash fails
-		_, _ = h.WriteString(s)
-	}
-	word(in.DeviceID.Manufacturer)
-	for i := range in.Params {
-		p := &in.Params[i]
-		word(p.Name)
-		word(p.Value)
-		_ = h.WriteByte(byte(p.Type))
-	}
-	addr := info.Remote.Addr().As16()
-	_, _ = h.Write(addr[:])
-	return Sum(max(1, h.Sum64()))
-}
-
-// Sum returns that of the last Inform if one more like it would be no news to the
-// Device, and otherwise 0.
-func (d *Device) Sum() Sum {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.sum
-}
-
-// said notes an Inform that has been taken in and stored as a whole.
-func (d *Device) said(in *cwmp.Inform, info *acs.Info, s *session) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s.login == nil && !info.InformLoop && d.fleet.opts.Unmoved != nil {
-		d.sum = d.fleet.sum(in, info)
-	}
-}
 
 // usual reports that an Inform has no event but those of a CPE to which nothing has
 // happened.
@@ -70,8 +26,8 @@ func usual(in *cwmp.Inform) bool {
 }
 
 // nap is the session of a CPE whose Device and Observer sleep, and to whom its Inform
-// would have been no news: they go on to sleep, unless the CPE or somebody else wants
-// something meanwhile. Then it becomes an ordinary session.
+// would have been no news, or only such as can wait: they go on to sleep, unless the CPE
+// or somebody else wants something meanwhile. Then it becomes an ordinary session.
 type nap struct {
 	fleet *Fleet
 	in    *cwmp.Inform
@@ -81,13 +37,92 @@ type nap struct {
 
 var _ acs.Session = (*nap)(nil)
 
-// nap returns a session that wakes nobody, if that will do, and otherwise nil.
-func (f *Fleet) nap(in *cwmp.Inform, info *acs.Info) *nap {
-	if f.opts.Unmoved == nil || info.InformLoop || !usual(in) || f.Device(in.DeviceID) != nil ||
-		!f.opts.Unmoved(in.DeviceID, f.sum(in, info)) {
-		return nil
+// nap returns a session that wakes nobody, if that will do, and otherwise nil. What is
+// new in the Inform is stored by then.
+func (f *Fleet) nap(in *cwmp.Inform, info *acs.Info) (*nap, error) {
+	if f.opts.Resting == nil || info.InformLoop || !usual(in) || f.Device(in.DeviceID) != nil {
+		return nil, nil //nolint:nilnil // it has to be an ordinary one
 	}
-	return &nap{fleet: f, in: in, info: *info}
+	r := f.opts.Resting(in.DeviceID)
+	if r == (Rest{}) {
+		return nil, nil //nolint:nilnil // as above
+	}
+	l := f.likeness(in, info)
+	if r.Whole != l.whole() {
+		if r.Core == 0 || r.Core != l.core(r.Deaf) {
+			return nil, nil //nolint:nilnil // as above
+		}
+		if ok, err := f.put(in, info, r, l); err != nil || !ok {
+			return nil, err
+		}
+	}
+	return &nap{fleet: f, in: in, info: *info}, nil
+}
+
+// put stores what an Inform says that can wait until the Observer is awake. It reports
+// false, having done nothing, if that is too much, or the Device has come into memory.
+func (f *Fleet) put(in *cwmp.Inform, info *acs.Info, r Rest, l *likeness) (ok bool, err error) {
+	told, ok := toldOf(in.Params, r.Deaf)
+	key := in.DeviceID.Key()
+	if !ok || !f.beginPut(key) {
+		return false, nil
+	}
+	defer f.endPut(key)
+	known, ok, err := f.opts.Keeper.Load(key)
+	if err != nil || !ok {
+		return false, err //nolint:wrapcheck // it names the device
+	}
+	d := Device{known: known}
+	d.learn(in, *info)
+	d.known.Told = told
+	if d.known != known {
+		if err := f.opts.Keeper.Save(d.known); err != nil {
+			return false, fmt.Errorf("device: %s: %w", key, err)
+		}
+	}
+	f.opts.Renew(in.DeviceID, r, Rest{Whole: l.whole(), Core: r.Core, Deaf: r.Deaf})
+	f.met.deferred.Inc()
+	return true, nil
+}
+
+// beginPut keeps the Device of that key from coming into memory until endPut; false if
+// it is there already or on its way, or another has begun.
+func (f *Fleet) beginPut(key cwmp.DeviceID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.devices[key] != nil || f.puts[key] != nil || f.loading[key] > 0 || f.closed {
+		return false
+	}
+	f.puts[cloneID(key)] = make(chan struct{})
+	return true
+}
+
+func (f *Fleet) endPut(key cwmp.DeviceID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(f.puts[key])
+	delete(f.puts, key)
+}
+
+// beginLoading waits until nothing is stored of the Device of that key, and keeps put
+// from it until endLoading.
+func (f *Fleet) beginLoading(key cwmp.DeviceID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.puts[key] != nil {
+		under := f.puts[key]
+		f.mu.Unlock()
+		<-under
+		f.mu.Lock()
+	}
+	f.loading[key]++
+}
+
+// endLoading is called with f.mu held.
+func (f *Fleet) endLoading(key cwmp.DeviceID) {
+	if f.loading[key]--; f.loading[key] == 0 {
+		delete(f.loading, key)
+	}
 }
 
 // wake makes an ordinary session of it.

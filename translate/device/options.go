@@ -84,6 +84,8 @@ type Known struct {
 	Found Found `json:",omitzero"`
 	// SoftwareVersion is that of the last Inform; a Profile may be for it alone.
 	SoftwareVersion string `json:",omitzero"`
+	// Told is what Informs have said that the Observer has not heard of yet.
+	Told Told `json:",omitzero"`
 }
 
 // Login is a user name with its password.
@@ -101,10 +103,16 @@ type Options struct {
 	// session.
 	Attach func(*Device) (Observer, error)
 
-	// Unmoved, unless nil, reports that the Observer of a Device sleeps as well, and
-	// that one more Inform like the one that Sum is of would be no news to it. Of such
-	// a session, if it has no event out of the ordinary, nobody is told.
-	Unmoved func(cwmp.DeviceID, Sum) bool
+	// Resting, unless nil, returns by what the Informs are told that need not wake the
+	// Observer of a Device, which sleeps as well; the zero value: all have to. Of such a
+	// session, if it has no event out of the ordinary, nobody is told. Renew, required
+	// with it, says that was stands no more and now does, unless the Observer has been
+	// woken meanwhile. Neither blocks.
+	Resting func(cwmp.DeviceID) Rest
+	Renew   func(id cwmp.DeviceID, was, now Rest)
+	// Epoch is another one if what is wanted of CPE is something else than before: of a
+	// Rest that was made in another, no Inform is.
+	Epoch uint64
 
 	// MaxDevices bounds the number of Devices; default 1,000,000. An Inform of
 	// one more is answered with Fault 8004.
