@@ -161,6 +161,7 @@ func TestEveryKeyHasItsVariable(t *testing.T) {
 		key = strings.ReplaceAll(strings.Trim(key, "` "), "[]", ".0")
 		lists := []string{
 			"controllers.0", "routes.0", "users.0", "aliases.0", "roles.0", "rules.0", "files.0", "defaults.0",
+			"freshness_of.0",
 		}
 		if slices.ContainsFunc(lists, func(list string) bool { return strings.Contains(key, list) }) {
 			continue // there is no such entry in the defaults

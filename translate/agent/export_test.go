@@ -27,3 +27,16 @@ func (h *Host) PutToSleep() {
 
 // DoubtAll has the whole CPE read in its next session.
 func (a *Agent) DoubtAll() { a.doubtAll() }
+
+// ParseTrigger reads TriggerConfigSettings: object, parameter and value of each.
+func ParseTrigger(list string) ([][3]string, error) {
+	settings, err := parseTrigger(list)
+	if err != nil {
+		return nil, err
+	}
+	var all [][3]string
+	for _, s := range settings {
+		all = append(all, [3]string{s.object, s.leaf, s.value})
+	}
+	return all, nil
+}

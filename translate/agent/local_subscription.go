@@ -24,14 +24,14 @@ const (
 
 // subscriptionObjects is Device.LocalAgent.Subscription. [TR-181
 // Subscriptions:1]. What a Subscription is about (ID, NotifType, ReferenceList)
-// is written once; TriggerAction knows Notify alone.
+// is written once.
 func subscriptionObjects() []*localObject {
 	s := obj(subscriptionTable+"{i}.",
 		alias(),
 		rw("Enable", path.TypeBoolean, "false"),
 		ro("Recipient", path.TypeString, ""),
-		rw("TriggerAction", path.TypeString, "Notify", oneOf("Notify")),
-		rw("TriggerConfigSettings", path.TypeString|path.List, "", maxLen(0)),
+		rw("TriggerAction", path.TypeString, triggerNotify, oneOf(triggerNotify, triggerConfig, triggerBoth)),
+		rw("TriggerConfigSettings", path.TypeString|path.List, "", checkTrigger),
 		once("ID", path.TypeString, maxLen(64)),
 		ro("CreationDate", path.TypeDateTime, unknownTime),
 		once("NotifType", path.TypeString, oneOf(notifValueChange, notifObjectCreation, notifObjectDeletion,
@@ -111,6 +111,9 @@ func checkSubscription(l *local, row string) *usp.Error {
 		if (typ == notifObjectCreation || typ == notifObjectDeletion) && !l.agent.mayHaveRows(typ, p) {
 			return invalid(usp.CodeInvalidValue, row+"ReferenceList", ref+" is nothing that "+typ+" can be about")
 		}
+	}
+	if err := checkTriggerConfig(l, row); err != nil {
+		return err
 	}
 	return checkEnabled(l, row)
 }

@@ -24,6 +24,7 @@ type metrics struct {
 	deviations *prometheus.CounterVec // deviation
 	contexts   *prometheus.CounterVec // event
 	signatures *prometheus.CounterVec // result
+	triggers   *prometheus.CounterVec // result
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -79,14 +80,14 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	m.deviations = newDeviationMetric()
 	m.newContexts()
+	m.triggers = newTriggerMetric()
 	if r == nil {
 		return m, nil
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.translated, m.unmapped, m.collisions, m.notifies, m.dropped, m.awake, m.roused, m.unsaved, m.transfers, m.bulk,
-		m.defaults, m.contexts, m.signatures,
-		m.deviations,
+		m.defaults, m.contexts, m.signatures, m.deviations, m.triggers,
 	} {
 		errs = append(errs, r.Register(c))
 	}

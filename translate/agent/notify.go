@@ -39,6 +39,12 @@ func (a *Agent) notify(s *subscription, n *uspmsg.Notify) {
 	if !a.mayHear(s.recipient, n) {
 		return
 	}
+	if s.action != triggerNotify {
+		a.configure(s)
+	}
+	if s.action == triggerConfig {
+		return
+	}
 	n.SubscriptionId, n.SendResp = s.id, s.retry // [R-NOT.7]
 	p := a.sendNotify(s.recipient, n)
 	if p == nil || !s.retry {

@@ -46,6 +46,9 @@ const (
 	DefaultBulkReferences = 256
 	DefaultBulkInterval   = time.Minute
 	DefaultMaxReport      = 256 << 10
+	// DefaultTriggerConfigs is how often in a minute one Subscription may set its
+	// TriggerConfigSettings.
+	DefaultTriggerConfigs = 10
 	// DefaultIdle is how long an Agent that has nothing in hand stays in memory,
 	// DefaultMaxAwake how many Agents are, with about DefaultMaxAwakeBytes.
 	DefaultIdle          = 2 * time.Minute
@@ -152,6 +155,9 @@ type Options struct {
 	// PendingBytes is sent once; a report beyond MaxReport, or with more than Paths
 	// parameters, is not sent.
 	PendingBytes, BulkProfiles, BulkReferences, MaxReport int
+	// TriggerConfigs is how often in a minute one Subscription may set its
+	// TriggerConfigSettings: they may be what it is about. 0 means DefaultTriggerConfigs.
+	TriggerConfigs int
 	// BulkInterval is MinReportingInterval, in whole seconds; 0 means DefaultBulkInterval.
 	BulkInterval time.Duration
 
@@ -200,6 +206,7 @@ func (o *Options) fill() {
 	def(&o.BulkProfiles, DefaultBulkProfiles)
 	def(&o.BulkReferences, DefaultBulkReferences)
 	def(&o.MaxReport, DefaultMaxReport)
+	def(&o.TriggerConfigs, DefaultTriggerConfigs)
 	if o.BulkInterval < time.Second {
 		o.BulkInterval = DefaultBulkInterval
 	}

@@ -22,6 +22,7 @@ type subscription struct {
 	refs      []path.Path
 	retry     bool
 	expire    time.Duration // of a retried Notify; 0 is never
+	action    string        // TriggerAction
 	// members are what the references with expressions meant last: a row that
 	// is gone cannot be searched any more.
 	members map[string]bool
@@ -32,11 +33,13 @@ type subscriptions struct {
 	list     []*subscription // in the order of the rows
 	ttl      map[string]*timer
 	periodic map[string]*periodic
+	triggers triggers
 }
 
 func (s *subscriptions) init() {
 	s.ttl = make(map[string]*timer)
 	s.periodic = make(map[string]*periodic)
+	s.triggers = make(triggers)
 }
 
 // localChanged brings what follows from the local tree up to date. The lock is
@@ -87,6 +90,7 @@ func (a *Agent) loadSubscription(row string) *subscription {
 	s := &subscription{
 		row: row, id: l.get(row + "ID"), typ: l.get(row + "NotifType"), recipient: a.controllerOf(to),
 		retry: l.isTrue(row + "NotifRetry"), expire: l.seconds(row + "NotifExpiration"),
+		action: l.get(row + "TriggerAction"),
 	}
 	for _, ref := range references(l.get(row + "ReferenceList")) {
 		if p, err := path.Parse(ref); err == nil {

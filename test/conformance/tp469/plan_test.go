@@ -16,7 +16,6 @@ type entry struct {
 const (
 	noSecured  = "not claimed: no Role sees secured parameters, they are empty to everybody"
 	noSession  = "not claimed: Agents speak without session context"
-	noTrigger  = "not claimed: TriggerAction is Notify only"
 	pushOnly   = "not claimed: reports leave as Push! only"
 	noCert     = "not claimed: no AddCertificate()"
 	oneImage   = "CWMP has no RPC for it: only a CPE with a table of images has Activate(), see translate/agent/testdata"
@@ -121,9 +120,9 @@ var plan = []entry{
 	{"1.89", "Get max_depth", "", case1_89, ""},
 	{"1.90", "Delete expression no match", "", case1_90, ""},
 	{"1.91", "Unknown Operate arg", "ScheduleTimer", case1_91, ""},
-	{"1.92", "Default Operate args", "async", nil, notYet},
-	{"1.93", "TriggerAction Config", "TriggerAction", nil, noTrigger},
-	{"1.94", "TriggerAction NotifyAndConfig", "TriggerAction", nil, noTrigger},
+	{"1.92", "Default Operate args", "async", case1_92, ""},
+	{"1.93", "TriggerAction Config", "TriggerAction", case1_93, ""},
+	{"1.94", "TriggerAction NotifyAndConfig", "TriggerAction", case1_94, ""},
 	{"1.95", "Add with search expression", "", case1_95, ""},
 	{"1.96", "Key immutability", "", case1_96, ""},
 	{"1.97", "GSDM commands", "args command", case1_97, ""},
