@@ -262,7 +262,13 @@ func plainNumber(p *cwmp.ParameterValue) string {
 // makes them longer than an answer may be.
 const maxResults = 10_000
 
-// results makes the output arguments. Rows are numbered from 1, whatever the numbers that
+// results makes the output arguments.
+//
+// Deviation: a result that the CPE's object does not have is not among the output
+// arguments, though GetSupportedDM has its name: IPPing of TR-098 knows neither
+// IPAddressUsed nor times in microseconds.
+//
+// Rows are numbered from 1, whatever the numbers that
 // the CPE gives them.
 func (d *diagnostic) results(object string, vals []cwmp.ParameterValue, limit int) map[string]string {
 	output := make(map[string]string)

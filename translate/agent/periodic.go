@@ -83,16 +83,17 @@ func (a *Agent) untilDue(row string, interval time.Duration, phase string) time.
 }
 
 // phase returns when the intervals of a row began, and begins them now if
-// they have not.
+// they have not. It is a whole second from the start: if the first interval were counted
+// from now and the others from what is stored, the second could be over at once.
 func (a *Agent) phase(row string, interval time.Duration) time.Time {
 	of, at, _ := strings.Cut(a.local.values[row+hiddenPhase], "@")
 	if began, err := strconv.ParseInt(at, 10, 64); err == nil && of == interval.String() {
 		return time.Unix(began, 0)
 	}
-	now := time.Now()
-	a.local.values[row+hiddenPhase] = interval.String() + "@" + strconv.FormatInt(now.Unix(), 10)
+	now := time.Now().Unix()
+	a.local.values[row+hiddenPhase] = interval.String() + "@" + strconv.FormatInt(now, 10)
 	a.changed()
-	return now
+	return time.Unix(now, 0)
 }
 
 // untilNext returns how long it is from now to the next whole number of intervals
