@@ -49,6 +49,8 @@ type DefaultSubscription struct {
 	Persistent      bool     `yaml:"persistent" tr181:"Persistent" doc:"false: it ends with the process, and is not given again"`
 	NotifRetry      bool     `yaml:"notif_retry" tr181:"NotifRetry" doc:"notify again until it is acknowledged"`
 	NotifExpiration Duration `yaml:"notif_expiration" tr181:"NotifExpiration" doc:"and for how long; 0: for ever"`
+	TriggerAction   string   `yaml:"trigger_action" tr181:"TriggerAction" doc:"Notify, Config or NotifyAndConfig; empty: Notify"`
+	TriggerSettings []string `yaml:"trigger_config_settings" tr181:"TriggerConfigSettings" doc:"with Config: what is set then with the rights of the recipient, each as PATH=VALUE"`
 	TimeToLive      Duration `yaml:"time_to_live" tr181:"TimeToLive" doc:"how long it is there; 0: until it is deleted"`
 }
 

@@ -142,6 +142,14 @@ func TestDefaultsProblems(t *testing.T) {
 			"translate: {defaults: [{name: x, subscriptions: [{id: s, recipient: self::a}]}]}",
 			"add it to controllers at the top",
 		},
+		{
+			sub("notif_type: Event, reference_list: [Device.Boot!], trigger_action: NotifyAndConfig, " +
+				"trigger_config_settings: [Device.Time.Enable=true, Device.DeviceInfo.ProvisioningCode=x]"), "",
+		},
+		{
+			sub("notif_type: Event, reference_list: [Device.Boot!], trigger_action: Config, trigger_config_settings: [x]"),
+			s + ".trigger_config_settings: x",
+		},
 		{withDefaults("subscriptions: [{recipient: self::a}]"), s + ".id: it has none"},
 		{
 			withDefaults("subscriptions: [{id: s, recipient: self::a, enable: false}, {id: s, recipient: self::a}]"),

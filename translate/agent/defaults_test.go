@@ -79,6 +79,10 @@ func defaultsFor(tb testing.TB, names string) []agent.Defaults {
 			subscriptionSeed("self::ctl", "own", "Event", "Device.Boot!"),
 		}},
 	}
+	provision := subscriptionSeed("self::ctl", "provision", "Event", "Device.Boot!")
+	provision.Values = append(provision.Values, agent.SeedValue{Param: "TriggerAction", Value: "Config"},
+		agent.SeedValue{Param: "TriggerConfigSettings", Value: "Device.DeviceInfo.ProvisioningCode=north"})
+	all["provision"] = agent.Defaults{Seeds: []agent.Seed{provision}}
 	var list []agent.Defaults
 	for name := range strings.SplitSeq(names, "+") {
 		name, missing := strings.CutSuffix(name, "/missing")
