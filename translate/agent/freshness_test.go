@@ -4,11 +4,13 @@
 package agent_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -124,4 +126,55 @@ func TestFreshnessRules(t *testing.T) {
 	if _, err := agent.NewHost(opts); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("got %v for too many rules, want an error", err)
 	}
+}
+
+// How many names a CPE takes at once [quirk 53], and which it announces and does not give
+// [quirk 51], is found out once, also where the gateway restarts.
+func TestLimitsOfReadsOutliveARestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const most, ghost = 3, "Device.WiFi.SSID.1.Status"
+		r := newRig(t, "tr181")
+		defer func() { r.stop() }()
+		var rpcs []cwmp.Request
+		r.cpe.before = func(req cwmp.Request) { rpcs = append(rpcs, req) }
+		r.cpe.twist = func(req cwmp.Request, resp cwmp.Response, err error) (cwmp.Response, error) {
+			m, ok := req.(*cwmp.GetParameterValues)
+			switch {
+			case ok && len(m.Names) > most:
+				return nil, &cwmp.Fault{Code: cwmp.FaultResourcesExceeded}
+			case ok && slices.Contains(m.Names, ghost):
+				return nil, &cwmp.Fault{Code: cwmp.FaultInvalidParameterName}
+			}
+			return resp, err
+		}
+		r.inform(events("1_BOOT"))
+		synctest.Wait()
+		const names = "Device.WiFi.SSID.1.SSID " + ghost + " Device.WiFi.SSID.1.Enable Device.WiFi.SSID.2.SSID " +
+			"Device.WiFi.SSID.2.Enable Device.WiFi.Radio.1.Channel Device.DeviceInfo.ModelName"
+		ask := func() [][]string {
+			rpcs = nil
+			r.send("self::ctl", "", split("Get "+names))
+			synctest.Wait()
+			if got := len(r.lastSent().GetBody().GetResponse().GetGetResp().GetReqPathResults()); got != 7 {
+				t.Fatalf("got %d results, want 7", got)
+			}
+			return valuesAsked(rpcs)
+		}
+		ask() // finds out
+		r.inform(events("2_PERIODIC"))
+		<-time.After(time.Second)
+		for _, when := range []string{"before", "after"} {
+			asked := ask()
+			if len(asked) < 2 || slices.ContainsFunc(asked, func(names []string) bool { return len(names) > most }) {
+				t.Errorf("%s the restart: got %q, want %d names at once at most", when, asked, most)
+			}
+			if slices.Contains(slices.Concat(asked...), ghost) {
+				t.Errorf("%s the restart: got %q, want nothing that the CPE does not give", when, asked)
+			}
+			if when == "before" {
+				r.restart("killed")
+			}
+		}
+	})
 }

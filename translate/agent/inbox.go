@@ -306,7 +306,7 @@ func (r *request) execute(ctx context.Context) (payload []byte, result string) {
 	case resp == nil:
 		return nil, "ok"
 	default:
-		return r.fit(&uspmsg.Body{MsgBody: &uspmsg.Body_Response{Response: resp}}, "ok")
+		return r.fit(&uspmsg.Body{MsgBody: &uspmsg.Body_Response{Response: inVersion(r.version, resp)}}, "ok")
 	}
 }
 

@@ -7,7 +7,7 @@ package agent
 func udpEcho() *diagnostic {
 	return &diagnostic{
 		name: "UDPEchoDiagnostics()", object: "Device.IP.Diagnostics.",
-		of: needs{tr181: "IP.Diagnostics.UDPEchoDiagnostics."},
+		of: needs{tr181: "IP.Diagnostics.UDPEchoDiagnostics.", tr098: "UDPEchoDiagnostics."},
 		in: []string{
 			"Interface", "Host", "Port", "NumberOfRepetitions", "Timeout", "DataBlockSize", "DSCP",
 			"InterTransmissionTime", "ProtocolVersion", "EnableIndividualPacketResults",
