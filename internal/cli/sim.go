@@ -22,7 +22,7 @@ import (
 )
 
 func simCommand(env Env) *cobra.Command {
-	return group("sim", "Simulated devices", simCPECommand(env))
+	return group("sim", "Simulated devices", simCPECommand(env), simAgentCommand(env))
 }
 
 // simCPE are the flags of sim cpe.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/uspgate/uspgate/mtp"
@@ -38,8 +39,27 @@ func (v *via) shown() string {
 	return u.Redacted()
 }
 
-// transport makes the client, which connects once.
+// transport makes the client of a Controller, which connects once.
 func (v *via) transport(from usp.EndpointID) (mtp.Transport, error) {
+	return v.client(from, usp.RoleController, v.explain)
+}
+
+// agentTransport makes the client of an Agent, which connects again and again.
+func (v *via) agentTransport(id usp.EndpointID) (mtp.Transport, error) {
+	return v.client(id, usp.RoleAgent, nil)
+}
+
+// protocol is the MTP of the URL as TR-181 has it; "" for none.
+func (v *via) protocol() string {
+	scheme, _, _ := strings.Cut(v.url, ":")
+	return map[string]string{
+		"ws": "WebSocket", "wss": "WebSocket", "mqtt": "MQTT", "mqtts": "MQTT", "stomp": "STOMP", "stomps": "STOMP",
+		"coap": "CoAP", "coaps": "CoAP", "unix": "UDS",
+	}[scheme]
+}
+
+// client makes the client of an Endpoint with a role.
+func (v *via) client(from usp.EndpointID, role usp.Role, giveUp mtp.GiveUpFunc) (mtp.Transport, error) {
 	u, err := url.Parse(v.url)
 	if err != nil {
 		return nil, usageError{errors.New("--via is not a URL")}
@@ -56,24 +76,24 @@ func (v *via) transport(from usp.EndpointID) (mtp.Transport, error) {
 			u.User = nil
 		}
 		return ws.NewClient(ws.ClientOptions{
-			URL: u.String(), Endpoint: from, Role: usp.RoleAgent, Shared: true, Header: header, TLS: conf, GiveUp: v.explain,
+			URL: u.String(), Endpoint: from, Role: role.Opposite(), Shared: true, Header: header, TLS: conf, GiveUp: giveUp,
 		})
 	case "mqtt", "mqtts":
 		return mqtt.NewClient(mqtt.ClientOptions{
-			URL: v.url, Endpoint: from, Role: usp.RoleController, TLS: conf, GiveUp: v.explain,
+			URL: v.url, Endpoint: from, Role: role, TLS: conf, GiveUp: giveUp,
 		})
 	case "stomp", "stomps":
 		return stomp.NewClient(stomp.ClientOptions{
-			URL: v.url, Endpoint: from, Role: usp.RoleController, TLS: conf, GiveUp: v.explain,
+			URL: v.url, Endpoint: from, Role: role, TLS: conf, GiveUp: giveUp,
 		})
 	case "coap", "coaps":
 		return coap.NewClient(coap.ClientOptions{
-			URL: v.url, Endpoint: from, Role: usp.RoleAgent, Shared: true, TLS: conf, GiveUp: v.explain,
+			URL: v.url, Endpoint: from, Role: role.Opposite(), Shared: true, TLS: conf, GiveUp: giveUp,
 		})
 	case "unix":
 		return uds.NewClient(uds.ClientOptions{
-			LinkOptions: uds.LinkOptions{Presents: from, Role: usp.RoleAgent},
-			URL:         v.url, TLS: conf, GiveUp: v.explain,
+			LinkOptions: uds.LinkOptions{Presents: from, Role: role.Opposite()},
+			URL:         v.url, TLS: conf, GiveUp: giveUp,
 		})
 	default:
 		return nil, usageError{fmt.Errorf(

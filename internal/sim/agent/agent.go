@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,10 +29,10 @@ type Options struct {
 	// Controller is whom it shows itself to with a Connect Record when a Link
 	// comes up; "": the Link's peer, if the carrier knows it.
 	Controller usp.EndpointID
-	// Model is the device, which is the Agent's from now on; nil: DefaultModel.
+	// Model is the device, which is the Agent's from now on; nil: that of OpenDefault.
 	Model *Model
-	// Protocol is the MTP in Device.LocalAgent.MTP.1.; "": WebSocket.
-	Protocol string
+	// Protocols are the MTPs in Device.LocalAgent.MTP.; nil: WebSocket.
+	Protocols []string
 	// CommandTime is how long an asynchronous command and a restart take; 0: no time.
 	CommandTime time.Duration
 	// Log takes one line per event; nil: none.
@@ -55,6 +56,7 @@ type Agent struct {
 	waiting  map[string]*retry
 	timers   map[*time.Timer]bool
 	ended    bool
+	periodic map[string]*time.Timer    // by the row of the Controller
 	versions map[usp.EndpointID]string // of the Records of Controllers
 	written  journal
 }
@@ -70,11 +72,11 @@ func New(o Options) (*Agent, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	if o.Protocol == "" {
-		o.Protocol = "WebSocket"
+	if len(o.Protocols) == 0 {
+		o.Protocols = []string{"WebSocket"}
 	}
 	if o.Model == nil {
-		m, err := DefaultModel()
+		m, err := defaultModel()
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +85,7 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{
 		opts: o, log: o.Log.Named("sim.agent"), tree: o.Model.tree, started: time.Now(),
 		waiting: make(map[string]*retry), timers: make(map[*time.Timer]bool),
-		versions: make(map[usp.EndpointID]string),
+		periodic: make(map[string]*time.Timer), versions: make(map[usp.EndpointID]string),
 	}
 	a.tree.changed, a.tree.created, a.tree.deleted = a.valueChanged, a.rowCreated, a.rowDeleted
 	a.introduce()
@@ -98,12 +100,19 @@ func New(o Options) (*Agent, error) {
 func (a *Agent) introduce() {
 	t := a.tree
 	t.values[localAgent+"EndpointID"] = string(a.opts.Endpoint)
-	t.values[localAgent+"SupportedProtocols"] = a.opts.Protocol
-	t.values[localAgent+"MTP.1.Protocol"] = a.opts.Protocol
+	t.values[localAgent+"SupportedProtocols"] = strings.Join(a.opts.Protocols, ",")
+	for _, p := range a.opts.Protocols {
+		t.values[t.addRow(localAgent+"MTP.", 0)+"Protocol"] = p
+	}
+	t.undo = nil
+	t.live[firmwareVersion] = func() string { return t.get(deviceInfo + "SoftwareVersion") }
 	for _, p := range []string{localAgent + "UpTime", deviceInfo + "UpTime"} {
 		t.live[p] = func() string { return strconv.Itoa(int(time.Since(a.started).Seconds())) }
 	}
 }
+
+// firmwareVersion is that of the only image, which runs.
+const firmwareVersion = deviceInfo + "FirmwareImage.1.Version"
 
 // Objects of every Agent.
 const (

@@ -279,6 +279,9 @@ func TestReboot(t *testing.T) {
 			n.GetEvent().GetParams()["CommandKey"] != "key" || n.GetEvent().GetParams()["Cause"] != "RemoteReboot" {
 			t.Errorf("got %v", n)
 		}
+		if n = <-c.Notifies(); n.GetOnBoardReq().GetOui() != "ACDE48" { // [R-NOT.6]
+			t.Errorf("got %v, want an OnBoardRequest", n)
+		}
 		synctest.Wait()
 		if len(c.Notifies()) != 0 {
 			t.Errorf("got %v of a Subscription that is not persistent", <-c.Notifies())

@@ -22,7 +22,8 @@ import (
 //	key NAME…                        a unique key of it
 //	param NAME TYPE ACCESS [DEFAULT [RULE]]   ACCESS is r, rw or once; - is empty
 //	secured NAME…, still NAME…       reads as empty; changes are not notified
-//	command NAME sync|async [of=PATH] [in=A,B*] [out=A,B]   of: if the model has PATH; B is mandatory
+//	command NAME sync|async [of=PATH] [in=A,B*] [out=A,B]   B is mandatory; of: if the model has PATH,
+//	                                 and of the output what PATH has, and Status
 //	event NAME [ARG,ARG]
 //	row PATH [NAME=VALUE…]           a row that is there
 //
@@ -155,11 +156,12 @@ func (d *definer) param(args []string) error {
 
 func (d *definer) command(args []string) {
 	c := &command{name: args[0]}
+	device := ""
 	for _, a := range args[1:] {
 		name, value, _ := strings.Cut(a, "=")
 		switch name {
 		case "of":
-			if !d.raw[value] {
+			if device = value; !d.raw[device] {
 				return
 			}
 		case "async":
@@ -174,6 +176,11 @@ func (d *definer) command(args []string) {
 			}
 		case "out":
 			c.out = strings.Split(value, ",")
+		}
+	}
+	for _, out := range c.out {
+		if out == "Status" || device == "" || d.raw[device+out] {
+			c.results = append(c.results, out)
 		}
 	}
 	d.at.commands = append(d.at.commands, c)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
 )
 
@@ -33,14 +34,31 @@ type Model struct {
 	serial string
 }
 
-// DefaultModel returns a small access point with one radio and two SSIDs.
-func DefaultModel() (*Model, error) {
+// OpenDefault opens the CSV file of the default model: a small access point with one
+// radio and two SSIDs. The caller closes it.
+func OpenDefault() (io.ReadCloser, error) {
 	f, err := models.Open("models/access-point.csv")
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
+	return f, nil
+}
+
+// defaultModel is that of OpenDefault, with the serial number 1.
+func defaultModel() (*Model, error) {
+	f, err := OpenDefault()
+	if err != nil {
+		return nil, err
+	}
 	defer func() { _ = f.Close() }()
 	return LoadModel(f, "1")
+}
+
+// EndpointID returns os::OUI-ProductClass-SerialNumber of the device.
+func (m *Model) EndpointID() usp.EndpointID {
+	info := func(name string) string { return m.values[deviceInfo+name] }
+	id := info("ManufacturerOUI") + "-" + info("ProductClass") + "-" + info("SerialNumber")
+	return usp.EndpointID("os::" + usp.EscapeInstance(id))
 }
 
 // LoadModel reads a Device:2 model in the format of the simulated CPE: CSV with the

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,6 +33,9 @@ func (a *Agent) post(subs []string, n func() *uspmsg.Notify) {
 }
 
 func (a *Agent) valueChanged(param, value string) {
+	if row, name := split(param); name == periodicInterval && strings.HasPrefix(row, controllerTable) {
+		a.outbox = append(a.outbox, func() { a.schedule(row) })
+	}
 	if c := a.tree.schema.column(path.Generic(param)); c != nil && c.still {
 		return
 	}
@@ -60,7 +64,11 @@ func (a *Agent) rowDeleted(row string) {
 }
 
 func (a *Agent) event(object, name string, params map[string]string) {
-	a.post(a.subscribers("Event", object+name, false), func() *uspmsg.Notify {
+	a.eventTo(a.subscribers("Event", object+name, false), object, name, params)
+}
+
+func (a *Agent) eventTo(subs []string, object, name string, params map[string]string) {
+	a.post(subs, func() *uspmsg.Notify {
 		return &uspmsg.Notify{Notification: &uspmsg.Notify_Event_{
 			Event: &uspmsg.Notify_Event{ObjPath: object, EventName: name, Params: params},
 		}}

@@ -49,11 +49,11 @@ func (a *Agent) operate(from usp.EndpointID, o *uspmsg.Operate) *uspmsg.Msg {
 	})
 }
 
-// command resolves a Command Path.
+// command resolves a Command Path: what is not supported cannot be looked for.
 func (a *Agent) command(requested string) (cmd *command, found []string, err *usp.Error) {
-	p, found, err := a.tree.resolve(requested)
-	if err != nil {
-		return nil, nil, err
+	p, e := path.Parse(requested)
+	if e != nil {
+		return nil, nil, protocolError(e)
 	}
 	in, name := split(p.Supported())
 	if o := a.tree.schema.objects[in]; p.Kind() == path.Command && o != nil {
@@ -62,7 +62,8 @@ func (a *Agent) command(requested string) (cmd *command, found []string, err *us
 	if cmd == nil {
 		return nil, nil, protocolErr(usp.CodeInvalidPath, "no such command")
 	}
-	return cmd, found, nil
+	_, found, err = a.tree.resolve(requested)
+	return cmd, found, err
 }
 
 // call begins a command, and does it if it is synchronous.
@@ -140,6 +141,11 @@ func (a *Agent) restart(cause, key string) {
 		a.event("Device.", "Boot!", map[string]string{
 			"CommandKey": key, "Cause": cause, "Reason": "", "FirmwareUpdated": "false",
 		})
+		for _, n := range a.tree.rows[controllerTable] { // [R-NOT.6]
+			if row := rowPath(controllerTable, n); !a.tree.isTrue(row + "OnBoardingComplete") {
+				a.onBoard(row)
+			}
+		}
 	})
 }
 

@@ -60,33 +60,31 @@ func (a *Agent) receive(l *endpoint.Link, rec usp.Record, hint mtp.Hint) {
 // again has the answer that it had.
 func (a *Agent) request(from usp.EndpointID, payload []byte, msg *uspmsg.Msg) *uspmsg.Msg {
 	req := msg.GetBody().GetRequest()
-	if req.GetReqType() == nil || !single(payload) {
-		return failure(usp.CodeInvalidArguments, "want one header and one body", nil) // [R-ENC.5]
+	if req == nil || !single(payload) {
+		return failure(usp.CodeInvalidArguments, "want one header, one body and one request", nil) // [R-ENC.5]
 	}
 	key := journalKey{from, msg.GetHeader().GetMsgId(), sha256.Sum256(payload)}
+	a.controllerRow(from)
 	if !writes(req) {
 		return a.serve(from, req)
 	}
 	if answer, ok := a.written.get(key); ok {
 		return answer
 	}
-	a.controllerRow(from)
 	answer := a.serve(from, req)
 	a.written.put(key, answer)
 	return answer
 }
 
-// single reports whether a Message has one header and one body, and that one Request:
-// the decoder takes several for one.
+// single reports whether a Message has one header and one body, and that one Request,
+// be it of a type that is not known: the decoder takes several for one.
 func single(msg []byte) bool {
-	body, headers, bodies := fields(msg, 2), fields(msg, 1), 0
-	for range body {
-		bodies++
-	}
-	if len(headers) != 1 || bodies != 1 {
+	headers, bodies := fields(msg, 1), fields(msg, 2)
+	if len(headers) != 1 || len(bodies) != 1 {
 		return false
 	}
-	return len(fields(body[0], 1)) == 1 && len(fields(fields(body[0], 1)[0], 0)) <= 1
+	requests := fields(bodies[0], 1)
+	return len(requests) == 1 && len(fields(requests[0], 0)) == 1
 }
 
 // fields returns the length-delimited fields with a number, 0 for all.

@@ -56,11 +56,13 @@ func (a *Agent) cancel(row string) *usp.Error {
 // output makes the output arguments of a command that has succeeded; there are no rows.
 func (c *call) output() map[string]string {
 	out := make(map[string]string)
-	for _, name := range c.cmd.out {
+	for _, name := range c.cmd.results {
 		switch {
 		case strings.Contains(name, "{i}"):
 		case name == "Status":
 			out[name] = "Complete"
+		case name == "IPAddressUsed":
+			out[name] = "192.0.2.1"
 		case isClock(name):
 			out[name] = time.Now().UTC().Format(time.RFC3339)
 		default:

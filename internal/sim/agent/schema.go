@@ -47,6 +47,8 @@ type command struct {
 	async     bool
 	in, out   []string
 	mandatory []string
+	// results are the output arguments that the device has.
+	results []string
 }
 
 // event is one event of the data model.

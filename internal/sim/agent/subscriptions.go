@@ -51,18 +51,19 @@ func references(list string) []string {
 }
 
 // checkSubscription says whether a Subscription can be about what it refers to.
-func (a *Agent) checkSubscription(row string) (name string, err *usp.Error) {
+func (a *Agent) checkSubscription(row string) (groups [][]string, err *usp.Error) {
 	kind, list := a.tree.get(row+"NotifType"), a.tree.get(row+"ReferenceList")
 	for _, ref := range references(list) {
 		p, e := path.Parse(ref)
 		if e != nil || kind != "" && !a.canRefer(kind, p) || !a.isSupported(p) {
-			return "ReferenceList", protocolErr(usp.CodeInvalidValue, ref+" is nothing that "+kind+" can be about")
+			return [][]string{{"ReferenceList"}, {"NotifType"}},
+				protocolErr(usp.CodeInvalidValue, ref+" is nothing that "+kind+" can be about")
 		}
 	}
 	if a.tree.isTrue(row+"Enable") && (kind == "" || strings.TrimSpace(list) == "") {
-		return "Enable", protocolErr(usp.CodeInvalidValue, "it is about nothing yet")
+		return [][]string{{"Enable"}}, protocolErr(usp.CodeInvalidValue, "it is about nothing yet")
 	}
-	return "", nil
+	return nil, nil
 }
 
 // canRefer tells which paths a NotifType can be about.
@@ -105,12 +106,12 @@ func (a *Agent) isSupported(p path.Path) bool {
 
 // subscribers returns the enabled Subscriptions of a type to what, a parameter,
 // command, event or row; rows says that it is a row, for which only the table itself
-// and its rows are references.
+// and its rows are references. A Subscription is not told of its own row.
 func (a *Agent) subscribers(kind, what string, row bool) []string {
 	var out []string
 	for _, n := range a.tree.rows[subscriptionTable] {
 		sub := rowPath(subscriptionTable, n)
-		if a.tree.get(sub+"NotifType") != kind || !a.tree.isTrue(sub+"Enable") {
+		if sub == what || a.tree.get(sub+"NotifType") != kind || !a.tree.isTrue(sub+"Enable") {
 			continue
 		}
 		for _, ref := range references(a.tree.get(sub + "ReferenceList")) {

@@ -41,18 +41,24 @@ func (t *tree) check(object string, s *setting, adding bool) *usp.Error {
 }
 
 // assign sets the parameters of one object. What cannot be set has its err, and if a
-// required one cannot, nothing was set and failed is that.
+// required one cannot, nothing was set and failed is that. The order of the settings
+// means nothing, so they are looked at together, and again without what was wrong.
 func (a *Agent) assign(object string, settings []*setting, adding bool) (failed *setting) {
 	mark := a.mark()
-	var done []*setting
 	for _, s := range settings {
-		if s.err = a.tree.check(object, s, adding); s.err == nil {
-			a.put(object, s)
-			done = append(done, s)
-		}
+		s.err = a.tree.check(object, s, adding)
 	}
-	if name, err := a.checkRow(object); err != nil {
-		a.blame(done, name, err)
+	for {
+		good := slices.DeleteFunc(slices.Clone(settings), func(s *setting) bool { return s.err != nil })
+		for _, s := range good {
+			a.put(object, s)
+		}
+		groups, err := a.checkRow(object)
+		if err == nil || len(good) == 0 {
+			break
+		}
+		a.back(mark)
+		blame(good, groups, err)
 	}
 	for _, s := range settings {
 		if s.required && s.err != nil {
@@ -60,15 +66,21 @@ func (a *Agent) assign(object string, settings []*setting, adding bool) (failed 
 			return s
 		}
 	}
-	if slices.ContainsFunc(done, func(s *setting) bool { return s.err != nil }) { // again without what was blamed
-		a.back(mark)
-		for _, s := range done {
-			if s.err == nil {
-				a.put(object, s)
-			}
+	return nil
+}
+
+// blame gives an error about a row to the first setting of the first group of names that
+// has one, or to all.
+func blame(settings []*setting, groups [][]string, err *usp.Error) {
+	for _, names := range groups {
+		if i := slices.IndexFunc(settings, func(s *setting) bool { return slices.Contains(names, s.name) }); i >= 0 {
+			settings[i].err = err
+			return
 		}
 	}
-	return nil
+	for _, s := range settings {
+		s.err = err
+	}
 }
 
 // put sets a parameter that has been checked.
@@ -77,33 +89,23 @@ func (a *Agent) put(object string, s *setting) {
 	a.tree.set(full, canonical(a.tree.schema.column(path.Generic(full)).typ, s.value))
 }
 
-// blame gives an error about a row to the parameter that it is about, or to all.
-func (a *Agent) blame(done []*setting, name string, err *usp.Error) {
-	one := slices.IndexFunc(done, func(s *setting) bool { return s.name == name })
-	for i, s := range done {
-		if one < 0 || one == i {
-			s.err = err
-		}
-	}
-}
-
-// checkRow looks at a row as a whole, and names the parameter to blame.
-func (a *Agent) checkRow(row string) (name string, err *usp.Error) {
-	if name, err := a.tree.clash(row); err != nil {
-		return name, err
+// checkRow looks at a row as a whole, and names the parameters to blame, for blame.
+func (a *Agent) checkRow(row string) (groups [][]string, err *usp.Error) {
+	if groups, err := a.tree.clash(row); err != nil {
+		return groups, err
 	}
 	if strings.HasPrefix(row, subscriptionTable) {
 		return a.checkSubscription(row)
 	}
-	return "", nil
+	return nil, nil
 }
 
 // clash finds another row with the same unique key [R-KEY.2]. A key without a value
 // names nothing, and one that can be changed counts among enabled rows only.
-func (t *tree) clash(row string) (name string, err *usp.Error) {
+func (t *tree) clash(row string) (groups [][]string, err *usp.Error) {
 	o := t.schema.objects[path.Generic(row)]
 	if o == nil || !o.multi {
-		return "", nil
+		return nil, nil
 	}
 	table, _ := splitRow(row)
 	for _, key := range o.keys {
@@ -117,11 +119,11 @@ func (t *tree) clash(row string) (name string, err *usp.Error) {
 				continue
 			}
 			if !slices.ContainsFunc(key, func(k string) bool { return t.get(row+k) != t.get(other+k) }) {
-				return key[len(key)-1], protocolErr(usp.CodeDuplicateUniqueKey, "the same key as "+other)
+				return [][]string{key, {"Enable"}}, protocolErr(usp.CodeDuplicateUniqueKey, "the same key as "+other)
 			}
 		}
 	}
-	return "", nil
+	return nil, nil
 }
 
 // isImmutable reports a non-functional key, which identifies a row for good.
