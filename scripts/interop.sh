@@ -32,4 +32,4 @@ fi
 export PATH="$PATH:/usr/sbin"
 (cd test/interop/uspjs && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 
-exec "${GO:-go}" test -tags interop -count=1 -timeout 5m -v ./test/interop/...
+exec "${GO:-go}" test -tags interop -count=1 -timeout 5m -v ./test/interop/... ./test/transcript

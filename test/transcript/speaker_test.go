@@ -1,0 +1,378 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package transcript_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/uspgate/uspgate/internal/sim/endpoint"
+	"github.com/uspgate/uspgate/mtp"
+	"github.com/uspgate/uspgate/mtp/mqtt"
+	"github.com/uspgate/uspgate/mtp/ws"
+	"github.com/uspgate/uspgate/test/harness"
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// patience is how long an answer or a Notify may take.
+const patience = 20 * time.Second
+
+// me is the Controller.
+const me usp.EndpointID = "self::transcript"
+
+// said is a Message from the Agent, with the version of its Record.
+type said struct {
+	msg     *uspmsg.Msg
+	version string
+}
+
+// speaker is a Controller that sends what a conversation says, correct or not.
+type speaker struct {
+	t        *testing.T
+	node     *endpoint.Node
+	to       usp.EndpointID
+	device   func(path, value string) error
+	answers  chan said
+	notifies chan said
+
+	version string
+	count   int
+	last    []byte // payload
+	lastID  string
+	named   named
+}
+
+// newSpeaker connects a Controller over "ws" or "mqtt".
+func newSpeaker(t *testing.T, gw *harness.Gateway, via string, to usp.EndpointID) *speaker {
+	t.Helper()
+	s := &speaker{
+		t: t, to: to, answers: make(chan said, 64), notifies: make(chan said, 256), version: usp.Version,
+	}
+	s.node = endpoint.NewNode(endpoint.Options{ID: me, Receive: s.receive})
+	var tr mtp.Transport
+	var err error
+	if via == "ws" {
+		tr, err = ws.NewClient(ws.ClientOptions{URL: gw.WS(), Endpoint: me, Role: usp.RoleAgent, Shared: true})
+	} else {
+		tr, err = mqtt.NewClient(mqtt.ClientOptions{URL: gw.MQTT(), Endpoint: me, Role: usp.RoleController})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	harness.Background(t, "controller", func(ctx context.Context) error { return tr.Run(ctx, s.node) })
+	return s
+}
+
+func (s *speaker) receive(l *endpoint.Link, rec usp.Record, hint mtp.Hint) {
+	h := rec.Header()
+	s.node.Learn(h.From, l, hint.ReplyTo)
+	m := &uspmsg.Msg{}
+	if h.Type != usp.RecordNoSession || proto.Unmarshal(h.Payload, m) != nil {
+		return
+	}
+	n := m.GetBody().GetRequest().GetNotify()
+	if n == nil {
+		s.answers <- said{m, strings.Clone(h.Version)}
+		return
+	}
+	s.notifies <- said{m, strings.Clone(h.Version)}
+	if !n.GetSendResp() {
+		return
+	}
+	payload, err := proto.Marshal(&uspmsg.Msg{
+		Header: &uspmsg.Header{MsgId: m.GetHeader().GetMsgId(), MsgType: uspmsg.Header_NOTIFY_RESP},
+		Body: &uspmsg.Body{MsgBody: &uspmsg.Body_Response{Response: &uspmsg.Response{
+			RespType: &uspmsg.Response_NotifyResp{NotifyResp: &uspmsg.NotifyResp{SubscriptionId: n.GetSubscriptionId()}},
+		}}},
+	})
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	l.Send(usp.NewNoSession(me, s.to, s.version, payload), mtp.Hint{Destination: hint.ReplyTo}, nil)
+}
+
+// await waits until the Agent has shown itself.
+func (s *speaker) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		known, changed := s.node.Known(s.to)
+		if known {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%s did not show itself: %w", s.to, ctx.Err())
+		}
+	}
+}
+
+// send sends a payload once there is a Link.
+func (s *speaker) send(ctx context.Context, payload []byte) error {
+	for {
+		l, hint, changed := s.node.Route(s.to)
+		if l == nil {
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		l.Send(usp.NewNoSession(me, s.to, s.version, payload), hint, func(err error) {
+			if err != nil {
+				s.t.Errorf("send: %v", err)
+			}
+		})
+		return nil
+	}
+}
+
+// hold says all that the conversation does and returns what the Agent said to each
+// step.
+func (s *speaker) hold(ctx context.Context, c *conversation) []string {
+	s.t.Helper()
+	out := make([]string, len(c.steps))
+	for i, step := range c.steps {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		text, err := s.step(ctx, step)
+		cancel()
+		if err != nil {
+			s.t.Fatalf("%s: %v", step.line, err)
+		}
+		out[i] = text
+	}
+	if n := len(s.notifies); n > 0 {
+		s.t.Errorf("got %d Notifies that nobody awaits, the first is\n%s", n, s.canon(<-s.notifies))
+	}
+	if n := len(s.answers); n > 0 {
+		s.t.Errorf("got %d answers that nobody awaits, the first is\n%s", n, s.canon(<-s.answers))
+	}
+	return out
+}
+
+func (s *speaker) step(ctx context.Context, st *step) (string, error) {
+	words := make([]string, len(st.words))
+	for i, w := range st.words {
+		words[i] = s.named.show(w)
+	}
+	if strings.HasPrefix(st.line, "do>") {
+		return s.do(ctx, words)
+	}
+	payload, id, err := s.payload(words)
+	if err != nil {
+		return "", err
+	}
+	s.last, s.lastID = payload, id
+	if err := s.send(ctx, payload); err != nil {
+		return "", err
+	}
+	silent := slices.Contains(silences(), words[0]) || slices.Contains(words, "quiet")
+	if silent { // what there is of an answer comes before that of the next Request
+		return s.silence(ctx)
+	}
+	a, err := s.answer(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if st.name != "" {
+		s.name(st.name, a.msg)
+	}
+	return s.canon(a), nil
+}
+
+// silences are the Messages that no answer is expected to.
+func silences() []string { return []string{"Garbage", "WithoutID", "Response"} }
+
+func (s *speaker) nextID() string {
+	s.count++
+	return "t" + strconv.Itoa(s.count)
+}
+
+// payload makes a Message: a Request, or one that is not as it should be.
+func (s *speaker) payload(words []string) (payload []byte, id string, err error) {
+	id = s.nextID()
+	header := &uspmsg.Header{MsgId: id, MsgType: uspmsg.Header_GET}
+	switch words[0] {
+	case "Again": // the last one once more
+		return s.last, s.lastID, nil
+	case "Garbage":
+		return []byte{0xff, 0xff, 0xff}, "", nil
+	case "WithoutID":
+		header.MsgId = ""
+		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(&uspmsg.Request{})})
+	case "WithoutBody":
+		payload, err = proto.Marshal(&uspmsg.Msg{Header: header})
+	case "Empty":
+		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(&uspmsg.Request{})})
+	case "TwoBodies":
+		get := body(&uspmsg.Request{
+			ReqType: &uspmsg.Request_Get{Get: &uspmsg.Get{ParamPaths: []string{"Device.DeviceInfo.Manufacturer"}}},
+		})
+		first, err1 := proto.Marshal(&uspmsg.Msg{Header: header, Body: get})
+		second, err2 := proto.Marshal(&uspmsg.Msg{Body: get})
+		payload, err = slices.Concat(first, second), errors.Join(err1, err2)
+	case "Register":
+		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(&uspmsg.Request{
+			ReqType: &uspmsg.Request_Register{Register: &uspmsg.Register{
+				RegPaths: []*uspmsg.Register_RegistrationPath{{Path: "Device.X."}},
+			}},
+		})})
+	case "Unknown": // a Request of a later version of USP
+		strange := protowire.AppendBytes(protowire.AppendTag(nil, 99, protowire.BytesType), nil)
+		req := &uspmsg.Request{}
+		req.ProtoReflect().SetUnknown(strange)
+		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(req)})
+	case "WrongType": // msg_type says Get, the body does not [R-MSG.10]
+		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(&uspmsg.Request{
+			ReqType: &uspmsg.Request_GetSupportedProtocol{GetSupportedProtocol: &uspmsg.GetSupportedProtocol{}},
+		})})
+	case "Response":
+		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: &uspmsg.Body{
+			MsgBody: &uspmsg.Body_Response{Response: &uspmsg.Response{}},
+		}})
+	default:
+		req, err := request(words)
+		if err != nil {
+			return nil, "", err
+		}
+		header.MsgType = typeOf(req)
+		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(req)})
+		return payload, id, err
+	}
+	return payload, id, err
+}
+
+func body(req *uspmsg.Request) *uspmsg.Body {
+	return &uspmsg.Body{MsgBody: &uspmsg.Body_Request{Request: req}}
+}
+
+func typeOf(req *uspmsg.Request) uspmsg.Header_MsgType {
+	switch req.GetReqType().(type) {
+	case *uspmsg.Request_GetInstances:
+		return uspmsg.Header_GET_INSTANCES
+	case *uspmsg.Request_GetSupportedDm:
+		return uspmsg.Header_GET_SUPPORTED_DM
+	case *uspmsg.Request_GetSupportedProtocol:
+		return uspmsg.Header_GET_SUPPORTED_PROTO
+	case *uspmsg.Request_Set:
+		return uspmsg.Header_SET
+	case *uspmsg.Request_Add:
+		return uspmsg.Header_ADD
+	case *uspmsg.Request_Delete:
+		return uspmsg.Header_DELETE
+	case *uspmsg.Request_Operate:
+		return uspmsg.Header_OPERATE
+	default:
+		return uspmsg.Header_GET
+	}
+}
+
+// answer waits for the answer with a msg_id.
+func (s *speaker) answer(ctx context.Context, id string) (said, error) {
+	select {
+	case a := <-s.answers:
+		if got := a.msg.GetHeader().GetMsgId(); got != id {
+			return a, fmt.Errorf("got an answer with msg_id %s, want %s:\n%s", got, id, s.canon(a))
+		}
+		return a, nil
+	case <-ctx.Done():
+		return said{}, errors.New("got no answer")
+	}
+}
+
+// silence asks something else, and returns what was answered before that.
+func (s *speaker) silence(ctx context.Context) (string, error) {
+	payload, id, err := s.payload([]string{"GetSupportedProtocol"})
+	if err != nil {
+		return "", err
+	}
+	if err := s.send(ctx, payload); err != nil {
+		return "", err
+	}
+	text := ""
+	for {
+		select {
+		case a := <-s.answers:
+			if a.msg.GetHeader().GetMsgId() == id {
+				if text == "" {
+					text = "nothing\n"
+				}
+				return text, nil
+			}
+			text += s.canon(a)
+		case <-ctx.Done():
+			return "", errors.New("got no answer to what came after it")
+		}
+	}
+}
+
+func (s *speaker) do(ctx context.Context, words []string) (string, error) {
+	switch words[0] {
+	case "await":
+		n, err := strconv.Atoi(words[1])
+		if err != nil {
+			return "", err
+		}
+		var texts []string
+		for range n {
+			select {
+			case m := <-s.notifies:
+				texts = append(texts, s.canon(m))
+			case <-ctx.Done():
+				return "", fmt.Errorf("got %d Notifies, want %d:\n%s", len(texts), n, strings.Join(texts, ""))
+			}
+		}
+		slices.Sort(texts)
+		return strings.Join(texts, ""), nil
+	case "device":
+		return "", s.device(words[1], words[2])
+	case "version":
+		s.version = words[1]
+		return "", nil
+	default:
+		return "", fmt.Errorf("unknown word %s", words[0])
+	}
+}
+
+// name remembers the first path that an answer has made.
+func (s *speaker) name(name string, m *uspmsg.Msg) {
+	var p string
+	for _, r := range m.GetBody().GetResponse().GetAddResp().GetCreatedObjResults() {
+		if p = r.GetOperStatus().GetOperSuccess().GetInstantiatedPath(); p != "" {
+			break
+		}
+	}
+	for _, r := range m.GetBody().GetResponse().GetOperateResp().GetOperationResults() {
+		if r.GetReqObjPath() != "" {
+			p = strings.TrimSuffix(r.GetReqObjPath(), ".") + "."
+		}
+	}
+	if p == "" {
+		s.t.Fatalf("%s: nothing was made:\n%s", name, s.canon(said{m, s.version}))
+	}
+	s.named.add(p, name)
+}
+
+// canon is the text of a Message, and that of the version of its Record where it is not
+// the newest.
+func (s *speaker) canon(a said) string {
+	text := s.named.hide(canon(a.msg))
+	if a.version != usp.Version {
+		text = "version " + a.version + "\n" + text
+	}
+	return text
+}
