@@ -128,6 +128,7 @@ func TestRowsOfOthersDuringAnAdd(t *testing.T) {
 		r.do("Add whole Device.LocalAgent.Subscription. ID!=c NotifType!=ObjectCreation ReferenceList!=" + table +
 			" Enable!=true ; Device.LocalAgent.Subscription. ID!=d NotifType!=ObjectDeletion ReferenceList!=" + table +
 			" Enable!=true")
+		synctest.Wait() // what the Subscriptions are about is read
 		r.cpe.after = func(req cwmp.Request) {
 			if _, ok := req.(*cwmp.AddObject); !ok {
 				return
@@ -174,6 +175,7 @@ func TestRowMadeDuringADiscovery(t *testing.T) {
 		r.do("Add whole Device.LocalAgent.Subscription. ID!=c NotifType!=ObjectCreation ReferenceList!=" + table +
 			" Enable!=true ; Device.LocalAgent.Subscription. ID!=d NotifType!=ObjectDeletion ReferenceList!=" + table +
 			" Enable!=true")
+		synctest.Wait() // what the Subscriptions are about is read
 		r.cpe.after = func(req cwmp.Request) {
 			if _, ok := req.(*cwmp.GetParameterNames); ok {
 				r.cpe.after = nil
