@@ -4,6 +4,7 @@
 package mtp
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"slices"
 	"strings"
@@ -57,6 +58,15 @@ func wildcard(pattern, id string) bool {
 	default:
 		return false
 	}
+}
+
+// Chain returns the chain of the certificate that the peer has shown in a handshake in
+// which it was verified: by the library, or, if that has no chain, by a callback.
+func Chain(s *tls.ConnectionState) []*x509.Certificate {
+	if len(s.VerifiedChains) > 0 {
+		return s.VerifiedChains[0]
+	}
+	return s.PeerCertificates
 }
 
 // CertificateIDs returns the Endpoint IDs, or wildcards, that a peer with this

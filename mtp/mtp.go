@@ -21,6 +21,7 @@ package mtp
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"time"
 
@@ -177,6 +178,9 @@ type Peer struct {
 	Remote   string // address, for logs
 	// Loopback is true if both ends are on this host.
 	Loopback bool
+	// Protected is true if nobody between the two ends can read or change what goes over
+	// the Link: it is encrypted, or is a Unix domain socket.
+	Protected bool
 	// Endpoint is the peer's Endpoint ID, empty while unknown: the first
 	// accepted Record's from_id decides then, if Identity allows it.
 	Endpoint usp.EndpointID
@@ -227,6 +231,9 @@ type Identity struct {
 	Patterns []string
 	// Any lets the Link speak for whomever it likes (trunks, by configuration).
 	Any bool
+	// Chain is the verified chain of the certificate that the peer has shown, its own
+	// first, if its Endpoint IDs come from there. Nobody may change it.
+	Chain []*x509.Certificate
 	// Name is who was authenticated, a user name or the subject of a
 	// certificate: for logs, and for limits per identity. Empty: nobody was.
 	Name string

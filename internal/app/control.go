@@ -4,6 +4,7 @@
 package app
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -54,7 +55,7 @@ func (c *control) allows(p *mtp.Peer, id usp.EndpointID) error {
 // a certificate or password that is good for its Endpoint ID, or is on this host.
 func (c *control) proven(p *mtp.Peer) bool {
 	m := p.Identity.Method
-	return c.untrusted && (m == "certificate" || m == "password" || p.Loopback)
+	return c.untrusted && !p.Shared && (m == "certificate" || m == "password" || p.Loopback)
 }
 
 // mayManage is routing.Policy: only a Controller that is allowed sends to an
@@ -63,15 +64,26 @@ func (c *control) mayManage(p *mtp.Peer, from, to usp.Address, _ *usp.Header) er
 	if to.Role != usp.RoleAgent {
 		return nil
 	}
-	err := c.allows(p, from.ID)
-	if err == nil {
-		return nil
+	err, h := c.allows(p, from.ID), c.host.Load()
+	if h == nil {
+		return err
 	}
-	h := c.host.Load()
-	if h != nil && (h.Granted(to.ID, from.ID) || c.proven(p) && h.Serves(to.ID)) {
-		return nil
+	if err != nil && (h.Granted(to.ID, from.ID) || c.proven(p) && h.Serves(to.ID)) {
+		err = nil
+	}
+	if err == nil {
+		err = h.Check(to.ID, from.ID, c.chain(p))
 	}
 	return err
+}
+
+// chain is what a Link proves of the Controllers that speak over it: of a shared one the
+// certificate is that of the broker or gateway.
+func (c *control) chain(p *mtp.Peer) []*x509.Certificate {
+	if p.Shared {
+		return nil
+	}
+	return p.Identity.Chain
 }
 
 // mayBeReached is asked before an Endpoint is bound to a Link: a Controller that
@@ -81,14 +93,17 @@ func (c *control) mayBeReached(p *mtp.Peer, a usp.Address) error {
 	if a.Role != usp.RoleController || p.Shared && a.ID == p.Endpoint {
 		return nil
 	}
-	err := c.allows(p, a.ID)
-	if err == nil || c.proven(p) {
-		return nil
-	}
-	if h := c.host.Load(); h != nil {
-		if _, ok := h.GrantOf(a.ID); ok {
-			return nil
+	h := c.host.Load()
+	if err := c.allows(p, a.ID); err != nil && !c.proven(p) {
+		if h == nil {
+			return err
+		}
+		if _, ok := h.GrantOf(a.ID); !ok {
+			return err
 		}
 	}
-	return err
+	if h != nil {
+		h.Meet(a.ID, agent.FingerprintsOf(c.chain(p)), p.Protected || p.Loopback)
+	}
+	return nil
 }

@@ -42,7 +42,7 @@ func (k agents) Each(f func(agent.Kept) error) error {
 		}
 		return f(agent.Kept{
 			EndpointID: h.EndpointID, Identity: identity, Firmware: h.Firmware, Wakes: h.Wakes, Grants: h.Grants,
-			Rest: h.Rest,
+			Rest: h.Rest, Demands: h.Demands,
 		})
 	})
 	s.count.Store(n)

@@ -56,6 +56,7 @@ type head struct {
 	Wakes        []agent.Wake   `json:"wakes,omitempty"`
 	Grants       []agent.Grant  `json:"grants,omitempty"`
 	Rest         device.Rest    `json:"rest,omitzero"`
+	Demands      *agent.Demands `json:"demands,omitempty"`
 }
 
 // modeTranslate: the gateway answers the CPE.
@@ -84,6 +85,7 @@ func (c *codec) encode(r *record) ([]byte, error) {
 	if r.Agent != nil {
 		r.Head.Firmware, r.Head.Wakes, r.Head.Grants = r.Agent.Firmware, r.Agent.Wakes, r.Agent.Grants
 		r.Head.Rest = r.Agent.Rest
+		r.Head.Demands = r.Agent.Demands
 	}
 	out := []byte{version}
 	for _, part := range []any{&r.Head, r.Known} {

@@ -126,7 +126,7 @@ func (c *Client) begin(to way) (*link, error) {
 	peer := mtp.Peer{
 		Kind: mtp.CoAP, Listener: c.opts.Name, Remote: to.addr.String(), Loopback: to.addr.Addr().IsLoopback(),
 		Endpoint: c.opts.Peer, Role: c.opts.Role, Presents: c.opts.Endpoint, Shared: c.opts.Shared, Order: c.opts.Order,
-		MaxHold: c.opts.MaxHold, Acks: true,
+		MaxHold: c.opts.MaxHold, Acks: true, Protected: to.session != nil,
 	}
 	var err error
 	if peer.Identity, err = c.identity(to.session); err != nil {

@@ -104,7 +104,7 @@ func (s *Server) peer(id usp.EndpointID, remote netip.AddrPort, who mtp.Identity
 	return mtp.Peer{
 		Kind: mtp.CoAP, Listener: s.opts.Name, Remote: remote.String(), Loopback: remote.Addr().IsLoopback(),
 		Endpoint: id, Role: s.opts.Role, Identity: who, Order: s.opts.Order,
-		MaxHold: s.opts.MaxHold, Acks: true,
+		MaxHold: s.opts.MaxHold, Acks: true, Protected: who.Method == "certificate",
 	}
 }
 

@@ -52,6 +52,10 @@ func (p *proof) identity(client bool) (mtp.Identity, bool) {
 	} else {
 		id.IDs = mtp.CertificateIDs(p.certs[0])
 	}
+	id.Chain = p.certs
+	if len(p.chains) > 0 {
+		id.Chain = p.chains[0]
+	}
 	return id, true
 }
 

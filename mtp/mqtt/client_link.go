@@ -6,6 +6,7 @@ package mqtt
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -134,6 +135,7 @@ func (l *clientLink) peer(maxPacket int) mtp.Peer {
 		Identity: mtp.Identity{Method: methodNone, Patterns: o.Patterns}, MaxRecord: maxPacket,
 		NoConnectRecords: o.NoConnectRecords, Order: o.Order, MaxHold: o.MaxHold, Acks: o.SessionExpiry > 0,
 	}
+	_, p.Protected = l.conn.Conn.(*tls.Conn)
 	if o.Presents {
 		p.Presents = o.Endpoint
 	}

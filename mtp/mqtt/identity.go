@@ -44,9 +44,10 @@ func (l *link) identify(pk *packets.Packet) error {
 		l.roleRank = roleConnected
 	}
 	l.trunk = identity.Any || len(identity.IDs)+len(identity.Patterns) > 0 && identity.One() == ""
+	_, encrypted := l.conn.Conn.(*tls.Conn)
 	l.peer = mtp.Peer{
 		Kind: mtp.MQTT, Listener: l.server.opts.Name, Remote: login.Remote,
-		Loopback: listen.Loopback(l.conn.Conn),
+		Loopback: listen.Loopback(l.conn.Conn), Protected: encrypted,
 		Endpoint: endpoint, Identity: identity, Shared: l.server.opts.Shared, Order: l.server.opts.Order,
 		NoConnectRecords: l.server.opts.NoConnectRecords, MaxHold: l.server.opts.MaxHold, Acks: true,
 		MaxRecord: int(pk.Properties.MaximumPacketSize), // the flow knows it to the byte
@@ -87,8 +88,11 @@ func (l *link) authenticate(login *Login) (mtp.Identity, error) {
 
 func (l *link) prove(login *Login) (mtp.Identity, error) {
 	o := &l.server.opts
-	if cert := l.certificate(); cert != nil {
-		id := mtp.Identity{Method: "certificate", IDs: mtp.CertificateIDs(cert), Name: cert.Subject.String()}
+	if chain := l.certificates(); len(chain) > 0 {
+		cert := chain[0]
+		id := mtp.Identity{
+			Method: "certificate", IDs: mtp.CertificateIDs(cert), Name: cert.Subject.String(), Chain: chain,
+		}
 		if len(id.IDs) > 0 || o.Shared || len(o.Patterns) > 0 {
 			return id, nil
 		}
@@ -106,9 +110,9 @@ func (l *link) prove(login *Login) (mtp.Identity, error) {
 	return id, err
 }
 
-// certificate returns the client's certificate if it was verified, by the
+// certificates returns the client's certificate with its chain if it was verified, by the
 // library or by a callback of the TLS configuration.
-func (l *link) certificate() *x509.Certificate {
+func (l *link) certificates() []*x509.Certificate {
 	t, ok := l.conn.Conn.(*tls.Conn)
 	if !ok {
 		return nil
@@ -118,5 +122,5 @@ func (l *link) certificate() *x509.Certificate {
 	if len(state.PeerCertificates) == 0 || len(state.VerifiedChains) == 0 && !callback {
 		return nil
 	}
-	return state.PeerCertificates[0]
+	return mtp.Chain(&state)
 }

@@ -41,9 +41,11 @@ func (l *link) identify(f *frame) error {
 	if err != nil {
 		return err
 	}
+	_, encrypted := l.conn.Conn.(*tls.Conn)
 	l.peer = mtp.Peer{
 		Kind: mtp.STOMP, Listener: o.Name, Remote: l.remote, Loopback: listen.Loopback(l.conn.Conn),
-		Endpoint: login.Endpoint, Identity: identity, Shared: o.Shared,
+		Protected: encrypted,
+		Endpoint:  login.Endpoint, Identity: identity, Shared: o.Shared,
 		NoConnectRecords: o.NoConnectRecords, Order: o.Order, MaxHold: o.MaxHold,
 	}
 	if l.peer.Endpoint == "" {
@@ -62,12 +64,13 @@ func (l *link) identify(f *frame) error {
 func (l *link) authenticate(login *Login) (mtp.Identity, error) {
 	o := &l.server.opts
 	identity := mtp.Identity{Method: methodNone} // a claim proves nothing
-	if cert := l.certificate(); cert != nil {
+	if chain := l.certificates(); len(chain) > 0 {
+		cert := chain[0]
 		ids := mtp.CertificateIDs(cert) // [R-SEC.0a]
 		if len(ids) == 0 {
 			return identity, fmt.Errorf("the certificate names no Endpoint ID: %w", mtp.ErrForbidden)
 		}
-		identity = mtp.Identity{Method: "certificate", IDs: ids, Name: cert.Subject.String()}
+		identity = mtp.Identity{Method: "certificate", IDs: ids, Name: cert.Subject.String(), Chain: chain}
 	} else if o.Auth != nil {
 		var err error
 		if identity, err = o.Auth(*login); err != nil {
@@ -87,7 +90,7 @@ func (l *link) authenticate(login *Login) (mtp.Identity, error) {
 
 // certificate returns the client's certificate if it was verified, by the
 // library or by a callback of the TLS configuration.
-func (l *link) certificate() *x509.Certificate {
+func (l *link) certificates() []*x509.Certificate {
 	t, ok := l.conn.Conn.(*tls.Conn)
 	if !ok {
 		return nil
@@ -97,7 +100,7 @@ func (l *link) certificate() *x509.Certificate {
 	if len(state.PeerCertificates) == 0 || len(state.VerifiedChains) == 0 && !callback {
 		return nil
 	}
-	return state.PeerCertificates[0]
+	return mtp.Chain(&state)
 }
 
 // refusal is what a client is told whose STOMP frame is not accepted.

@@ -121,7 +121,7 @@ func (h *handshake) peer(id usp.EndpointID, remote string) (mtp.Peer, error) {
 		return mtp.Peer{}, err
 	}
 	p := mtp.Peer{
-		Kind: mtp.UDS, Listener: h.opts.Name, Remote: remote, Loopback: true,
+		Kind: mtp.UDS, Listener: h.opts.Name, Remote: remote, Loopback: true, Protected: true,
 		Endpoint: id, Role: h.opts.Role, Presents: h.opts.Presents, Shared: h.opts.Shared,
 		NoConnectRecords: h.opts.NoConnectRecords, Order: h.opts.Order, Identity: identity,
 		MaxHold: h.opts.MaxHold,
@@ -166,9 +166,10 @@ func (h *handshake) identity(id usp.EndpointID) (mtp.Identity, error) {
 // prove returns the Identity in the certificate of the peer, else that of Auth,
 // the zero one if neither is there.
 func (h *handshake) prove(id usp.EndpointID) (mtp.Identity, error) {
-	if cert := h.certificate(); cert != nil {
+	if chain := h.certificates(); len(chain) > 0 {
+		cert := chain[0]
 		if ids := h.named(cert); len(ids) > 0 {
-			return mtp.Identity{Method: "certificate", IDs: ids, Name: cert.Subject.String()}, nil
+			return mtp.Identity{Method: "certificate", IDs: ids, Name: cert.Subject.String(), Chain: chain}, nil
 		}
 		if !h.client && !h.opts.Shared && h.auth == nil {
 			return mtp.Identity{}, fmt.Errorf("%w: the certificate names none [R-SEC.0a]", errNotThis)
@@ -193,10 +194,10 @@ func (h *handshake) named(cert *x509.Certificate) []usp.EndpointID {
 	return mtp.CertificateIDs(cert)
 }
 
-// certificate returns that of the peer if it was verified, by the library or by
+// certificates returns that of the peer, with its chain, if it was verified, by the library or by
 // a callback of the TLS configuration; a client that verifies nothing has been
 // told to.
-func (h *handshake) certificate() *x509.Certificate {
+func (h *handshake) certificates() []*x509.Certificate {
 	conn, ok := h.wire.conn.(*tls.Conn)
 	if !ok {
 		return nil
@@ -206,7 +207,7 @@ func (h *handshake) certificate() *x509.Certificate {
 	if len(state.PeerCertificates) == 0 || len(state.VerifiedChains) == 0 && !callback && !h.client {
 		return nil
 	}
-	return state.PeerCertificates[0]
+	return mtp.Chain(&state)
 }
 
 // dismiss tells the peer of a handshake why it ends, if it can be told

@@ -227,6 +227,7 @@ func (c *Client) peer(conn *websocket.Conn, w *wire, answer http.Header) (mtp.Pe
 	if !c.opts.Carrier {
 		p.Presents = c.opts.Endpoint
 	}
+	_, p.Protected = w.Conn.(*tls.Conn)
 	if p.Endpoint == "" && !p.Shared {
 		p.Endpoint = told
 	}
@@ -247,9 +248,13 @@ func (c *Client) identity(w *wire, p mtp.Peer) (mtp.Identity, error) {
 	if conn, ok := w.Conn.(*tls.Conn); ok {
 		id.Method = "certificate"
 		var named mtp.Identity
-		if certs := conn.ConnectionState().PeerCertificates; len(certs) > 0 {
+		state := conn.ConnectionState()
+		if certs := state.PeerCertificates; len(certs) > 0 {
 			named.IDs = mtp.CertificateURNs(certs[0]) // its DNS names name the host
 			id.Name = certificateName(certs[0])
+		}
+		if len(named.IDs) > 0 {
+			id.Chain = mtp.Chain(&state)
 		}
 		if p.Endpoint != "" && !named.Allows(p.Endpoint) {
 			return mtp.Identity{}, fmt.Errorf("%w: its certificate does not name %q [R-SEC.0a]", errOtherEndpoint, p.Endpoint)

@@ -46,7 +46,7 @@ func (s *Server) admit(r *http.Request) (mtp.Peer, http.Header, *refusal) {
 		return mtp.Peer{}, nil, ref
 	}
 	p := mtp.Peer{
-		Kind: mtp.WebSocket, Listener: s.opts.Name, Remote: r.RemoteAddr,
+		Kind: mtp.WebSocket, Listener: s.opts.Name, Remote: r.RemoteAddr, Protected: r.TLS != nil,
 		Endpoint: claimed, Role: s.opts.Role, Presents: presents,
 		Shared: s.opts.Shared, NoConnectRecords: s.opts.NoConnectRecords, Order: s.opts.Order,
 		MaxHold: s.opts.MaxHold,
@@ -147,7 +147,9 @@ func (s *Server) prove(r *http.Request, p *mtp.Peer) (mtp.Identity, *refusal) {
 	if cert := s.certificate(r.TLS); cert != nil {
 		ids := mtp.CertificateIDs(cert)
 		if len(ids) > 0 || p.Shared {
-			return mtp.Identity{Method: "certificate", IDs: ids, Name: certificateName(cert)}, nil
+			return mtp.Identity{
+				Method: "certificate", IDs: ids, Name: certificateName(cert), Chain: mtp.Chain(r.TLS),
+			}, nil
 		}
 		if s.opts.Auth == nil {
 			return mtp.Identity{}, refuse(http.StatusForbidden, mtp.RejectIdentity,

@@ -16,7 +16,7 @@ import (
 const controllerTable = "Device.LocalAgent.Controller."
 
 // addController has c add another Controller to an Agent, with full access.
-func addController(ctx context.Context, c *controller.Controller, to usp.EndpointID, id string) (row string, err error) {
+func addController(ctx context.Context, c *controller.Controller, to usp.EndpointID, id string) (string, error) {
 	resp, err := c.Add(ctx, to, false, controller.Create(controllerTable, map[string]string{
 		"EndpointID": id, "Enable": "true", "AssignedRole": "Device.LocalAgent.ControllerTrust.Role.1",
 	}))

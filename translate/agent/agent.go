@@ -50,6 +50,8 @@ type Agent struct {
 	notes outbound
 	bulk  bulkData
 
+	thresholds []*threshold
+
 	// departed counts the RPCs that changed the CPE, in the order in which they
 	// left; it is atomic because they leave inside a session. settled is the
 	// highest number among those that are back. See readOnce.

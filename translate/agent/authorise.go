@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/uspgate/uspgate/translate/trust"
@@ -93,13 +94,45 @@ func (a *Agent) authorise(c usp.EndpointID, rights trust.Rights, element string)
 }
 
 // shownTo returns the value of a parameter if a Controller may read it [R-GET.1]. That
-// of a secured one is empty to everybody: no Role is among the SecuredRoles, as the View
-// of the CPE does not keep it. The lock is held.
+// of a secured one is empty. The lock is held.
 func (a *Agent) shownTo(c usp.EndpointID, param string) (string, bool) {
 	if !a.may(c, trust.ReadParam, param) {
 		return "", false
 	}
 	return a.value(param)
+}
+
+// reveal returns the value of a parameter for the answer to a Get: what value is, or, of a
+// secured parameter, its true value, where the Controller has one of the SecuredRoles and
+// nobody can read on the way what it is sent. The lock is held.
+//
+// Deviation: secured parameters of the CPE, passwords mostly, are empty to those with a
+// secured Role, too: CWMP has a CPE answer with nothing, and what Controllers write is not
+// kept. There remain those of the Agent's own, the Value of a Challenge.
+func (a *Agent) reveal(c usp.EndpointID, param, value string) string {
+	if value != "" || !isLocal(param) {
+		return value
+	}
+	object, leaf := splitParam(param)
+	o := a.local.object(object)
+	if o == nil || o.columns[leaf] == nil || !o.columns[leaf].secured || !a.local.isSecured(c) ||
+		!a.host.trusted.protected(c) {
+		return value
+	}
+	return a.local.values[param]
+}
+
+// isSecured reports whether a Controller has one of the SecuredRoles.
+func (l *local) isSecured(c usp.EndpointID) bool {
+	row := l.find(controllerTable, "EndpointID", string(c))
+	if row == "" || l.isBanned(row) {
+		return false
+	}
+	secured := references(l.get(trustRoot + "SecuredRoles"))
+	has := append(references(l.get(row+"AssignedRole")), references(l.get(row+"InheritedRole"))...)
+	return slices.ContainsFunc(has, func(ref string) bool {
+		return slices.Contains(secured, ref) && l.isTrue(ref+".Enable")
+	})
 }
 
 // readTree is the data model as a Controller may read it, so that no expression tells

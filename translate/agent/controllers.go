@@ -85,7 +85,10 @@ func (a *Agent) admit(c usp.EndpointID) *usp.Error {
 	case row == "" && !a.anybody() && !a.host.opts.LetUntrusted:
 		return denied("this Controller may not control this Agent")
 	case row == "":
-		return a.learnController(c)
+		if err := a.learnController(c); err != nil {
+			return err
+		}
+		row = a.controllerRow(c)
 	case !a.local.isTrue(row + "Enable"):
 		return denied("this Controller is disabled")
 	case a.local.isBanned(row):
@@ -93,6 +96,7 @@ func (a *Agent) admit(c usp.EndpointID) *usp.Error {
 	case !a.local.configured(row):
 		a.heard[c] = time.Now()
 	}
+	a.inherit(row, c)
 	return nil
 }
 
@@ -157,7 +161,7 @@ func (a *Agent) idleController(origin string) usp.EndpointID {
 type belonging struct{ table, column string }
 
 func belongings() []belonging {
-	return []belonging{{subscriptionTable, "Recipient"}, {profileTable, "Controller"}}
+	return []belonging{{subscriptionTable, "Recipient"}, {profileTable, "Controller"}, {thresholdTable, "Controller"}}
 }
 
 // disown removes what belongs to a Controller whose row is going to be removed (TP-469

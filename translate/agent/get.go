@@ -118,7 +118,7 @@ func (a *Agent) fillIn(r *request, q *query, depth, room int, g *getResult) *usp
 		if q.path.Kind() == path.Parameter {
 			object, leaf := splitParam(p)
 			if v, ok := a.shownTo(r.from, p); ok { // [R-GET.1]
-				g.put(object, leaf, v)
+				g.put(object, leaf, a.reveal(r.from, p, v))
 			}
 			continue
 		}
@@ -135,7 +135,7 @@ func (a *Agent) fillIn(r *request, q *query, depth, room int, g *getResult) *usp
 			for i := range f.params {
 				p := &f.params[i]
 				if a.may(r.from, trust.ReadParam, p.Path) { // [R-GET.4]
-					g.put(f.object, strings.TrimPrefix(p.Path, f.object), p.Value)
+					g.put(f.object, strings.TrimPrefix(p.Path, f.object), a.reveal(r.from, p.Path, p.Value))
 				}
 			}
 		}

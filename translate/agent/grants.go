@@ -103,6 +103,7 @@ func (h *Host) restoreGrants(k *Kept) {
 	if !h.opts.FixedControllers {
 		h.grants.set(k.EndpointID, k.Grants)
 	}
+	h.trusted.demand(k.EndpointID, k.Demands)
 }
 
 // granted returns the Grants of the Agent, nil for none. The lock is held.

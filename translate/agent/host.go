@@ -69,6 +69,7 @@ type Host struct {
 
 	registry registry
 	grants   grants
+	trusted  trusted
 	blamed   blamed // for bad signatures
 	// door has one element for each Agent on its way into memory because its CPE has
 	// come.

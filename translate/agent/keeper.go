@@ -41,11 +41,12 @@ type Keeper interface {
 type Kept struct {
 	EndpointID usp.EndpointID
 	Identity   cwmp.DeviceID
-	// Firmware, Wakes, Grants and Rest are those of its State.
+	// Firmware, Wakes, Grants, Rest and Demands are those of its State.
 	Firmware string
 	Wakes    []Wake
 	Grants   []Grant
 	Rest     device.Rest
+	Demands  *Demands
 }
 
 // Wake is when an Agent has to be awake although nobody asks for it, in seconds of

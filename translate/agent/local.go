@@ -90,6 +90,9 @@ func (l *local) column(object string, c *column) string {
 	if c.calc != nil {
 		return c.calc(l.agent, object)
 	}
+	if c.secured {
+		return ""
+	}
 	if v, ok := l.values[object+c.Name]; ok {
 		return v
 	}

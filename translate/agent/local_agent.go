@@ -29,8 +29,11 @@ func agentObjects() []*localObject {
 			return number(a.host.opts.Subscriptions)
 		}),
 		count("MTP"), count("Controller"), count("Subscription"), count("Request"),
-		ro("CertificateNumberOfEntries", path.TypeUnsignedInt, "0"),
+		count("Certificate"), count("Threshold"),
+		ro("SupportedFingerprintAlgorithms", path.TypeString|path.List, fingerprintAlgorithms),
+		ro("SupportedThresholdOperator", path.TypeString|path.List, thresholdOperators),
 	)
+	agent.commands = []*command{addCertificateCommand()}
 	agent.columns["UpTime"].still = true
 	agent.events = []event{{name: "Periodic!"}, transferCompleteEvent()}
 	mtp := obj(mtpTable+"{i}.",
@@ -55,6 +58,9 @@ func (a *Agent) restore(s *State, tree *Tree) {
 	a.plant(tree)
 	t := a.local.begin()
 	a.restoreMTPs(t)
+	if restarted { // [R-SEC.21]
+		a.local.each(controllerTable, func(row string) { t.put(row+"InheritedRole", "") })
+	}
 	if restarted || a.host.cohorts.byTag {
 		a.restoreTrust(t)
 	}
@@ -75,6 +81,8 @@ func (a *Agent) restore(s *State, tree *Tree) {
 		a.resumeTransfers(s.Transfers, restarted)
 	}
 	a.host.grants.set(a.id, a.granted())
+	a.host.trusted.demand(a.id, a.demanded())
+	a.armThresholds()
 	a.loadSubscriptions()
 	a.resumeTimers(restarted)
 	a.resumeOnBoarding()

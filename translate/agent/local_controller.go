@@ -32,7 +32,7 @@ func controllerObjects(o *Options) []*localObject {
 		rw("ProvisioningCode", path.TypeString, "", maxLen(64)),
 		rw("AssignedRole", path.TypeString|path.List, firstRole),
 		ro("InheritedRole", path.TypeString|path.List, ""),
-		ro("Credential", path.TypeString|path.List, ""),
+		rw("Credential", path.TypeString|path.List, ""),
 		rw("PeriodicNotifInterval", path.TypeUnsignedInt, "86400", between(1, 1<<32-1)),
 		rw("PeriodicNotifTime", path.TypeDateTime, unknownTime),
 		rw("USPNotifRetryMinimumWaitInterval", path.TypeUnsignedInt, "5", between(1, 65535)),
@@ -42,7 +42,7 @@ func controllerObjects(o *Options) []*localObject {
 		count("MTP"), count("BootParameter"),
 	).keyed([]string{"EndpointID"}, []string{"Alias"})
 	c.check, c.added = checkController, addedController
-	c.commands = []*command{sendOnBoardRequestCommand()}
+	c.commands = []*command{sendOnBoardRequestCommand(), addMyCertificateCommand()}
 	boot := obj(c.Path+"BootParameter.{i}.",
 		alias(),
 		rw("Enable", path.TypeBoolean, "false"),
@@ -100,6 +100,9 @@ func checkController(l *local, row string) *usp.Error {
 		return invalid(usp.CodeInvalidValue, row+"Enable", "a Controller without EndpointID cannot be enabled")
 	case !l.isTrue(row+"Enable") && l.configured(row):
 		return invalid(usp.CodeRequestDenied, row+"Enable", "the configuration says that this Controller is enabled")
+	}
+	if err := l.areCertificates(row+"Credential", references(l.get(row+"Credential"))); err != nil {
+		return err
 	}
 	return checkAssignedRole(l, row)
 }

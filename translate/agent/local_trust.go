@@ -43,10 +43,10 @@ func trustObjects() []*localObject {
 		ro("TOFUAllowed", path.TypeBoolean, "false"),
 		ro("TOFUInactivityTimer", path.TypeUnsignedInt, "0"),
 		count("Role"),
-		ro("CredentialNumberOfEntries", path.TypeUnsignedInt, "0"),
-		ro("ChallengeNumberOfEntries", path.TypeUnsignedInt, "0"),
+		count("Credential"), count("Challenge"),
 	)
 	root.check = checkTrust
+	root.commands = []*command{requestChallengeCommand(), challengeResponseCommand()}
 	role := obj(roleTable+"{i}.",
 		alias(),
 		rw("Enable", path.TypeBoolean, "false"),
@@ -199,6 +199,8 @@ func (t *tx) unassign(role string) {
 		}
 	}
 	t.l.each(controllerTable, func(row string) { drop(row + "AssignedRole") })
+	t.l.each(credentialTable, func(row string) { drop(row + "Role") })
+	t.l.each(challengeTable, func(row string) { drop(row + "Role") })
 	for _, name := range []string{"UntrustedRole", "BannedRole", "SecuredRoles"} {
 		drop(trustRoot + name)
 	}
@@ -207,8 +209,7 @@ func (t *tx) unassign(role string) {
 // restoreTrust makes the two Roles that every Agent has and those of the configuration,
 // and removes those that it does not have any more.
 func (a *Agent) restoreTrust(t *tx) {
-	full, untrusted := fullAccess(), Role{Name: RoleUntrusted, Permissions: []Permission{{Targets: []string{"Device."}}}}
-	roles := append([]Role{full, untrusted}, a.roles()...)
+	roles := append([]Role{fullAccess(), untrustedAccess()}, a.roles()...)
 	for i := range roles {
 		t.giveRole(&roles[i])
 	}

@@ -94,6 +94,10 @@ func (t *tx) remove(row string) {
 		t.unassign(row)
 	case controllerTable:
 		t.disown(row)
+	case certificateTable:
+		t.forgetCertificate(row)
+	case challengeTable:
+		t.forgetChallenge(row)
 	}
 	for _, below := range l.below(row) {
 		t.changes = append(t.changes, change{kind: deletedRow, path: below})

@@ -62,6 +62,7 @@ func (a *Agent) emit(changes []change) (values int) {
 			}
 		}
 	}
+	a.crossThresholds(changes)
 	if len(changes) > 0 {
 		a.subs.remember(a)
 	}

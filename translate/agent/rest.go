@@ -74,18 +74,22 @@ func (a *Agent) deaf() (bits uint64) {
 // listened returns the CPE's names about whose values a Controller wants to be told; all:
 // there may be others. The lock is held.
 func (a *Agent) listened() (names map[string]bool, all bool) {
-	names = make(map[string]bool)
+	var refs []path.Path
 	for _, s := range a.subs.list {
-		if s.typ != notifValueChange {
-			continue
+		if s.typ == notifValueChange {
+			refs = append(refs, s.refs...)
 		}
-		for _, ref := range s.refs {
-			if ref.Kind() != path.Parameter || ref.IsSearch() {
-				return nil, true
-			}
-			for _, name := range a.view.Sources(ref.String()) {
-				names[name], all = true, all || cwmp.IsPartialPath(name)
-			}
+	}
+	for _, th := range a.thresholds {
+		refs = append(refs, th.path)
+	}
+	names = make(map[string]bool)
+	for _, ref := range refs {
+		if ref.Kind() != path.Parameter || ref.IsSearch() {
+			return nil, true
+		}
+		for _, name := range a.view.Sources(ref.String()) {
+			names[name], all = true, all || cwmp.IsPartialPath(name)
 		}
 	}
 	return names, all

@@ -12,7 +12,7 @@ import (
 )
 
 // The Roles that every Agent has: who has RoleFullAccess may do everything, who has
-// RoleUntrusted nothing.
+// RoleUntrusted nothing but answer Challenges.
 const (
 	RoleFullAccess = "Full Access"
 	RoleUntrusted  = "Untrusted"
@@ -39,6 +39,17 @@ func fullAccess() Role {
 	return Role{Name: RoleFullAccess, Permissions: []Permission{{
 		Targets: []string{"Device."}, Param: "rw-n", Obj: "rw-n", InstantiatedObj: "rw-n", CommandEvent: "r-xn",
 	}}}
+}
+
+func untrustedAccess() Role {
+	return Role{Name: RoleUntrusted, Permissions: []Permission{
+		{Targets: []string{"Device."}},
+		{Order: 1, Targets: []string{challengeTable}, Param: "r---", Obj: "r---", InstantiatedObj: "r---"},
+		{
+			Order: 2, Targets: []string{trustRoot + "RequestChallenge()", trustRoot + "ChallengeResponse()"},
+			CommandEvent: "r-x-",
+		},
+	}}
 }
 
 // checkRoles says what is wrong with the Roles and with what Controllers have of them.

@@ -44,9 +44,11 @@ type column struct {
 	fixed bool
 	// still never notifies: it changes all the time, or cannot change.
 	still bool
-	check func(v string) *usp.Error
-	calc  func(a *Agent, object string) string // nil: the value is stored
-	first func(a *Agent, object string) string // instead of def, unless nil
+	// secured is empty to most; see secret.
+	secured bool
+	check   func(v string) *usp.Error
+	calc    func(a *Agent, object string) string // nil: the value is stored
+	first   func(a *Agent, object string) string // instead of def, unless nil
 }
 
 // command is one command of the data model, event one event. What an asynchronous
@@ -74,7 +76,7 @@ func newSchema(o *Options) *schema {
 	gateway := o.Mounts != nil
 	s := &schema{byPath: make(map[string]*localObject), children: make(map[string][]*localObject)}
 	s.objects = slices.Concat(agentObjects(), controllerObjects(o), subscriptionObjects(), requestObjects(),
-		trustObjects())
+		trustObjects(), credentialObjects(), challengeObjects(), certificateObjects(), thresholdObjects())
 	if gateway {
 		s.objects = append(s.objects, gatewayObjects()...)
 	} else {

@@ -5,11 +5,14 @@ package agent_test
 
 import (
 	"cmp"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +20,7 @@ import (
 	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -143,6 +147,11 @@ func (s *script) command(line string) {
 	s.t.Helper()
 	verb, rest, _ := strings.Cut(line, ">")
 	words := split(rest)
+	for i, w := range words { // @ca is the text of testdata/certificates/ca.b64
+		if before, name, ok := strings.Cut(w, "=@"); ok {
+			words[i] = before + "=" + certificateText(s.t, name)
+		}
+	}
 	if verb == "do" {
 		s.do(words)
 	} else {
@@ -178,6 +187,8 @@ func (s *script) command(line string) {
 //	files                         show which of its URLs are open
 //	wait DURATION                 time goes by
 //	quiet, loud                   hide the RPCs, and show them again
+//	meets CONTROLLER [NAME] [open]  a Controller has come by a Link that is protected, or
+//	                              open, and shown testdata/certificates/NAME.b64
 func (s *script) do(w []string) {
 	s.t.Helper()
 	switch w[0] {
@@ -213,6 +224,8 @@ func (s *script) do(w []string) {
 		s.rig.cpe.transfers.set(s.t, w[1:])
 	case "quiet", "loud":
 		s.rig.showRPCs(w[0] == "loud")
+	case "meets":
+		s.meets(w[1:])
 	default:
 		s.t.Fatalf("do> %s: unknown", w[0])
 	}
@@ -224,6 +237,40 @@ func (s *script) start(model string, options []string) {
 		s.rig.stop()
 	}
 	s.rig = newRig(s.t, model, options...)
+}
+
+// certificateText is a certificate of the tests, base64.
+func certificateText(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "certificates", name+".b64"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func parsedCertificate(t *testing.T, name string) *x509.Certificate {
+	t.Helper()
+	der, err := base64.StdEncoding.DecodeString(certificateText(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+func (s *script) meets(w []string) {
+	s.t.Helper()
+	var chain []*x509.Certificate
+	for _, name := range w[1:] {
+		if name != "open" {
+			chain = append(chain, parsedCertificate(s.t, name))
+		}
+	}
+	s.rig.host.Meet(usp.EndpointID(w[0]), agent.FingerprintsOf(chain), !slices.Contains(w, "open"))
 }
 
 func events(text string) []cwmp.Event {

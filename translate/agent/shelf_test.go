@@ -51,7 +51,7 @@ func (s *shelf) Each(f func(agent.Kept) error) error {
 		}
 		k := agent.Kept{
 			EndpointID: id, Identity: identity, Firmware: state.Firmware, Wakes: state.Wakes, Grants: state.Grants,
-			Rest: state.Rest,
+			Rest: state.Rest, Demands: state.Demands,
 		}
 		if s.older {
 			k.Firmware = ""

@@ -59,6 +59,8 @@ type State struct {
 	Grants []Grant `json:"grants,omitempty"`
 	// Rest is by what the Agent sleeps, if it does.
 	Rest device.Rest `json:"rest,omitzero"`
+	// Demands are what has to be proved of Controllers; nil is nothing.
+	Demands *Demands `json:"demands,omitempty"`
 }
 
 // BootOrder is a reboot or reset that the CPE has accepted.
@@ -99,6 +101,7 @@ func (a *Agent) state() *State {
 		Newborn:     a.member.newborn,
 		Given:       maps.Clone(a.member.given),
 		Grants:      a.granted(),
+		Demands:     a.demanded(),
 		Watched:     a.attrs.kept(),
 		Unwatchable: slices.Sorted(maps.Keys(a.attrs.refused)),
 		Unwatched:   slices.Sorted(maps.Keys(a.attrs.full)),

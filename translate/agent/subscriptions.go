@@ -48,6 +48,18 @@ func (a *Agent) localChanged(changes []change) {
 	relevant := func(c change) bool {
 		return strings.HasPrefix(c.path, subscriptionTable) || strings.HasPrefix(c.path, controllerTable)
 	}
+	of := func(roots ...string) bool {
+		return slices.ContainsFunc(changes, func(c change) bool {
+			return slices.ContainsFunc(roots, func(root string) bool { return strings.HasPrefix(c.path, root) })
+		})
+	}
+	if of(controllerTable, credentialTable, certificateTable) {
+		a.host.trusted.demand(a.id, a.demanded())
+	}
+	if of(thresholdTable) {
+		a.saving.by = device.Rest{}
+		a.armThresholds()
+	}
 	if slices.ContainsFunc(changes, relevant) {
 		a.grant()
 		a.saving.by = device.Rest{}

@@ -59,7 +59,9 @@ func case2_9(b *bench) {
 	const unknown = "self::tp469-unknown"
 	p := b.peerAs(unknown)
 	set := controller.Update(self, map[string]string{"ProvisioningCode": "untrusted"})
-	m := p.request(b, &uspmsg.Request{ReqType: &uspmsg.Request_Set{Set: &uspmsg.Set{UpdateObjs: []*uspmsg.Set_UpdateObject{set}}}})
+	m := p.request(b, &uspmsg.Request{ReqType: &uspmsg.Request_Set{
+		Set: &uspmsg.Set{UpdateObjs: []*uspmsg.Set_UpdateObject{set}},
+	}})
 	if got := m.GetBody().GetError().GetErrCode(); got != uint32(usp.CodePermissionDenied) {
 		b.Errorf("got %v, want Error 7006", m)
 	}
