@@ -41,7 +41,7 @@ const (
 	agentParams = 1500
 )
 
-// agents prints what a Virtual Agent costs, asleep and awake.
+// agents prints what a Virtual Agent costs in memory more than asleep.
 func agents(ctx context.Context, f *flags, out io.Writer) (err error) {
 	if f.agents <= 0 || !f.only.MatchString("agents") {
 		return nil
@@ -52,27 +52,29 @@ func agents(ctx context.Context, f *flags, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(root)) }()
 	n := strconv.Itoa(f.agents)
-	fmt.Fprintf(out, "\n%s Virtual Agents, %d models of %d parameters\n", n, agentModels, agentParams)
+	fmt.Fprintf(out, "\n%s Virtual Agents, %d models of %d parameters; awake: the trees are packed that nobody uses\n",
+		n, agentModels, agentParams)
 	if _, err := self(ctx, fillAgents, root, n); err != nil {
 		return err
 	}
-	said, err := self(ctx, serveAgents, root)
-	if err != nil {
-		return err
-	}
-	var none, asleep, awake float64
-	if _, err := fmt.Sscan(said, &none, &asleep, &awake); err != nil {
-		return fmt.Errorf("%s said %q: %w", serveAgents, said, err)
-	}
-	each := func(state string, bytes, target float64) {
-		kb, note := (bytes-none)/1024/float64(f.agents), ""
-		if kb > target {
+	for _, c := range []struct {
+		state string
+		fold  time.Duration
+	}{{"awake", time.Second}, {"awake, and used", -1}} {
+		said, err := self(ctx, serveAgents, root, c.fold.String())
+		if err != nil {
+			return err
+		}
+		var asleep, awake float64
+		if _, err := fmt.Sscan(said, &asleep, &awake); err != nil {
+			return fmt.Errorf("%s said %q: %w", serveAgents, said, err)
+		}
+		each, note := (awake-asleep)/1024/float64(f.agents), ""
+		if each > agentsTarget {
 			note = "  missed"
 		}
-		fmt.Fprintf(out, "%-6s %6.2f KB each, target %.0f%s\n", state, kb, target, note)
+		fmt.Fprintf(out, "%-15s %6.2f KB each, target %.0f%s\n", c.state, each, agentsTarget, note)
 	}
-	each("asleep", asleep, devicesTarget)
-	each("awake", awake, agentsTarget)
 	return nil
 }
 
@@ -89,19 +91,16 @@ func fillWithAgents(ctx context.Context, dir string, n int) error {
 	return copies.OfModels(ctx, dir, models, n)
 }
 
-// serveWithAgents has a Host with the Agents of a data_dir asleep, then awake, and prints
-// the resident bytes without any, with all asleep, and with all awake.
-func serveWithAgents(ctx context.Context, dir string, out io.Writer) error {
+// serveWithAgents has a Host with the Agents of a data_dir asleep, then awake, their trees
+// packed as Options.FoldEvery says, and prints the resident bytes with all asleep and with
+// all awake.
+func serveWithAgents(ctx context.Context, dir string, fold time.Duration, out io.Writer) error {
 	e, err := engine.Open(ctx, engine.Options{Dir: filepath.Join(dir, "engine"), Interval: time.Minute})
 	if err != nil {
 		return err
 	}
 	defer e.Close()
 	rules, err := model.Load("")
-	if err != nil {
-		return err
-	}
-	none, err := atRest(ctx)
 	if err != nil {
 		return err
 	}
@@ -119,7 +118,7 @@ func serveWithAgents(ctx context.Context, dir string, out io.Writer) error {
 	}
 	host, err := agent.NewHost(agent.Options{
 		Send: func(usp.Record) {}, Rules: rules, Keeper: st.Agents(), Protocols: []string{"WebSocket", "MQTT"},
-		MaxAwake: len(all) + 1, MaxAwakeBytes: 1 << 40, Idle: time.Hour, Patience: time.Hour,
+		MaxAwake: len(all) + 1, MaxAwakeBytes: 1 << 40, Idle: time.Hour, Patience: time.Hour, FoldEvery: fold,
 		Device: func(id cwmp.DeviceID) (agent.Device, error) { return absent(id), nil },
 	})
 	if err != nil {
@@ -137,7 +136,7 @@ func serveWithAgents(ctx context.Context, dir string, out io.Writer) error {
 	if err == nil {
 		var awake int
 		if awake, err = atRest(ctx); err == nil {
-			fmt.Fprintln(out, none, asleep, awake)
+			_, err = fmt.Fprintln(out, asleep, awake)
 		}
 	}
 	stop()
@@ -147,7 +146,7 @@ func serveWithAgents(ctx context.Context, dir string, out io.Writer) error {
 // atRest gives back what memory is free, and returns the resident bytes.
 func atRest(ctx context.Context) (int, error) {
 	select {
-	case <-time.After(time.Second):
+	case <-time.After(settle):
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	}

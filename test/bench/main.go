@@ -75,7 +75,8 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 			n, err := strconv.Atoi(args[2])
 			return errors.Join(err, fillWithAgents(ctx, args[1], n))
 		case serveAgents:
-			return serveWithAgents(ctx, args[1], out)
+			fold, err := time.ParseDuration(args[2])
+			return errors.Join(err, serveWithAgents(ctx, args[1], fold, out))
 		}
 	}
 	f, err := parse(args, log)

@@ -220,7 +220,11 @@ func (a *Agent) size() int64 {
 	a.lock()
 	defer a.unlock()
 	n := int64(agentBytes)
-	if a.view != nil {
+	switch {
+	case a.view == nil:
+	case a.view.Folded() > 0:
+		n += int64(a.view.Folded())
+	default:
 		nodes, _ := a.view.Size()
 		n += int64(nodes) * nodeBytes
 	}

@@ -135,6 +135,7 @@ func (h *Host) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer func() { h.drain(ctx, &wg) }()
 	h.sweepLater()
+	h.foldLater()
 	h.spawn(h.recover)
 	clock := time.NewTimer(time.Hour)
 	defer clock.Stop()

@@ -89,11 +89,16 @@ func (a *Agent) observe(in *cwmp.Inform) {
 	a.host.metrics.deviateBy(deviationCoalesced, a.emit(changes))
 }
 
+// calm is quiet as far as that can be told without the tree. The lock is held.
+func (a *Agent) calm() bool {
+	return a.view != nil && a.seen && a.disc.known && !a.disc.due && len(a.unsure) == 0 &&
+		a.transfers.table.Len() == 0 && !a.hasJobs()
+}
+
 // quiet reports that an Inform without any event of note would start nothing. The lock is
 // held.
 func (a *Agent) quiet() bool {
-	if a.view == nil || !a.seen || !a.disc.known || a.disc.due || len(a.unsure) > 0 ||
-		a.transfers.table.Len() > 0 || a.hasJobs() {
+	if !a.calm() {
 		return false
 	}
 	on, off := a.unattuned()

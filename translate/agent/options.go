@@ -54,6 +54,8 @@ const (
 	DefaultIdle          = 2 * time.Minute
 	DefaultMaxAwake      = 10_000
 	DefaultMaxAwakeBytes = 128 << 20
+	// DefaultFoldEvery is how often trees that nobody uses are packed.
+	DefaultFoldEvery = 5 * time.Second
 	// DefaultPatience is how long a CPE waits for its Agent to be taken into memory.
 	DefaultPatience = 5 * time.Second
 	// DefaultControllers is how many Controllers one Agent learns. The one that
@@ -138,6 +140,10 @@ type Options struct {
 	Idle          time.Duration
 	MaxAwake      int
 	MaxAwakeBytes int64
+	// FoldEvery is how often it is looked for Agents in memory whose trees nobody has used
+	// since: with a Keeper they are packed until somebody does. 0 means DefaultFoldEvery,
+	// less than 0 never.
+	FoldEvery time.Duration
 	// Rising is how many Agents are taken into memory at the same time because their CPE
 	// have come, others wait; 0 means two for each processor. Patience is for how long
 	// they wait before the CPE is refused; 0 means DefaultPatience.
@@ -216,6 +222,9 @@ func (o *Options) fill() {
 	}
 	if o.Idle <= 0 {
 		o.Idle = DefaultIdle
+	}
+	if o.FoldEvery == 0 {
+		o.FoldEvery = DefaultFoldEvery
 	}
 	def(&o.Rising, 2*runtime.GOMAXPROCS(0))
 	if o.Patience <= 0 {

@@ -22,11 +22,16 @@ type rester interface {
 
 // sleepsBy is by what the Agent would sleep, were it to fall asleep now. The lock is held.
 func (a *Agent) sleepsBy() device.Rest {
-	if !a.quiet() {
+	unmoved := len(a.told) == 0 && a.revision() == a.saving.risen
+	switch {
+	case !a.calm():
 		return device.Rest{}
-	}
-	if len(a.told) == 0 && a.revision() == a.saving.risen {
-		return a.saving.by // nothing has come since
+	case unmoved && a.view.Folded() > 0: // what follows was so before
+		return a.saving.by
+	case !a.quiet():
+		return device.Rest{}
+	case unmoved:
+		return a.saving.by
 	}
 	if d, ok := a.dev.(rester); ok && a.unmoved() {
 		return d.Rest(a.deaf())

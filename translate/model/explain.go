@@ -11,6 +11,7 @@ import (
 // Explain says in a few lines where a Device:2 path, or a name of the CPE's own
 // data model, comes from and goes to. It shows no values.
 func (v *View) Explain(p string) string {
+	v.use()
 	var b strings.Builder
 	if r, ok := RootOf(p); ok && r == TR098 {
 		v.explainCPE(&b, p)

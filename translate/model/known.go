@@ -9,6 +9,7 @@ import "strings"
 // included, by its name on the CPE. In the name {i} stands for any instance number:
 // Device.IP.Interface.{i}.Reset.
 func (v *View) Known(name string) bool {
+	v.use()
 	rel, ok := v.relative(name)
 	return ok && v.raw.has(rel)
 }

@@ -118,7 +118,7 @@ func (n *node) insert(name string) *node {
 	if ok {
 		return n.kids[i]
 	}
-	kid := &node{name: unique.Make(name).Value(), parent: n, num: num}
+	kid := &node{name: keepName(name), parent: n, num: num}
 	n.kids = append(n.kids, nil)
 	copy(n.kids[i+1:], n.kids[i:])
 	n.kids[i] = kid
@@ -195,6 +195,9 @@ func (n *node) isTable() bool {
 	}
 	return len(n.kids) == 0 && (n.is(flagWritable) || n.parent.child(n.name+"NumberOfEntries") != nil)
 }
+
+// keepName returns the one copy of a name that all Views share.
+func keepName(name string) string { return unique.Make(name).Value() }
 
 // keepString returns a string that does not hold on to a larger one, shared if
 // it is a common one.

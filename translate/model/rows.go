@@ -15,6 +15,7 @@ import (
 // ("Device.NAT.PortMapping."). The Path of a Setting is relative to the new row.
 // The error is a *usp.Error.
 func (v *View) PlanAdd(table string, settings []Setting) (AddPlan, error) {
+	v.use()
 	plan := AddPlan{Table: table}
 	o, ok := v.Object(table)
 	switch {
@@ -150,6 +151,7 @@ func (v *View) wantedParent(m *mapping, settings []Setting) (*node, []int, *usp.
 // what else it changed, such as counts, is in the next one. The error is a
 // *usp.Error.
 func (v *View) Added(plan AddPlan, instance uint32) (string, error) {
+	v.use()
 	if instance == 0 {
 		return "", &usp.Error{Code: usp.CodeObjectNotCreated, Path: plan.Table, Text: "the device gave no instance number"}
 	}
@@ -293,6 +295,7 @@ func (v *View) guessed(n *node, name string) *node {
 // row, each for one DeleteObject. The row stays in the View until SetNames with
 // that instance and no names takes it out. The error is a *usp.Error.
 func (v *View) PlanDelete(instance string) ([]string, error) {
+	v.use()
 	o, ok := v.Object(instance)
 	if !ok {
 		return nil, v.noObject(instance)

@@ -20,6 +20,7 @@ import (
 // (it is kept by this call), or a secret that was read as empty and comes back
 // as such.
 func (v *View) PlanSet(settings []Setting) ([]cwmp.ParameterValue, []SettingError) {
+	v.use()
 	pl := &planner{v: v, at: map[*node]int{}}
 	var errs []SettingError
 	for i := range settings {

@@ -70,6 +70,11 @@ func (s *Snapshot) Sample() *Snapshot {
 
 // Snapshot returns what the View knows.
 func (v *View) Snapshot() *Snapshot {
+	v.use()
+	return v.snapshot()
+}
+
+func (v *View) snapshot() *Snapshot {
 	s := &Snapshot{
 		Root: v.root, Words: v.words, Fresh: slices.Sorted(maps.Keys(v.fresh)), Nodes: make([]SnapshotNode, 0, v.nodes),
 	}
@@ -95,29 +100,13 @@ func (s *Snapshot) below(n *node) {
 // string of s.
 func Restore(r *Rules, s *Snapshot, inst *InstanceMap) *View {
 	v := newView(r, s.Root, inst)
-	for i := range s.Nodes {
-		v.restore(&s.Nodes[i])
-	}
+	v.refill(s)
 	for _, row := range s.Fresh {
 		v.fresh[row] = true
 	}
 	v.words = s.Words
 	v.rebuild()
 	return v
-}
-
-func (v *View) restore(s *SnapshotNode) {
-	n := v.place(s.Name)
-	if n == nil {
-		return
-	}
-	for _, f := range shapeFlags {
-		n.setFlag(f.flag, s.Shape&f.shape != 0)
-	}
-	n.typ = s.Type
-	if !n.secret() {
-		n.value = keepString(s.Value)
-	}
 }
 
 // unfresh notes that the Alias of a row cannot be set any more.

@@ -175,6 +175,23 @@ func (t *pattern) match(n *node) bool {
 	return p != nil && p.hit
 }
 
+// below returns what of t is about what is in its object called like n; t may be nil.
+func (t *pattern) below(n *node) *pattern {
+	switch {
+	case t == nil:
+		return nil
+	case n.num != 0:
+		return t.kids["{i}"]
+	default:
+		return t.kids[n.name]
+	}
+}
+
+// holds is match where t is what the pattern all has of n; it may be nil.
+func (t *pattern) holds(n *node, all *pattern) bool {
+	return t != nil && t.hit || len(all.endAny) > 0 && all.endAny[n.parent.name+"."+n.name]
+}
+
 func (t *pattern) descend(n *node) *pattern {
 	if n.parent == nil {
 		return t

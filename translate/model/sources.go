@@ -13,6 +13,7 @@ import (
 // that is less, none covering another. An empty result means that nothing of it
 // comes from the CPE.
 func (v *View) Sources(p string) []string {
+	v.use()
 	if p == "Device." || p+"." == Passthrough || p == Passthrough && v.root == TR098 {
 		return []string{v.root.Prefix()}
 	}

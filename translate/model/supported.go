@@ -16,6 +16,7 @@ import (
 // CPE, and what its tree has shown. The result is shared until the tree changes
 // its shape; the caller must not change it.
 func (v *View) Supported() *Supported {
+	v.use()
 	if v.sup != nil {
 		return v.sup
 	}

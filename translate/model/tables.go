@@ -15,6 +15,7 @@ type CPETable struct {
 // ("Device.NAT.PortMapping.") come from, or would come from if there were any. Rows
 // that are made of something else, such as the items of a list, have none.
 func (v *View) Tables(table string) []CPETable {
+	v.use()
 	t, n := v.resolve(table)
 	if n != nil {
 		return []CPETable{{n.path(), n.rows()}}

@@ -19,6 +19,7 @@ import (
 // A CPE of whose many names none is writable does not mean it: all may be tried
 // [quirk 55].
 func (v *View) SetNames(under string, infos []cwmp.ParameterInfo) Delta {
+	v.use()
 	if under == "" {
 		v.mute = len(infos) >= fewNames &&
 			!slices.ContainsFunc(infos, func(i cwmp.ParameterInfo) bool { return i.Writable })
@@ -105,6 +106,7 @@ func (n *node) sweepMarks() {
 // are new appear; a parameter that is missing while its row is there is not
 // gone [quirk 22].
 func (v *View) SetValues(under []string, vals []cwmp.ParameterValue) Delta {
+	v.use()
 	nodes, reshape := v.lookup(vals)
 	gone := v.vanished(under, nodes)
 	if !reshape && len(gone) == 0 {

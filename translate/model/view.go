@@ -32,6 +32,8 @@ type View struct {
 	words  int             // booleans seen as true or false, less those as 1 or 0
 	rev    uint64          // counts the changes of the raw tree
 	mute   bool            // the CPE says of nothing that it can be written [quirk 55]
+	fold   *fold           // unless nil, the trees are in it
+	used   bool            // since Fold was called
 }
 
 // NewView returns the view of a CPE that nothing is known of yet. The View adds
@@ -61,6 +63,7 @@ func (v *View) InstanceMap() *InstanceMap { return v.inst }
 // hidden ones included; secrets are empty. ok is false if the CPE is not known
 // to have it, NoValue set if its value was never read.
 func (v *View) CPEValue(name string) (p cwmp.ParameterValue, ok bool) {
+	v.use()
 	n := v.find(name)
 	if n == nil || n.is(flagObject) {
 		return cwmp.ParameterValue{}, false
@@ -167,9 +170,9 @@ func (v *View) judge(n *node) {
 
 // isSecret reports a parameter name that ends like one that holds a secret.
 func (r *Rules) isSecret(name string) bool {
-	name = strings.ToLower(strings.TrimRight(name, "0123456789"))
+	name = strings.TrimRight(name, "0123456789")
 	for _, s := range r.secrets {
-		if strings.HasSuffix(name, s) {
+		if len(name) >= len(s) && strings.EqualFold(name[len(name)-len(s):], s) {
 			return true
 		}
 	}

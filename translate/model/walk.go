@@ -38,6 +38,7 @@ func (v *View) resolve(p string) (t *target, n *node) {
 // Object returns an instantiated object ("Device.WiFi.SSID.1.") or table
 // ("Device.WiFi.SSID."), also a table without rows.
 func (v *View) Object(p string) (Object, bool) {
+	v.use()
 	if !cwmp.IsPartialPath(p) || p == "" {
 		return Object{}, false
 	}
@@ -91,6 +92,7 @@ func (v *View) isTable(n *node) bool {
 // Instances returns the instance numbers of an instantiated table path, in
 // ascending order; nil where there are none.
 func (v *View) Instances(table string) []uint32 {
+	v.use()
 	t, n := v.resolve(table)
 	var out []uint32
 	if t != nil {
@@ -112,6 +114,7 @@ func (v *View) Instances(table string) []uint32 {
 
 // Param returns an instantiated parameter.
 func (v *View) Param(p string) (Param, bool) {
+	v.use()
 	t, n := v.resolve(p)
 	switch {
 	case t != nil && t.cell != nil:
@@ -178,6 +181,7 @@ func (v *View) aliasParam(row *node, obj string) Param {
 // and instances are not a level of their own [R-GET.5]. A table is not reported
 // itself. It stops when f returns false. The slice is f's only until it returns.
 func (v *View) Walk(object string, depth int, f func(object string, params []Param) bool) {
+	v.use()
 	if depth <= 0 {
 		depth = 1 << 30
 	}
