@@ -160,6 +160,7 @@ func TestDefaultsProblems(t *testing.T) {
 			"boot_parameters[0].parameter_name: not a path",
 		},
 		{bulk("parameters: [{reference: Device.DeviceInfo.UpTime}]"), ""},
+		{bulk("name: x}, {alias: b, controller: self::b"), "bulk_data[1].alias: \"b\" is there already"},
 		{bulk("encoding_type: XML"), b + ".encoding_type"},
 		{bulk("reporting_interval: 5s"), b + ".reporting_interval: less than"},
 		{bulk("json_encoding: {report_format: List}"), b + ".json_encoding.report_format"},

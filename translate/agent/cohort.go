@@ -5,6 +5,7 @@ package agent
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"unique"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // membership is which Defaults an Agent has, and what follows from it. Its lock guards
-// it. Without Defaults it stays as it is made.
+// it.
 type membership struct {
 	of *standing
 	// newborn: the Agent was made and its CPE has not come yet.
@@ -108,18 +109,9 @@ func (h *Host) tagsOf(id cwmp.DeviceID) []string {
 func (a *Agent) join(s *State, tags []string) {
 	c := a.host.cohorts
 	m := &a.member
-	m.of = &c.all
-	if len(c.list) == 0 {
-		return
-	}
-	m.tags = tags
-	m.newborn = s == nil || s.Newborn
-	m.given = make(map[string][]string)
+	m.tags, m.newborn = tags, s == nil || s.Newborn
 	if s != nil {
-		m.version = s.Firmware
-		for name, marks := range s.Given {
-			m.given[name] = slices.Clone(marks)
-		}
+		m.version, m.given = s.Firmware, maps.Clone(s.Given)
 	}
 	if a.undecided() {
 		m.of = nobody()
@@ -151,7 +143,12 @@ func has(list []Controller, c usp.EndpointID) bool {
 // is held.
 func (a *Agent) settle() {
 	m, c := &a.member, a.host.cohorts
-	if len(c.list) == 0 || !m.newborn && m.version == a.boot.firmware {
+	if !m.newborn && (m.version == a.boot.firmware || len(c.list) == 0) {
+		return
+	}
+	a.changed()
+	if len(c.list) == 0 {
+		m.newborn = false
 		return
 	}
 	before := m.of
@@ -168,6 +165,8 @@ func (a *Agent) settle() {
 	for i := range m.of.controllers {
 		a.restoreController(t, &m.of.controllers[i])
 	}
+	t.commit()
+	t = a.local.begin()
 	a.giveDefaults(t)
 	m.newborn = false
 	t.commit()
@@ -177,7 +176,6 @@ func (a *Agent) settle() {
 		}
 	}
 	m.unshown = false
-	a.changed()
 }
 
 // introduce tells of the Agent whom ShownTo has left out, now if it is known who that is.

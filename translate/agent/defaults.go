@@ -6,8 +6,9 @@ package agent
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/uspgate/uspgate/translate/cohort"
@@ -129,14 +130,28 @@ func (d *Defaults) allSeeds() []Seed {
 	return append(list, d.Seeds...)
 }
 
-// mark tells Seeds apart by what they are, in eight characters.
+// mark tells Seeds apart by what they are, in eight characters, whatever the order of the
+// Values. It is stored: that of a Seed must never be another one.
 func (s *Seed) mark() string {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return "" // of strings alone there is none
-	}
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256([]byte(s.text()))
 	return base64.RawURLEncoding.EncodeToString(sum[:6])
+}
+
+func (s *Seed) text() string {
+	parts := []string{s.Table, string(s.Owner), s.Key}
+	for _, v := range slices.SortedFunc(slices.Values(s.Values), func(a, b SeedValue) int {
+		return strings.Compare(a.Param, b.Param)
+	}) {
+		parts = append(parts, v.Param+"="+v.Value)
+	}
+	for i := range s.Rows {
+		parts = append(parts, s.Rows[i].text())
+	}
+	var text strings.Builder
+	for _, part := range parts {
+		text.WriteString(number(len(part)) + ":" + part)
+	}
+	return text.String()
 }
 
 // key is the value by which the Owner tells the row apart.

@@ -140,6 +140,9 @@ func (c *defaultsCheck) seeds(d *Defaults) {
 	for i := range d.Seeds {
 		s, at := &d.Seeds[i], fmt.Sprintf("seeds[%d]", i)
 		key := strings.Join([]string{s.Table, string(s.Owner), s.key()}, " ")
+		if s.Table == TableBulkProfile { // an Alias is one of all
+			key = s.key()
+		}
 		switch {
 		case a.controllerRow(s.Owner) == "":
 			c.add(at+".", fmt.Sprintf("%q is not a controller of these agents", s.Owner), c.whom(d))

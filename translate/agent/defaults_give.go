@@ -17,7 +17,7 @@ const hiddenDefaults = "+Defaults"
 
 // giveDefaults gives the Agent the Seeds of its cohorts: all of them to one that is new
 // when its CPE has come, to others those of Defaults with Missing that they were not given
-// before. The lock is held.
+// before. What an Agent could not have is not tried again. The lock is held.
 func (a *Agent) giveDefaults(t *tx) {
 	newborn := a.member.newborn
 	for _, d := range a.member.of.fits {
@@ -29,24 +29,34 @@ func (a *Agent) giveDefaults(t *tx) {
 			continue
 		}
 		var now []string
-		for i := range d.Seeds {
-			if mark := d.marks[i]; !newborn && slices.Contains(before, mark) || a.give(t, d, &d.Seeds[i]) {
-				now = append(now, mark)
+		for i, mark := range d.marks {
+			switch {
+			case slices.Contains(before, mark):
+			case slices.Contains(before, refused+mark):
+				mark = refused + mark
+			case a.controllerRow(d.Seeds[i].Owner) == "":
+				continue // other Defaults have taken the Controller away, for now
+			case !a.give(t, d, &d.Seeds[i]):
+				mark = refused + mark
 			}
+			now = append(now, mark)
 		}
 		if !slices.Equal(before, now) {
+			if a.member.given == nil {
+				a.member.given = make(map[string][]string)
+			}
 			a.member.given[d.Name] = now
 			a.saving.dirty = true
 		}
 	}
 }
 
+// refused is in front of the mark of a Seed that an Agent could not have.
+const refused = "!"
+
 // give makes the row of a Seed. One that was made of a Seed before is replaced, one that a
-// Controller has made stays. It reports whether the Seed is dealt with.
+// Controller has made stays. It reports whether the Agent can have it.
 func (a *Agent) give(t *tx, d *defaults, s *Seed) bool {
-	if a.controllerRow(s.Owner) == "" {
-		return false // other Defaults have taken the Controller away
-	}
 	a.member.giving = true
 	defer func() { a.member.giving = false }()
 	mark := t.mark()

@@ -182,15 +182,22 @@ func TestDefaultsBeyondABound(t *testing.T) {
 		r.inform([]cwmp.Event{{Code: cwmp.EventBoot}})
 		synctest.Wait()
 		defer r.stop()
-		const want = `
-# HELP uspgate_translate_defaults_total What Virtual Agents were given of translate.defaults, or could not have.
-# TYPE uspgate_translate_defaults_total counter
-uspgate_translate_defaults_total{result="failed"} 1
-uspgate_translate_defaults_total{result="ok"} 3
-`
-		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "uspgate_translate_defaults_total"); err != nil {
-			t.Error(err)
+		count := func(when, failed, ok string) {
+			t.Helper()
+			const name = "uspgate_translate_defaults_total"
+			want := "# HELP " + name + " What Virtual Agents were given of translate.defaults, or could not have.\n" +
+				"# TYPE " + name + " counter\n" +
+				name + `{result="failed"} ` + failed + "\n" + name + `{result="ok"} ` + ok + "\n"
+			if err := testutil.GatherAndCompare(reg, strings.NewReader(want), name); err != nil {
+				t.Errorf("%s: %v", when, err)
+			}
 		}
+		count("at first", "1", "3")
+		reg = prometheus.NewRegistry()
+		r.opts.Metrics = reg
+		r.restart("defaults=more/missing+bulk/missing")
+		r.inform([]cwmp.Event{{Code: cwmp.EventBoot}})
+		count("after a restart, when nothing is tried again", "0", "0")
 		given := r.agent.State().Given
 		status := []agent.DefaultsStatus{
 			{Name: "more", Fits: true, Given: 2, Of: 2}, {Name: "bulk", Fits: true, Given: 1, Of: 2},
@@ -226,6 +233,24 @@ func TestDefaultsThatMakeNoSense(t *testing.T) {
 		})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error about %q", err, want)
+		}
+	}
+}
+
+// What was given is known by this, for ever.
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	one := subscriptionSeed("self::ctl", "boots", "Event", "Device.Boot!")
+	other := one
+	other.Values = slices.Clone(one.Values)
+	slices.Reverse(other.Values)
+	bulk := defaultsFor(t, "bulk")[0].Seeds[1]
+	for _, tc := range []struct {
+		seed agent.Seed
+		want string
+	}{{one, "FmFlr8BA"}, {other, "FmFlr8BA"}, {bulk, "whJqlXMq"}} {
+		if got := tc.seed.Mark(); got != tc.want {
+			t.Errorf("%+v: got %s, want %s", tc.seed, got, tc.want)
 		}
 	}
 }

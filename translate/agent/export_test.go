@@ -40,3 +40,6 @@ func ParseTrigger(list string) ([][3]string, error) {
 	}
 	return all, nil
 }
+
+// Mark is by what a Seed is known to have been given.
+func (s *Seed) Mark() string { return s.mark() }
