@@ -5,8 +5,10 @@ package tp469_test
 
 import (
 	"maps"
+	"strings"
 	"time"
 
+	"github.com/uspgate/uspgate/internal/pki/pkitest"
 	"github.com/uspgate/uspgate/internal/sim/controller"
 )
 
@@ -100,4 +102,36 @@ func case9_9(b *bench) {
 	b.add(false, controller.Create(row+"MTP.", map[string]string{"Protocol": "WebSocket", "Enable": "true"}))
 	b.set(false, controller.Update(row, map[string]string{"Enable": "true"}))
 	b.onBoarded(c)
+}
+
+// The certificate can be given to a Controller. That it is heard with it alone needs TLS, and
+// is shown in test/e2e.
+func case9_2(b *bench) {
+	const table = agentRoot + "Certificate."
+	ca := pkitest.NewAuthority(b, "TP-469 9.2")
+	r := b.operate(agentRoot+"AddCertificate()", "", map[string]string{
+		"Alias": "tp469-92", "Certificate": string(pkitest.PEM("CERTIFICATE", ca.Cert.Raw)),
+	})
+	if f := r.GetCmdFailure(); f != nil {
+		b.Fatalf("got %v, want success", f)
+	}
+	found := b.values(table + `[Alias=="tp469-92"].Issuer`)
+	if len(found) != 1 {
+		b.Fatalf("got %v, want one certificate", found)
+	}
+	for path, issuer := range found {
+		row := strings.TrimSuffix(path, "Issuer")
+		if issuer != ca.Cert.Issuer.String() {
+			b.Errorf("got Issuer %q, want %q", issuer, ca.Cert.Issuer)
+		}
+		ref := strings.TrimSuffix(row, ".")
+		c := b.withController("self::tp469-92", map[string]string{"Credential": ref})
+		if got := b.value(c + "Credential"); got != ref {
+			b.Errorf("got Credential %q, want %q", got, ref)
+		}
+		b.remove(false, c)
+		if f := b.operate(row+"Delete()", "", nil).GetCmdFailure(); f != nil {
+			b.Errorf("got %v, want the certificate gone", f)
+		}
+	}
 }

@@ -14,10 +14,8 @@ type entry struct {
 
 // Why a case is not run.
 const (
-	noSecured  = "not claimed: no Role sees secured parameters, they are empty to everybody"
 	noSession  = "not claimed: Agents speak without session context"
 	pushOnly   = "not claimed: reports leave as Push! only"
-	noCert     = "not claimed: no AddCertificate()"
 	oneImage   = "CWMP has no RPC for it: only a CPE with a table of images has Activate(), see translate/agent/testdata"
 	noNetwork  = "does not apply: a Virtual Agent has no network of its own"
 	notYet     = "not written yet"
@@ -159,7 +157,7 @@ var plan = []entry{
 	{"2.24", "Add search, partial=false, no rights", "Trust writeable", case2_24, ""},
 	{"2.25", "Unpermitted param omitted in Add", "Trust writeable", case2_25, ""},
 	{"2.26", "Unpermitted param included in Add", "Trust writeable", case2_26, ""},
-	{"2.27", "SecuredRoles", "SecuredRoles", nil, noSecured},
+	{"2.27", "SecuredRoles", "SecuredRoles", case2_27, ""},
 	{"3.1", "Malformed Record, no session", "", case3_1, ""},
 	{"3.2", "Verify integrity", "SecMsgEx", nil, noSession},
 	{"3.3", "Bad signature at session start", "SecMsgEx", nil, noSession},
@@ -213,7 +211,7 @@ var plan = []entry{
 	{"8.5", "mDNS advertise", "mDNS", nil, noNetwork},
 	{"8.6", "TXT content", "mDNS", nil, noNetwork},
 	{"8.7", "mDNS answer", "mDNS", nil, noNetwork},
-	{"9.2", "AddCertificate", "AddCertificate", nil, noCert},
+	{"9.2", "AddCertificate", "AddCertificate", case9_2, ""},
 	{"9.3", "Firmware autoactivate", "Firmware", case9_3, ""},
 	{"9.4", "Activate Immediately", "Firmware+Activate", nil, oneImage},
 	{"9.5", "Activate AnyTime", "Firmware+Activate", nil, oneImage},

@@ -224,3 +224,27 @@ func case2_26(b *bench) {
 		b.Errorf("got %v, want an oper_failure with 7006", resp)
 	}
 }
+
+// The Value of a Challenge is a secured parameter. The connections of the lab are local, so
+// nobody listens.
+func case2_27(b *bench) {
+	const value = "c2VjdXJlZA=="
+	row := b.add(false, controller.Create(agentRoot+"ControllerTrust.Challenge.", map[string]string{"Value": value}))[0]
+	secured := func(refs string) {
+		b.Helper()
+		b.set(false, controller.Update(agentRoot+"ControllerTrust.", map[string]string{"SecuredRoles": refs}))
+	}
+	if got := b.value(row + "Value"); got != "" {
+		b.Errorf("got %q without SecuredRoles, want nothing", got)
+	}
+	secured(roles + "1")
+	defer secured("")
+	if got := b.value(row + "Value"); got != value {
+		b.Errorf("got %q with a secured Role, want %q", got, value)
+	}
+	b.limit(reader())
+	if got := b.value(row + "Value"); got != "" {
+		b.Errorf("got %q with another Role, want nothing", got)
+	}
+	b.with = b.first
+}
