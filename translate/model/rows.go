@@ -31,9 +31,12 @@ func (v *View) PlanAdd(table string, settings []Setting) (AddPlan, error) {
 		plan.ObjectName = n.path()
 		return plan, nil
 	}
-	above, _ := splitLeaf(strings.TrimSuffix(table, "."))
+	above, leaf := splitLeaf(strings.TrimSuffix(table, "."))
 	if t == nil {
-		t, _ = v.resolve(above)
+		if t, n = v.resolve(above); n != nil && v.root == TR181 {
+			plan.ObjectName = n.path() + leaf + "." // of a row just made only the parameters were read
+			return plan, nil
+		}
 	} else {
 		t = t.parent
 	}
