@@ -60,7 +60,7 @@ func simAgentCommand(env Env) *cobra.Command {
 	f.StringVar(&s.via.key, "key-file", "", "PEM file with its key")
 	f.StringVar(&s.model, "model", accessPoint, "built-in model or CSV file (path,writable,value,type)")
 	f.StringVar(&s.id, "id", "", "Endpoint ID; empty: os::OUI-PRODUCTCLASS-SERIAL of the model")
-	f.StringVar(&s.controller, "controller", "", "Endpoint ID of the Controller to show itself to")
+	f.StringVar(&s.controller, "controller", "self::controller", "Endpoint ID of the Controller to show itself to")
 	f.IntVar(&s.count, "count", 1, "how many")
 	f.IntVar(&s.first, "first", 1, "serial number of the first")
 	f.DurationVar(&s.commands, "command-time", time.Second, "how long asynchronous commands and restarts take")

@@ -71,7 +71,27 @@ func newSpeaker(t *testing.T, gw *harness.Gateway, via string, to usp.EndpointID
 		t.Fatal(err)
 	}
 	harness.Background(t, "controller", func(ctx context.Context) error { return tr.Run(ctx, s.node) })
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, _, err := s.link(ctx); err != nil { // an Agent that comes later can show itself
+		t.Fatal(err)
+	}
 	return s
+}
+
+// link waits for the Link to the gateway.
+func (s *speaker) link(ctx context.Context) (*endpoint.Link, mtp.Hint, error) {
+	for {
+		l, hint, changed := s.node.Route(s.to)
+		if l != nil {
+			return l, hint, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, mtp.Hint{}, fmt.Errorf("no Link: %w", ctx.Err())
+		}
+	}
 }
 
 func (s *speaker) receive(l *endpoint.Link, rec usp.Record, hint mtp.Hint) {
@@ -122,23 +142,16 @@ func (s *speaker) await(ctx context.Context) error {
 
 // send sends a payload once there is a Link.
 func (s *speaker) send(ctx context.Context, payload []byte) error {
-	for {
-		l, hint, changed := s.node.Route(s.to)
-		if l == nil {
-			select {
-			case <-changed:
-				continue
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		l.Send(usp.NewNoSession(me, s.to, s.version, payload), hint, func(err error) {
-			if err != nil {
-				s.t.Errorf("send: %v", err)
-			}
-		})
-		return nil
+	l, hint, err := s.link(ctx)
+	if err != nil {
+		return err
 	}
+	l.Send(usp.NewNoSession(me, s.to, s.version, payload), hint, func(err error) {
+		if err != nil {
+			s.t.Errorf("send: %v", err)
+		}
+	})
+	return nil
 }
 
 // hold says all that the conversation does and returns what the Agent said to each

@@ -98,7 +98,9 @@ func (a *Agent) addRow(from usp.EndpointID, table string, req *uspmsg.Add_Create
 		a.back(mark)
 		return nil, []*uspmsg.Error_ParamError{paramError(table, err)}
 	}
+	a.adding = row
 	a.tree.announce(row)
+	a.adding = ""
 	a.rowAdded(row)
 	ok := &addSuccess{InstantiatedPath: row, UniqueKeys: a.tree.keys(row)} // [R-ADD.5]
 	for _, s := range settings {

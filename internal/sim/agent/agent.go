@@ -53,6 +53,7 @@ type Agent struct {
 	tree     *tree
 	outbox   []func() // Notifies, sent once the answer is
 	muted    bool     // nothing is noted in outbox
+	adding   string   // the row that an Add announces
 	waiting  map[string]*retry
 	timers   map[*time.Timer]bool
 	ended    bool

@@ -106,12 +106,13 @@ func (a *Agent) isSupported(p path.Path) bool {
 
 // subscribers returns the enabled Subscriptions of a type to what, a parameter,
 // command, event or row; rows says that it is a row, for which only the table itself
-// and its rows are references. A Subscription is not told of its own row.
+// and its rows are references. A Subscription is told of neither its own
+// row nor what comes with it.
 func (a *Agent) subscribers(kind, what string, row bool) []string {
 	var out []string
 	for _, n := range a.tree.rows[subscriptionTable] {
 		sub := rowPath(subscriptionTable, n)
-		if sub == what || a.tree.get(sub+"NotifType") != kind || !a.tree.isTrue(sub+"Enable") {
+		if sub == what || sub == a.adding || a.tree.get(sub+"NotifType") != kind || !a.tree.isTrue(sub+"Enable") {
 			continue
 		}
 		for _, ref := range references(a.tree.get(sub + "ReferenceList")) {
