@@ -114,6 +114,8 @@ func (s *session) uspgate(st step, environ, args []string) error {
 		return s.serve(st, environ, args)
 	case verb == "sim cpe":
 		return s.simulate(st, args)
+	case verb == "sim agent":
+		return s.native(st, s.via(args))
 	case verb == "usp subscribe" && !slices.Contains(args, "--count"):
 		return s.subscribe(st, s.via(args))
 	case args[0] == "usp":
@@ -238,6 +240,22 @@ func (s *session) simulate(st step, args []string) error {
 		for _, id := range virtualAgent.FindAllString(strings.Join(st.want, "\n"), -1) {
 			if !strings.Contains(s.gateway.output(), `CPE discovered  {"endpoint_id": "`+id+`"`) {
 				return fmt.Errorf("%s has not been discovered", id)
+			}
+		}
+		return nil
+	})
+}
+
+// native starts native Agents and waits until the gateway has heard of them.
+func (s *session) native(st step, args []string) error {
+	p := s.background(st, nil, args)
+	if err := s.shows(p); err != nil {
+		return err
+	}
+	return s.wait(func() error {
+		for _, id := range virtualAgent.FindAllString(strings.Join(st.want, "\n"), -1) {
+			if !strings.Contains(s.gateway.output(), `"endpoint_id": "`+id+`"`) {
+				return fmt.Errorf("%s has not come", id)
 			}
 		}
 		return nil
