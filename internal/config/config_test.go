@@ -61,6 +61,9 @@ func TestProblems(t *testing.T) {
 			"cwmp:\n  listne: :7547\n",
 			"f.yaml:2:3: cwmp.listne: unknown key; did you mean listen?",
 		},
+		"polling all the time": {
+			"translate: {poll_interval: 5s}\n", "f.yaml:1:28: translate.poll_interval: that often no CPE should be woken",
+		},
 		"two at once": {
 			"log: {level: loud, colour: red}\n",
 			"f.yaml:1:20: log.colour: unknown key; known keys: level, format",

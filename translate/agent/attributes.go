@@ -89,9 +89,16 @@ func (a *Agent) reconcileAttributes() {
 	if len(on)+len(off) == 0 {
 		return
 	}
-	slices.Sort(on)
+	names := slices.Sorted(maps.Keys(on))
 	slices.Sort(off)
-	a.attend(func(ctx context.Context, call caller) bool { return a.tune(ctx, call, on, off) })
+	look := slices.Clone(names)
+	for _, t := range on {
+		if t.raw != "" {
+			look = append(look, t.raw)
+		}
+	}
+	look = withoutCovered(look)
+	a.attend(func(ctx context.Context, call caller) bool { return a.tune(ctx, call, names, off, look) })
 }
 
 // attend runs f in the background, in a session that is held, and what waits after it. F
@@ -119,13 +126,13 @@ func (a *Agent) attend(f func(ctx context.Context, call caller) bool) {
 }
 
 // tune sets the attributes, and reports whether the CPE was there. What happened before it
-// was told to report it, it does not: that is read.
-func (a *Agent) tune(ctx context.Context, call caller, on, off []string) bool {
+// was told to report it, it does not: that is read, of tables whose rows it counts the rows.
+func (a *Agent) tune(ctx context.Context, call caller, on, off, look []string) bool {
 	// In this order: there may be no room before.
 	if !a.setAttributes(ctx, call, off, 0) || !a.setAttributes(ctx, call, on, 2) {
 		return false
 	}
-	for _, err := range a.read(ctx, call, on) {
+	for _, err := range a.read(ctx, call, look) {
 		if isFault(err) {
 			continue
 		}
@@ -143,18 +150,14 @@ func (a *Agent) tune(ctx context.Context, call caller, on, off []string) bool {
 
 // unattuned returns the CPE's names that are to have active notification, and those that
 // are not to have it any more. The lock is held.
-func (a *Agent) unattuned() (on, off []string) {
-	want := a.interestOf(a.subs.list...).report
-	for name := range want {
-		if !a.attrs.has(name) {
-			on = append(on, name)
-		}
-	}
+func (a *Agent) unattuned() (on map[string]countedTable, off []string) {
+	on = a.interestOf(a.subs.list...).report
 	for name := range a.attrs.set {
-		if _, ok := want[name]; !ok {
+		if _, ok := on[name]; !ok {
 			off = append(off, name)
 		}
 	}
+	maps.DeleteFunc(on, func(name string, _ countedTable) bool { return a.attrs.has(name) })
 	return on, off
 }
 

@@ -19,9 +19,9 @@ import (
 const flushAfter = 250 * time.Millisecond
 
 // plantAfter is how long a tree may be unsaved in which nothing has changed but values
-// that came by themselves, in Informs: to save it costs more than many a session. Who
-// is killed before that has the older values, and finds the newer ones in the next
-// Inform.
+// that came by themselves, in Informs, and of which nobody was told: to save it costs
+// more than many a session. Who is killed before that has the older values, and finds the
+// newer ones in the next Inform.
 const plantAfter = time.Minute
 
 // retrySave is the pause after a save that failed.
@@ -34,6 +34,7 @@ type saving struct {
 	state, tree sync.Mutex
 
 	dirty   bool // the State has changed since it was saved
+	heard   bool // somebody has heard of something that is in the tree: it is to be saved with the State
 	storing int  // calls of the Keeper that are under way
 	flush   *timer
 	plant   *timer
@@ -61,6 +62,18 @@ func (a *Agent) changed() { a.changedFor(flushAfter) }
 
 func (a *Agent) changedFor(wait time.Duration) {
 	a.saving.dirty, a.saving.rest = true, device.Rest{}
+	a.flushIn(wait)
+}
+
+// tellOnce sees to it that what somebody hears of is known after a restart, and not told
+// again. The lock is held.
+func (a *Agent) tellOnce() {
+	a.saving.heard = true
+	a.flushIn(flushAfter)
+}
+
+// flushIn has Commit called. The lock is held.
+func (a *Agent) flushIn(wait time.Duration) {
 	if a.host.opts.Keeper == nil || a.saving.flush != nil {
 		return
 	}
@@ -77,17 +90,30 @@ func (a *Agent) changedFor(wait time.Duration) {
 // Commit implements device.Observer: what the Agent has to remember is durable
 // when it returns nil. It must not be called with the lock held.
 func (a *Agent) Commit() error {
-	keeper := a.host.opts.Keeper
-	if keeper == nil {
+	if a.host.opts.Keeper == nil {
 		return nil
 	}
+	if err := a.keepState(); err != nil {
+		return err
+	}
+	a.lock()
+	heard := a.saving.heard
+	a.unlock()
+	if !heard {
+		return nil
+	}
+	return a.keepShown()
+}
+
+// keepState saves the State, if it has changed.
+func (a *Agent) keepState() error {
 	a.saving.state.Lock()
 	defer a.saving.state.Unlock()
 	s := a.unsaved()
 	if s == nil {
 		return nil
 	}
-	err := keeper.Save(a.id, s)
+	err := a.host.opts.Keeper.Save(a.id, s)
 	a.lock()
 	defer a.unlock()
 	a.saving.storing--
@@ -125,19 +151,24 @@ func (a *Agent) revision() treeRevision {
 
 // keepTree saves the tree, if it has changed, and the State before it.
 func (a *Agent) keepTree() error {
-	keeper := a.host.opts.Keeper
-	if keeper == nil {
+	if a.host.opts.Keeper == nil {
 		return nil
 	}
-	if err := a.Commit(); err != nil {
+	if err := a.keepState(); err != nil {
 		return err
 	}
+	return a.keepShown()
+}
+
+// keepShown saves the tree, if it has changed. The State has been saved.
+func (a *Agent) keepShown() error {
 	a.saving.tree.Lock()
 	defer a.saving.tree.Unlock()
 	a.lock()
 	a.host.timers.stop(a.saving.plant)
 	a.saving.plant = nil
 	rev := a.revision()
+	a.saving.heard = false
 	t := a.tree()
 	if t == nil || rev == a.saving.planted {
 		a.unlock()
@@ -145,11 +176,12 @@ func (a *Agent) keepTree() error {
 	}
 	a.saving.storing++
 	a.unlock()
-	err := keeper.SaveTree(a.id, t)
+	err := a.host.opts.Keeper.SaveTree(a.id, t)
 	a.lock()
 	a.saving.storing--
 	if err != nil {
 		a.host.metrics.unsaved.Inc()
+		a.saving.heard = true
 		a.unlock()
 		return fmt.Errorf("agent: tree of %s: %w", a.id, err)
 	}

@@ -128,7 +128,7 @@ func (a *Agent) removeAgain(ctx context.Context, r *request, n *newRow) {
 	a.lock()
 	defer a.unlock()
 	if err == nil || isFault(err, cwmp.FaultInvalidParameterName) { // or it is gone already
-		a.view.SetNames(n.cpe, nil)
+		a.unmade(a.view.SetNames(n.cpe, nil))
 		n.path, n.removed = "", true
 		return
 	}

@@ -5,6 +5,7 @@ package agent
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/uspgate/uspgate/translate/model"
 	"github.com/uspgate/uspgate/usp"
@@ -14,6 +15,9 @@ import (
 // publish tells the subscribers what changed on the side of the CPE, and returns how
 // many Notifies of values that was. The lock is held.
 func (a *Agent) publish(d model.Delta) (values int) {
+	if a.lanes.writing || len(d.Created)+len(d.Deleted) > 0 {
+		a.tellOnce() // what a Controller has done and what rows there are is not to be as before
+	}
 	if a.disc.quiet || d.Empty() {
 		return 0
 	}
@@ -39,6 +43,18 @@ func (a *Agent) publish(d model.Delta) (values int) {
 	return values
 }
 
+// unmade tells the subscribers what is left of a row that was made and removed again, whose
+// removal d is: of what changed back nothing, unless they have heard of the change. The lock
+// is held.
+func (a *Agent) unmade(d model.Delta) {
+	times := make(map[string]int, len(d.Changed))
+	for i := range d.Changed {
+		times[d.Changed[i].Path]++
+	}
+	d.Changed = slices.DeleteFunc(d.Changed, func(p model.Param) bool { return times[p.Path] > 1 })
+	a.publish(d)
+}
+
 // publishFound is publish for what a read or an Inform has shown.
 //
 // Deviation coalesced_value: CWMP tells what a value is when the CPE informs or is read,
@@ -51,16 +67,21 @@ func (a *Agent) publishFound(d model.Delta) {
 // emit sends a Notify for each change to each subscriber [R-NOT.0], and returns how many
 // of them are about values. The lock is held.
 func (a *Agent) emit(changes []change) (values int) {
+	told := false
 	for i := range changes {
 		c := &changes[i]
 		for _, s := range a.subs.list {
 			if s.typ == c.notifType() && a.hears(s) && s.wants(a, c.path) {
 				a.notify(s, c.notify())
+				told = told || !isLocal(c.path)
 				if c.kind == changedValue {
 					values++
 				}
 			}
 		}
+	}
+	if told {
+		a.tellOnce()
 	}
 	a.crossThresholds(changes)
 	if len(changes) > 0 {

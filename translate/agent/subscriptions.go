@@ -20,6 +20,7 @@ type subscription struct {
 	recipient usp.EndpointID
 	typ       string
 	refs      []path.Path
+	operands  []path.Path // what decides what the references mean
 	retry     bool
 	expire    time.Duration // of a retried Notify; 0 is never
 	action    string        // TriggerAction
@@ -106,7 +107,7 @@ func (a *Agent) loadSubscription(row string) *subscription {
 	}
 	for _, ref := range references(l.get(row + "ReferenceList")) {
 		if p, err := path.Parse(ref); err == nil {
-			s.refs = append(s.refs, p)
+			s.refs, s.operands = append(s.refs, p), append(s.operands, p.Operands()...)
 		}
 	}
 	return s

@@ -82,7 +82,10 @@ func (r *rig) watches(m cwmp.Message) bool {
 			r.watched = append(r.watched, p.Name)
 		}
 	case *cwmp.GetParameterValues:
-		other := func(name string) bool { return !slices.Contains(r.watched, name) }
+		other := func(name string) bool {
+			count := strings.TrimSuffix(name, ".") + "NumberOfEntries"
+			return !slices.Contains(r.watched, name) && !slices.Contains(r.watched, count)
+		}
 		if !slices.ContainsFunc(m.Names, other) {
 			r.watched = nil
 			return true

@@ -56,9 +56,16 @@ type countedTable struct{ path, raw string }
 func (a *Agent) interestOf(subs ...*subscription) interest {
 	in := interest{report: make(map[string]countedTable), read: make(map[string]bool)}
 	for _, s := range subs {
+		if s.typ != notifValueChange && s.typ != notifObjectCreation && s.typ != notifObjectDeletion {
+			continue
+		}
+		for _, ref := range s.operands {
+			if !isLocal(ref.String()) && a.disc.known && a.view != nil {
+				in.values(a, ref)
+			}
+		}
 		for _, ref := range s.refs {
 			switch {
-			case s.typ != notifValueChange && s.typ != notifObjectCreation && s.typ != notifObjectDeletion:
 			case isLocal(ref.String()):
 				in.own = true
 			case !a.disc.known || a.view == nil:

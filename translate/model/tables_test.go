@@ -39,7 +39,8 @@ func TestTables(t *testing.T) {
 		{
 			"of the same name", model.TR181,
 			[]string{"Device.", "Device.NAT.", "Device.NAT.PortMapping.", "Device.NAT.PortMapping.3."},
-			"Device.NAT.PortMapping.", []model.CPETable{{"Device.NAT.PortMapping.", 1}},
+			"Device.NAT.PortMapping.",
+			[]model.CPETable{{"Device.NAT.PortMapping.", 1}},
 		},
 		{"not there", model.TR181, []string{"Device.", "Device.NAT."}, "Device.NAT.PortMapping.", nil},
 		{
@@ -52,11 +53,17 @@ func TestTables(t *testing.T) {
 			[]model.CPETable{{wan + "WANPPPConnection.1.PortMapping.", 0}, {wan + "WANPPPConnection.2.PortMapping.", 2}},
 		},
 		{
-			"nobody can add rows", model.TR098, []string{"InternetGatewayDevice.", lan, lan + "Hosts.", lan + "Hosts.Host."},
-			"Device.Hosts.Host.", []model.CPETable{{lan + "Hosts.Host.", 0}},
+			"nobody can add rows", model.TR098,
+			[]string{"InternetGatewayDevice.", lan, lan + "Hosts.", lan + "Hosts.Host."},
+			"Device.Hosts.Host.",
+			[]model.CPETable{{lan + "Hosts.Host.", 0}},
 		},
-		{"passed through", model.TR098, []string{"InternetGatewayDevice.", "InternetGatewayDevice.X_V.T.1."},
-			"Device.X_USPGATE_IGD.X_V.T.", []model.CPETable{{"InternetGatewayDevice.X_V.T.", 1}}},
+		{
+			"passed through", model.TR098,
+			[]string{"InternetGatewayDevice.", "InternetGatewayDevice.X_V.T.1."},
+			"Device.X_USPGATE_IGD.X_V.T.",
+			[]model.CPETable{{"InternetGatewayDevice.X_V.T.", 1}},
+		},
 		{"an object", model.TR098, []string{"InternetGatewayDevice.", lan}, "Device.DeviceInfo.", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

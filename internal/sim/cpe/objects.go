@@ -36,16 +36,22 @@ func (c *CPE) addObject(m *cwmp.AddObject) cwmp.Response {
 	if c.opts.Quirks.InstanceGaps {
 		number += 2
 	}
-	root := c.root.edit(m.ObjectName[:len(m.ObjectName)-1], func(t *node) *node {
-		row := *c.model.template(m.ObjectName)
+	c.insertRow(m.ObjectName, number)
+	c.root = c.withKey(c.root, m.ParameterKey)
+	return &cwmp.AddObjectResponse{InstanceNumber: number}
+}
+
+// insertRow puts a row with that number into a table. The caller has the lock.
+func (c *CPE) insertRow(table string, number uint32) {
+	root := c.root.edit(strings.TrimSuffix(table, "."), func(t *node) *node {
+		row := *c.model.template(table)
 		row.name, row.row, row.last = strconv.FormatUint(uint64(number), 10), nil, 0
 		row.nameRow()
 		row.late = c.opts.Quirks.LateRows
 		t.insert(&row)
 		return t
 	})
-	c.root = c.withKey(recount(root, m.ObjectName), m.ParameterKey)
-	return &cwmp.AddObjectResponse{InstanceNumber: number}
+	c.root = recount(root, table)
 }
 
 // nameRow gives a new row an Alias of its own where it has one, as the device
@@ -75,13 +81,19 @@ func (c *CPE) deleteObject(m *cwmp.DeleteObject) cwmp.Response {
 	if !row.writable {
 		return fault(cwmp.FaultNonWritable)
 	}
-	root := c.root.edit(m.ObjectName[:len(m.ObjectName)-1], func(*node) *node { return nil })
-	table, _ := splitObject(m.ObjectName)
+	c.removeRow(m.ObjectName)
+	c.root = c.withKey(c.root, m.ParameterKey)
+	return &cwmp.DeleteObjectResponse{}
+}
+
+// removeRow takes a row out. The caller has the lock.
+func (c *CPE) removeRow(row string) {
+	root := c.root.edit(strings.TrimSuffix(row, "."), func(*node) *node { return nil })
+	table, _ := splitObject(row)
 	for path := range c.changed {
-		if strings.HasPrefix(path, m.ObjectName) {
+		if strings.HasPrefix(path, row) {
 			delete(c.changed, path)
 		}
 	}
-	c.root = c.withKey(recount(root, table), m.ParameterKey)
-	return &cwmp.DeleteObjectResponse{}
+	c.root = recount(root, table)
 }

@@ -1,0 +1,537 @@
+// SPDX-FileCopyrightText: The uspgate authors
+// SPDX-License-Identifier: Apache-2.0
+
+package property_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/translate/model"
+	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/uspmsg"
+)
+
+// Whatever happens at the CPE, and whoever does it, over restarts of either side: for
+// everything that an Inform, a read or a write shows as new there is one Notify for each
+// Subscription that is about it, and no other; those that want to be repeated are heard in
+// the end; and what Subscriptions are about is known as the CPE has it once it has come.
+func TestAnyChangesAreTold(t *testing.T) {
+	t.Parallel()
+	rules, err := model.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, make := range map[string]func(*testing.T) *shape{"tr098": tr098, "tr181": tr181} {
+		s := make(t)
+		s.tables = append(s.tables, alone(s, "DeviceInfo", "ProvisioningCode", "UpTime"), alone(s, "Time", "NTPServer1"))
+		for mode, o := range map[string]agent.Options{
+			"live":   {},
+			"cached": {Freshness: time.Hour, Poll: 45 * time.Minute, Idle: time.Minute},
+		} {
+			t.Run(name+"/"+mode, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { liveOn(t, s, rules, o) })
+			})
+		}
+	}
+}
+
+// alone is an object that is no table.
+func alone(s *shape, object string, columns ...string) *table {
+	t := &table{path: "Device." + object + ".", raw: s.model.Root() + object + ".", single: true}
+	for _, c := range columns {
+		t.columns = append(t.columns, column{name: c, raw: c, good: texts[:4]})
+	}
+	return t
+}
+
+// run is what happens to a plant.
+type run struct {
+	*plant
+
+	rng     *rand.Rand
+	topics  []topic
+	ctls    []usp.EndpointID
+	next    int
+	changes int // made
+}
+
+// liveOn makes changes, the same ones for a seed.
+func liveOn(t *testing.T, s *shape, rules *model.Rules, o agent.Options) {
+	t.Helper()
+	seed, err := strconv.ParseUint(flag.Lookup("rapid.seed").Value.String(), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, stop := newPlant(t, s, rules, o)
+	defer stop()
+	r := &run{
+		plant: p, rng: rand.New(rand.NewPCG(seed, 7)), topics: topics(),
+		ctls: []usp.EndpointID{"self::one", "self::two", "self::three"},
+	}
+	steps := []struct {
+		weight int
+		do     func() string
+	}{
+		{30, r.change},
+		{6, r.addRow},
+		{6, r.removeRow},
+		{10, r.set},
+		{4, r.add},
+		{4, r.remove},
+		{8, r.get},
+		{12, r.inform},
+		{8, r.subscribe},
+		{3, r.unsubscribe},
+		{2, r.toggle},
+		{3, r.refuse},
+		{1, r.reboot},
+		{1, r.reset},
+		{1, r.powerCut},
+		{2, r.restartGateway},
+		{2, r.killGateway},
+		{3, r.leave},
+		{6, r.idle},
+	}
+	var menu []func() string
+	for _, s := range steps {
+		for range s.weight {
+			menu = append(menu, s.do)
+		}
+	}
+	for range 6 {
+		r.subscribe()
+	}
+	r.check("at first")
+	for n := 1; r.changes < changes; n++ {
+		what := menu[r.rng.IntN(len(menu))]()
+		if n%20 == 0 {
+			what += ", and the CPE came"
+			r.check(what)
+			r.equal()
+		}
+		r.check(what)
+	}
+	r.equal()
+	r.heard()
+	t.Logf("%d changes, of which %d were shown", r.changes, r.oracle.count)
+}
+
+// check waits until what goes on is over, and wants what is due and nothing else.
+func (r *run) check(what string) {
+	r.t.Helper()
+	r.settle()
+	r.oracle.forget(func(s *sub) bool { return !s.until.IsZero() && !time.Now().Before(s.until) })
+	if wrong := r.oracle.owed(); len(wrong) > 0 {
+		r.fatal(what, wrong)
+	}
+}
+
+func (r *run) fatal(what string, wrong []string) {
+	r.t.Helper()
+	r.t.Fatalf("after %d changes: %s:\n%s\nbefore that:\n%s", r.changes, what, strings.Join(wrong, "\n"),
+		strings.Join(r.lines[max(0, len(r.lines)-60):], "\n"))
+}
+
+func (r *run) did(format string, args ...any) string {
+	text := fmt.Sprintf(format, args...)
+	r.say("--- %s", text)
+	return text
+}
+
+// pick is one of the rows that the CPE has.
+func (r *run) pick() (row string, ok bool) {
+	t := r.shape.tables[0]
+	rows := t.rows(r.cpe)
+	if len(rows) == 0 {
+		return "", false
+	}
+	return t.row(rows[r.rng.IntN(len(rows))], true), true
+}
+
+func sample[T any](r *run, list []T) T { return list[r.rng.IntN(len(list))] }
+
+// settable is a column that may change, and a value for it.
+func (r *run) settable(t *table) (*column, string) {
+	for {
+		c := &t.columns[r.rng.IntN(len(t.columns))]
+		if len(c.good) > 1 && c.name != "UpTime" {
+			return c, sample(r, c.good)
+		}
+	}
+}
+
+// change is that somebody changes values at the CPE.
+func (r *run) change() string {
+	var what []string
+	for range 1 + r.rng.IntN(3) {
+		t := sample(r, r.shape.tables)
+		object := t.raw
+		if !t.single {
+			row, ok := r.pick()
+			if !ok {
+				continue
+			}
+			object = row
+		}
+		c, v := r.settable(t)
+		what = append(what, fmt.Sprintf("%s=%q", object+c.raw, v))
+		if err := r.cpe.SetValue(object+c.raw, v); err != nil {
+			r.t.Fatal(err)
+		}
+		r.changes++
+	}
+	return r.did("changed: %s", strings.Join(what, " "))
+}
+
+func (r *run) addRow() string {
+	r.changes++
+	row, err := r.cpe.AddRow(r.shape.tables[0].raw)
+	if err != nil {
+		return r.did("no row added: %v", err)
+	}
+	return r.did("row added: %s", row)
+}
+
+func (r *run) removeRow() string {
+	row, ok := r.pick()
+	if !ok {
+		return "no row to remove"
+	}
+	r.changes++
+	if err := r.cpe.RemoveRow(row); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.did("row removed: %s", row)
+}
+
+// known is a row that Controllers know.
+func (r *run) known() (string, bool) {
+	r.oracle.mu.Lock()
+	defer r.oracle.mu.Unlock()
+	var rows []string
+	for row := range r.oracle.seen.rows {
+		rows = append(rows, row)
+	}
+	slices.Sort(rows)
+	if len(rows) == 0 {
+		return "", false
+	}
+	return sample(r, rows), true
+}
+
+func (r *run) set() string {
+	t := sample(r, r.shape.tables)
+	object := t.path
+	if !t.single {
+		row, ok := r.known()
+		if !ok {
+			return "nothing to set"
+		}
+		object = sample(r, []string{row, row, mapping + "*."})
+	}
+	c, v := r.settable(t)
+	for c.key || c.fixed {
+		c, v = r.settable(t)
+	}
+	r.changes++
+	what := r.did("Set %s%s=%q", object, c.name, v)
+	r.ask(sample(r, r.ctls), uspmsg.Header_SET, setReq(object, c.name, v))
+	return what
+}
+
+func setReq(object string, nameValue ...string) *uspmsg.Request {
+	u := &uspmsg.Set_UpdateObject{ObjPath: object}
+	for i := 0; i < len(nameValue); i += 2 {
+		u.ParamSettings = append(u.ParamSettings,
+			&uspmsg.Set_UpdateParamSetting{Param: nameValue[i], Value: nameValue[i+1], Required: true})
+	}
+	return &uspmsg.Request{ReqType: &uspmsg.Request_Set{Set: &uspmsg.Set{UpdateObjs: []*uspmsg.Set_UpdateObject{u}}}}
+}
+
+func addReq(table string, nameValue ...string) *uspmsg.Request {
+	c := &uspmsg.Add_CreateObject{ObjPath: table}
+	for i := 0; i < len(nameValue); i += 2 {
+		c.ParamSettings = append(c.ParamSettings,
+			&uspmsg.Add_CreateParamSetting{Param: nameValue[i], Value: nameValue[i+1], Required: true})
+	}
+	return &uspmsg.Request{ReqType: &uspmsg.Request_Add{Add: &uspmsg.Add{CreateObjs: []*uspmsg.Add_CreateObject{c}}}}
+}
+
+func deleteReq(path string) *uspmsg.Request {
+	return &uspmsg.Request{ReqType: &uspmsg.Request_Delete{Delete: &uspmsg.Delete{ObjPaths: []string{path}}}}
+}
+
+func (r *run) add() string {
+	r.next++
+	r.changes++
+	settings := []string{"ExternalPort", strconv.Itoa(20_000 + r.next), "Enable", sample(r, words)}
+	if r.rng.IntN(3) == 0 {
+		settings = append(settings, "InternalPort", "70000") // refused: the row is made and removed again
+	}
+	what := r.did("Add %q", settings)
+	r.ask(sample(r, r.ctls), uspmsg.Header_ADD, addReq(mapping, settings...))
+	r.oracle.added()
+	return what
+}
+
+func (r *run) remove() string {
+	row, ok := r.known()
+	if !ok {
+		return "nothing to delete"
+	}
+	r.changes++
+	what := r.did("Delete %s", row)
+	r.ask(sample(r, r.ctls), uspmsg.Header_DELETE, deleteReq(row))
+	return what
+}
+
+func (r *run) get() string {
+	row, _ := r.known()
+	path := sample(r, []string{
+		mapping, mapping + "*.Description", "Device.NAT.", "Device.DeviceInfo.ProvisioningCode", "Device.Time.NTPServer1",
+		"Device.NAT.PortMappingNumberOfEntries", row + "Enable",
+	})
+	if path == "Enable" {
+		path = mapping
+	}
+	what := r.did("Get %s", path)
+	r.ask(sample(r, r.ctls), uspmsg.Header_GET,
+		&uspmsg.Request{ReqType: &uspmsg.Request_Get{Get: &uspmsg.Get{ParamPaths: []string{path}}}})
+	return what
+}
+
+func (r *run) inform() string {
+	what := r.did("Inform")
+	r.cpe.Raise(cwmp.Event{Code: cwmp.EventPeriodic})
+	return what
+}
+
+// enough Subscriptions make no difference any more.
+const enough = 40
+
+// subscribe adds a Subscription.
+func (r *run) subscribe() string {
+	if len(r.oracle.subs) >= enough {
+		return r.unsubscribe()
+	}
+	r.next++
+	s := &sub{topic: sample(r, r.topics), id: "s" + strconv.Itoa(r.next), to: sample(r, r.ctls)}
+	s.retry, s.persistent = r.rng.IntN(2) == 0, r.rng.IntN(4) > 0
+	s.expires = s.retry && r.rng.IntN(4) == 0
+	settings := []string{
+		"ID", s.id, "NotifType", s.typ, "ReferenceList", s.ref, "Enable", "true",
+		"NotifRetry", strconv.FormatBool(s.retry), "Persistent", strconv.FormatBool(s.persistent),
+	}
+	if s.expires {
+		settings = append(settings, "NotifExpiration", "600")
+	}
+	if r.rng.IntN(8) == 0 {
+		settings = append(settings, "TimeToLive", "7201")
+		s.until = time.Now().Truncate(time.Second).Add(7201 * time.Second)
+	}
+	what := r.did("%s subscribes %q", s.to, settings)
+	r.oracle.mu.Lock()
+	r.oracle.subs = append(r.oracle.subs, s)
+	r.oracle.mu.Unlock()
+	resp := r.ask(s.to, uspmsg.Header_ADD, addReq("Device.LocalAgent.Subscription.", settings...))
+	for _, c := range resp.GetBody().GetResponse().GetAddResp().GetCreatedObjResults() {
+		s.row = c.GetOperStatus().GetOperSuccess().GetInstantiatedPath()
+	}
+	if s.row == "" {
+		r.t.Fatalf("%s: got %v, want the Subscription", what, resp)
+	}
+	return what
+}
+
+// subscription is one of those that there are.
+func (r *run) subscription() *sub {
+	r.oracle.mu.Lock()
+	defer r.oracle.mu.Unlock()
+	if len(r.oracle.subs) == 0 {
+		return nil
+	}
+	return sample(r, r.oracle.subs)
+}
+
+func (r *run) unsubscribe() string {
+	s := r.subscription()
+	if s == nil {
+		return "nothing to unsubscribe"
+	}
+	what := r.did("no more: %s", s.id)
+	r.ask(s.to, uspmsg.Header_DELETE, deleteReq(s.row))
+	r.oracle.forget(func(other *sub) bool { return other == s })
+	return what
+}
+
+func (r *run) toggle() string {
+	s := r.subscription()
+	if s == nil {
+		return "nothing to switch"
+	}
+	r.oracle.mu.Lock()
+	s.off = !s.off
+	r.oracle.unlearn(func(key string) bool { return strings.HasPrefix(key, s.id+": ") })
+	maps.DeleteFunc(r.oracle.ids, func(_ string, n *sent) bool { return n.sub == s }) // nobody repeats these
+	r.oracle.mu.Unlock()
+	what := r.did("%s off: %t", s.id, s.off)
+	r.ask(s.to, uspmsg.Header_SET, setReq(s.row, "Enable", strconv.FormatBool(!s.off)))
+	return what
+}
+
+// refuse has the CPE refuse notification attributes, once or from now on, or not any more.
+func (r *run) refuse() string {
+	code := sample(r, []int{0, 0, cwmp.FaultNotificationRejected, cwmp.FaultResourcesExceeded, cwmp.FaultInternalError})
+	once := r.rng.IntN(3) == 0
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refuses = nil
+	if f := (&cwmp.Fault{Code: code, Text: "at random"}); code != 0 && once {
+		r.cpe.FailNext("SetParameterAttributes", f)
+	} else if code != 0 {
+		r.refuses = f
+	}
+	r.lines = append(r.lines, fmt.Sprintf("--- refuses attributes: %d, once: %t", code, once))
+	return r.lines[len(r.lines)-1]
+}
+
+func (r *run) operate(command string) string {
+	what := r.did("%s", command)
+	r.ask(sample(r, r.ctls), uspmsg.Header_OPERATE, &uspmsg.Request{ReqType: &uspmsg.Request_Operate{
+		Operate: &uspmsg.Operate{Command: command, CommandKey: "k" + strconv.Itoa(r.next), SendResp: true},
+	}})
+	r.wait(30 * time.Second)
+	return what
+}
+
+func (r *run) reboot() string { return r.operate("Device.Reboot()") }
+
+func (r *run) reset() string {
+	r.changes++
+	return r.operate("Device.FactoryReset()")
+}
+
+func (r *run) powerCut() string {
+	what := r.did("power cut")
+	r.mu.Lock()
+	r.off = true
+	r.mu.Unlock()
+	r.cpe.Off()
+	r.wait(time.Duration(r.rng.IntN(600)) * time.Second)
+	r.change()
+	r.mu.Lock()
+	r.off = false
+	r.mu.Unlock()
+	r.cpe.On()
+	return what
+}
+
+func (r *run) restartGateway() string {
+	what := r.did("the gateway restarts")
+	r.restart(false)
+	r.oracle.forget(func(s *sub) bool { return !s.persistent })
+	return what
+}
+
+func (r *run) killGateway() string {
+	what := r.did("the gateway is killed")
+	r.restart(true)
+	r.oracle.forget(func(s *sub) bool { return !s.persistent })
+	return what
+}
+
+// leave has a Controller go, or come back.
+func (r *run) leave() string {
+	id := sample(r, r.ctls)
+	r.mu.Lock()
+	r.away[id] = !r.away[id]
+	away := r.away[id]
+	r.mu.Unlock()
+	return r.did("%s away: %t", id, away)
+}
+
+func (r *run) idle() string {
+	d := time.Duration(r.rng.IntN(1200)) * time.Second
+	what := r.did("%s later", d)
+	r.wait(d)
+	return what
+}
+
+// equal wants that what Subscriptions are about is known as the CPE has it, once the CPE
+// has had a session.
+func (r *run) equal() {
+	r.t.Helper()
+	for range 2 {
+		r.wait(40 * time.Second)
+		r.cpe.Raise(cwmp.Event{Code: cwmp.EventPeriodic})
+		r.check("the CPE came")
+	}
+	o := r.oracle
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	numbers, last := maps.Clone(o.numbers), maps.Clone(o.last) // looking gives no numbers
+	defer func() { o.numbers, o.last = numbers, last }()
+	have := shown{make(map[string]bool), make(tree)}
+	for _, t := range r.shape.tables {
+		for _, numbers := range t.rows(r.cpe) {
+			for i := range t.columns {
+				raw := t.row(numbers, true) + t.columns[i].raw
+				v, _ := r.cpe.Value(raw)
+				have.take(o, []cwmp.ParameterValue{{Name: raw, Value: v}})
+			}
+		}
+	}
+	var wrong []string
+	for _, s := range o.subs {
+		if s.off {
+			continue
+		}
+		switch s.kind {
+		case "changed":
+			for p, v := range have.values {
+				was, ok := o.seen.values[p]
+				if ok && was != v && s.about(p, have, have) && !strings.HasSuffix(p, "UpTime") {
+					wrong = append(wrong, fmt.Sprintf("%s (%s): %s is known as %q, and is %q", s.id, s.ref, p, was, v))
+				}
+			}
+		case "created", "deleted":
+			for row := range have.rows {
+				if !o.seen.rows[row] && s.kind == "created" {
+					wrong = append(wrong, fmt.Sprintf("%s (%s): %s is there, and not known", s.id, s.ref, row))
+				}
+			}
+			for row := range o.seen.rows {
+				if !have.rows[row] && s.about(row, o.seen, o.seen) && s.kind == "deleted" {
+					wrong = append(wrong, fmt.Sprintf("%s (%s): %s is known, and gone", s.id, s.ref, row))
+				}
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		r.fatal("the CPE came", wrong)
+	}
+}
+
+// heard wants that everything that is to be repeated is heard once its Controller is back.
+func (r *run) heard() {
+	r.t.Helper()
+	r.mu.Lock()
+	clear(r.away)
+	r.mu.Unlock()
+	r.wait(3 * time.Hour)
+	if wrong := r.oracle.undelivered(); len(wrong) > 0 {
+		r.fatal("all Controllers are back", wrong)
+	}
+}
