@@ -47,6 +47,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Device:          func(id cwmp.DeviceID) (agent.Device, error) { return a.deviceOf(id, o.Tap) },
 		Freshness:       o.Config.Translate.Freshness.MaxAge(),
 		FreshnessRules:  o.Config.Translate.FreshnessRules(),
+		Poll:            time.Duration(o.Config.Translate.Poll),
 		Deadline:        time.Duration(o.Config.Translate.Deadline),
 		Linger:          time.Duration(o.Config.Translate.Linger),
 		DiagnosticWait:  time.Duration(o.Config.Translate.Diagnostic),

@@ -159,6 +159,7 @@ type Translate struct {
 	FreshnessOf []FreshnessRow `yaml:"freshness_of" doc:"parts of the data model with a freshness of their own"`
 	Stale       string         `yaml:"stale" doc:"what a Get of a value that is older than that gets while the CPE cannot be reached: error, or answer, which is the old value; what is live gets the error"`
 
+	Poll        Duration `yaml:"poll_interval" doc:"how often a CPE is woken for what Subscriptions are about and it does not report; 0: not"`
 	Deadline    Duration `yaml:"deadline" doc:"how long a request may wait for its CPE"`
 	Linger      Duration `yaml:"linger" doc:"how long a CPE is kept in session after a request, for the next one"`
 	Unknown     string   `yaml:"unknown_controllers" doc:"Controllers that are not among controllers: close their connections, or let those in that have shown a certificate or password, or are on this host, as untrusted"`

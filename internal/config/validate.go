@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uspgate/uspgate/usp"
 )
@@ -100,6 +101,9 @@ func (d *decoder) validate(cfg *Config) {
 	d.positive("translate.max_devices", cfg.Translate.MaxDevices)
 	d.positive("translate.max_awake", cfg.Translate.MaxAwake)
 	d.freshness(&cfg.Translate)
+	if p := cfg.Translate.Poll; p != 0 && p < Duration(10*time.Second) {
+		d.invalid("translate.poll_interval", "that often no CPE should be woken", "write 10s or more, or 0 for not at all")
+	}
 	if cfg.Translate.Deadline == 0 {
 		d.invalid("translate.deadline", "0 would fail every request", "write for example 30s")
 	}
