@@ -5,6 +5,7 @@ package app
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -43,10 +44,16 @@ func (g *granted) shown(to usp.EndpointID, h *agent.Host) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	have, ok := g.routes[to]
-	if ok && have.Via == want.Via && have.Destination == want.Destination || !ok && len(g.routes) >= maxGranted {
+	if ok && have.Via == want.Via && have.Destination == want.Destination {
 		return
 	}
 	list := slices.DeleteFunc(g.router.Routes(), func(r routing.Route) bool { return ok && r.Match == have.Match })
+	if !ok && len(g.routes) >= maxGranted {
+		list = g.withoutGone(list, h)
+	}
+	if !ok && len(g.routes) >= maxGranted {
+		return
+	}
 	if slices.ContainsFunc(list, func(r routing.Route) bool { return r.Match == string(to) }) {
 		return // the configuration says where it is
 	}
@@ -59,6 +66,19 @@ func (g *granted) shown(to usp.EndpointID, h *agent.Host) {
 		g.routes = make(map[usp.EndpointID]routing.Route)
 	}
 	g.routes[to] = want
+}
+
+// withoutGone takes the routes out of the list of Controllers that no Agent has any more; mu is
+// held.
+func (g *granted) withoutGone(list []routing.Route, h *agent.Host) []routing.Route {
+	maps.DeleteFunc(g.routes, func(c usp.EndpointID, _ routing.Route) bool {
+		if _, ok := h.GrantOf(c); ok {
+			return false
+		}
+		list = slices.DeleteFunc(list, func(r routing.Route) bool { return r.Match == string(c) })
+		return true
+	})
+	return list
 }
 
 // route is by the shared binding of its protocol, and else by the one whose peer speaks for

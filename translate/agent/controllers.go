@@ -100,6 +100,13 @@ func (a *Agent) admit(c usp.EndpointID) *usp.Error {
 	return nil
 }
 
+// isController reports whether a Controller is in the table, and enabled there. The lock is
+// held.
+func (a *Agent) isController(c usp.EndpointID) bool {
+	row := a.controllerRow(c)
+	return row != "" && a.local.isTrue(row+"Enable")
+}
+
 // anybody reports whether the configuration names nobody who may control the Agent.
 func (a *Agent) anybody() bool { return a.mayControl("") }
 
@@ -125,6 +132,7 @@ func (a *Agent) learnController(c usp.EndpointID) *usp.Error {
 	if origin != "" {
 		t.set(row+hiddenOrigin, origin)
 		t.set(row+"AssignedRole", a.local.get(trustRoot+"UntrustedRole"))
+		t.set(row+"OnBoardingComplete", "true") // the Agent does not go to strangers
 	}
 	t.commit()
 	a.heard[c] = time.Now()
@@ -192,6 +200,7 @@ func (a *Agent) part() {
 		if a.controllerRow(id) != "" {
 			continue
 		}
+		a.dropContext(id)
 		delete(a.versions, id)
 		delete(a.heard, id)
 		for key, p := range a.notes.pending {

@@ -115,7 +115,7 @@ func (a *Agent) refuseContext(to usp.EndpointID, why string, code usp.Code) {
 // contextOf returns the Session with a Controller, made if need be, with the settings
 // of now; nil where there may be none. The lock is held.
 func (a *Agent) contextOf(peer usp.EndpointID) *sessionContext {
-	if a.sessionMode(peer) == SessionForbid || !a.mayControl(peer) {
+	if a.sessionMode(peer) == SessionForbid || !a.mayControl(peer) && !a.isController(peer) {
 		return nil
 	}
 	c := a.contexts[peer]
