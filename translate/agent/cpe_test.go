@@ -31,6 +31,7 @@ type cell struct {
 // fakeCPE is a CPE in memory: a raw parameter tree that obeys the RPCs, and
 // misbehaves on demand. It implements agent.Device without any session.
 type fakeCPE struct {
+	asks      sync.Mutex // held while the CPE asks something: a session has one request at a time
 	transfers fakeTransfers
 	id        cwmp.DeviceID
 
@@ -136,6 +137,7 @@ func (c *fakeCPE) Call(ctx context.Context, req cwmp.Request) (cwmp.Response, er
 	if c.before != nil {
 		c.before(req)
 	}
+	c.listens()
 	if c.after != nil {
 		defer c.after(req)
 	}
@@ -158,6 +160,12 @@ func (c *fakeCPE) Call(ctx context.Context, req cwmp.Request) (cwmp.Response, er
 		err = p.err
 	}
 	return c.answer(resp, err)
+}
+
+// listens returns once nothing that the CPE has asked is without answer.
+func (c *fakeCPE) listens() {
+	c.asks.Lock()
+	defer c.asks.Unlock()
 }
 
 func (c *fakeCPE) show(dir string, m cwmp.Message) {

@@ -123,12 +123,14 @@ func (r *rig) report(w []string) {
 		}
 	}
 	req := requestOfCPE(method, tc, url)
+	r.cpe.asks.Lock()
 	resp := r.agent.Request(req)
 	r.commit()
 	r.mu.Lock()
 	writeTo(&r.background, "cpe>", cwmptrace.Message(req))
 	writeTo(&r.background, "cpe<", cwmptrace.Message(resp))
 	r.mu.Unlock()
+	r.cpe.asks.Unlock()
 	r.agent.SessionEnded(nil)
 }
 
