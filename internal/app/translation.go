@@ -38,6 +38,10 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	if a.profiles, err = profile.NewTable(rows); err != nil {
 		return fmt.Errorf("cwmp.profiles: %w", err)
 	}
+	records, err := a.recordOptions(o, reg)
+	if err != nil {
+		return err
+	}
 	link := &virtualLink{granted: &granted{config: o.Config, router: a.router, log: o.Log}}
 	a.host, err = agent.NewHost(agent.Options{
 		Send:            link.send,
@@ -60,7 +64,8 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Profiles:        a.profiles,
 		Transfers:       transferLimits(&o.Config.CWMP.Transfers),
 		Files:           a.agentFiles(),
-		Controllers:     controllers(o.Config.Controllers),
+		Controllers:     controllers(o.Config.Controllers, o.Config.Translate.E2ESession),
+		Records:         records,
 		Roles:           roles(o.Config.Roles),
 		Defaults:        defaults(o.Config.Translate.Defaults),
 		Tags:            a.tags,
@@ -173,7 +178,7 @@ func watched(d *device.Device, tap Tap) agent.Device {
 	return tapped{d, tap}
 }
 
-func controllers(list []config.Controller) []agent.Controller {
+func controllers(list []config.Controller, sessions config.E2ESession) []agent.Controller {
 	out := make([]agent.Controller, len(list))
 	for i, c := range list {
 		out[i] = agent.Controller{
@@ -181,6 +186,7 @@ func controllers(list []config.Controller) []agent.Controller {
 			Role:                  c.Role,
 			PeriodicNotifInterval: time.Duration(c.PeriodicInterval),
 			Deadline:              time.Duration(c.Deadline),
+			E2ESession:            sessionOf(&c, sessions),
 		}
 	}
 	return out

@@ -105,6 +105,8 @@ type Controller struct {
 	Role             string   `yaml:"role" doc:"name of its role: Full Access, Untrusted, or one of roles; empty: Full Access, until a Controller that may gives it another"`
 	Deadline         Duration `yaml:"deadline" doc:"how long a request may wait for its CPE; 0: as under translate"`
 	PeriodicInterval Duration `yaml:"periodic_interval" doc:"interval of Periodic!"`
+
+	E2ESession E2ESession `yaml:"e2e_session" doc:"Session Contexts with it"`
 }
 
 // Route makes Endpoints known, says how they are reached and who may send to
@@ -173,6 +175,9 @@ type Translate struct {
 	Idle        Duration `yaml:"idle" doc:"how long a Virtual Agent that has nothing to do stays in memory"`
 	MaxAwake    int      `yaml:"max_awake" doc:"Virtual Agents in memory"`
 	AwakeBytes  Size     `yaml:"max_awake_bytes" doc:"and their bytes, by estimate"`
+
+	E2ESession E2ESession `yaml:"e2e_session" doc:"Session Contexts with Controllers, until they set it otherwise"`
+	Signatures Signatures `yaml:"signatures" doc:"signed Records"`
 
 	Defaults []Defaults `yaml:"defaults" doc:"who manages which of them, and what they have from the start"`
 }

@@ -89,6 +89,7 @@ func (d *decoder) validate(cfg *Config) {
 		d.endpointID(fmt.Sprintf("controllers[%d].endpoint_id", i), c.EndpointID)
 	}
 	d.roles(cfg)
+	d.records(cfg)
 	d.defaults(cfg)
 	d.unknownControllers(cfg)
 	d.oneOf("log.level", cfg.Log.Level, "debug", "info", "warn", "error")
