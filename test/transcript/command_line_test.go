@@ -85,7 +85,7 @@ func commandLine(t *testing.T, gw *harness.Gateway, via string, to usp.EndpointI
 	names := &named{}
 	var out []string
 	for _, s := range c.steps {
-		if strings.HasPrefix(s.line, "do> await") {
+		if completes(s) {
 			settle(t, url, to)
 		}
 		if !isPlain(s) {
@@ -112,6 +112,9 @@ func commandLine(t *testing.T, gw *harness.Gateway, via string, to usp.EndpointI
 	}
 	return out
 }
+
+// completes reports a step that awaits the end of a command.
+func completes(s *step) bool { return strings.HasPrefix(s.line, "do>") && strings.HasSuffix(s.line, "()") }
 
 // settle waits until no command is under way: who does not hear Notifies has no other
 // way to know.

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/uspgate/uspgate/internal/sim/cpe"
@@ -54,7 +53,7 @@ func jsSteps(t *testing.T, c *conversation) []jsStep {
 	t.Helper()
 	var out []jsStep
 	for _, s := range c.steps {
-		if strings.HasPrefix(s.line, "do> await") {
+		if completes(s) {
 			out = append(out, jsStep{Verb: "Settle", Paths: []string{requestCount}, line: s.line})
 		}
 		if !isPlain(s) {
