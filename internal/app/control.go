@@ -22,8 +22,9 @@ import (
 type control struct {
 	listed    map[usp.EndpointID]bool
 	untrusted bool
-	// host is set once there are Virtual Agents.
+	// host is set once there are Virtual Agents; told before, unless there is one node.
 	host atomic.Pointer[agent.Host]
+	told func(met)
 }
 
 func newControl(c *config.Config) *control {
@@ -102,8 +103,12 @@ func (c *control) mayBeReached(p *mtp.Peer, a usp.Address) error {
 			return err
 		}
 	}
-	if h != nil {
-		h.Meet(a.ID, agent.FingerprintsOf(c.chain(p)), p.Protected || p.Loopback)
+	if h == nil {
+		return nil
+	}
+	m := met{Controller: a.ID, Chain: agent.FingerprintsOf(c.chain(p)), Protected: p.Protected || p.Loopback}
+	if h.Meet(m.Controller, m.Chain, m.Protected) && c.told != nil {
+		c.told(m)
 	}
 	return nil
 }

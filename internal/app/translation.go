@@ -76,6 +76,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 
 		FixedControllers: !o.Config.Translate.Writable,
 		LetUntrusted:     o.Config.Translate.Unknown == config.Untrusted,
+		AccessChanged:    a.accessChanged(),
 	})
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	if a.files != nil {
 		a.files.host = a.host
 	}
-	a.control.host.Store(a.host)
+	a.shareTrust()
 	if err := link.attach(a.router, a.host); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (h *Host) Adopt(ctx context.Context, mine func(usp.EndpointID) bool, f func
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		h.restoreGrants(&k) // its Controllers may come to this node
+		h.Learn(Access{Agent: k.EndpointID, Grants: k.Grants, Demands: k.Demands}) // its Controllers may come here
 		if !mine(k.EndpointID) {
 			return nil
 		}

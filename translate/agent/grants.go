@@ -98,14 +98,6 @@ func (h *Host) Serves(agent usp.EndpointID) bool {
 	return h.registry.byID[agent] != nil
 }
 
-// restoreGrants takes in what is stored of an Agent that sleeps.
-func (h *Host) restoreGrants(k *Kept) {
-	if !h.opts.FixedControllers {
-		h.grants.set(k.EndpointID, k.Grants)
-	}
-	h.trusted.demand(k.EndpointID, k.Demands)
-}
-
 // granted returns the Grants of the Agent, nil for none. The lock is held.
 func (a *Agent) granted() []Grant {
 	var list []Grant
@@ -122,12 +114,13 @@ func (a *Agent) granted() []Grant {
 }
 
 // grant tells who may control the Agent now. To one that is new it shows itself [R-MTP.6],
-// and sends an OnBoardRequest [R-NOT.6]. The lock is held.
-func (a *Agent) grant() {
+// and sends an OnBoardRequest [R-NOT.6]. It reports whether that has changed. The lock is
+// held.
+func (a *Agent) grant() bool {
 	list := a.granted()
 	before := a.host.Grants(a.id)
 	if slices.Equal(before, list) {
-		return
+		return false
 	}
 	added := a.host.grants.set(a.id, list)
 	for i := range list {
@@ -140,4 +133,5 @@ func (a *Agent) grant() {
 			a.onBoard(c)
 		}
 	}
+	return true
 }

@@ -81,7 +81,7 @@ func (a *Agent) restore(s *State, tree *Tree) {
 		a.resumeTransfers(s.Transfers, restarted)
 	}
 	a.host.grants.set(a.id, a.granted())
-	a.host.trusted.demand(a.id, a.demanded())
+	a.demand()
 	a.armThresholds()
 	a.loadSubscriptions()
 	a.resumeTimers(restarted)

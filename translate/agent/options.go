@@ -107,6 +107,9 @@ type Options struct {
 	// UntrustedRole; whoever hands its Records to Deliver has seen to it that it is who it
 	// says.
 	FixedControllers, LetUntrusted bool
+	// AccessChanged, unless nil, is told who may reach an Agent when that has changed, for
+	// Host.Learn of other processes. It must neither block nor call the Host.
+	AccessChanged func(Access)
 	// Records say what may be in a Session Context, and what of signatures.
 	Records RecordOptions
 	// Protocols are the MTPs the Agents can be reached on, by the names of

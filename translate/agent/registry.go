@@ -131,7 +131,7 @@ func (h *Host) Load(f func(usp.EndpointID) error) error {
 			h.setAlarm(e, at)
 		}
 		h.registry.mu.Unlock()
-		h.restoreGrants(&k)
+		h.restoreAccess(&Access{Agent: k.EndpointID, Grants: k.Grants, Demands: k.Demands})
 		n++
 		return f(k.EndpointID)
 	})

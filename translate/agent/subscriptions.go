@@ -54,21 +54,22 @@ func (a *Agent) localChanged(changes []change) {
 			return slices.ContainsFunc(roots, func(root string) bool { return strings.HasPrefix(c.path, root) })
 		})
 	}
-	if of(controllerTable, credentialTable, certificateTable) {
-		a.host.trusted.demand(a.id, a.demanded())
-	}
+	access := of(controllerTable, credentialTable, certificateTable) && a.demand()
 	if of(thresholdTable) {
 		a.saving.by = device.Rest{}
 		a.armThresholds()
 	}
 	if slices.ContainsFunc(changes, relevant) {
-		a.grant()
+		access = a.grant() || access
 		a.saving.by = device.Rest{}
 		a.loadSubscriptions()
 		a.reconcileAttributes()
 		a.tellMounts()
 	} else if slices.ContainsFunc(changes, func(c change) bool { return strings.HasPrefix(c.path, bulkRoot) }) {
 		a.armBulkData()
+	}
+	if access {
+		a.tellAccess()
 	}
 	a.changed()
 }

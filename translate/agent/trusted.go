@@ -66,6 +66,7 @@ type meeting struct {
 	// exposed: it was to be reached over a Link that is not protected, since the gateway
 	// runs.
 	exposed bool
+	known   bool // this is not the first time
 }
 
 // maxMet bounds the Controllers that are remembered.
@@ -73,8 +74,9 @@ const maxMet = 65_536
 
 // Meet notes that a Controller is reached over a Link from now on: the fingerprints of the
 // verified chain that it has shown, nil for none, and whether what goes over the Link is
-// protected. It is told of each Link before the first Record that came over it.
-func (h *Host) Meet(c usp.EndpointID, chain []Fingerprint, protected bool) {
+// protected. It is told of each Link before the first Record that came over it, and reports
+// whether that is news.
+func (h *Host) Meet(c usp.EndpointID, chain []Fingerprint, protected bool) bool {
 	t := &h.trusted
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,15 +86,19 @@ func (h *Host) Meet(c usp.EndpointID, chain []Fingerprint, protected bool) {
 			t.met = make(map[usp.EndpointID]*meeting)
 		}
 		if len(t.met) >= maxMet {
-			return // unknown: it has shown nothing
+			return false // unknown: it has shown nothing
 		}
 		m = &meeting{}
 		t.met[c] = m
 	}
+	before := *m
 	if len(chain) > 0 { // who has proved it once is not somebody else who does not
 		m.chain = chain
 	}
 	m.exposed = m.exposed || !protected
+	news := !m.known || m.exposed != before.exposed || !slices.Equal(m.chain, before.chain)
+	m.known = true
+	return news
 }
 
 // Check says whether a Record of a Controller may reach an Agent over a Link that has shown
@@ -134,6 +140,13 @@ func (t *trusted) protected(c usp.EndpointID) bool {
 	defer t.mu.RUnlock()
 	m := t.met[c]
 	return m != nil && !m.exposed
+}
+
+// demanded returns what an Agent demands, nil for nothing.
+func (t *trusted) demanded(agent usp.EndpointID) *Demands {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.demands[agent]
 }
 
 // demand replaces what an Agent demands; nil is nothing.

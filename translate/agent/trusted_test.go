@@ -169,3 +169,42 @@ func FuzzParseCertificate(f *testing.F) {
 		}
 	})
 }
+
+// What another process says of its Agents is known, and not what it says of those here.
+func TestAccessIsToldAndLearned(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "controllers=self::ctl")
+		defer func() { r.stop() }()
+		var told []agent.Access
+		r.opts.AccessChanged = func(x agent.Access) { told = append(told, x) }
+		r.restart()
+		ask := asker(r)
+		const table = "Device.LocalAgent.Controller."
+		ask("self::ctl", "Add", "whole", table, "EndpointID!=self::new")
+		ask("self::ctl", "Set", "whole", table+"1.", "ProvisioningCode!=x")
+		if len(told) != 0 {
+			t.Errorf("got %v told of a Controller that is disabled, want nothing", told)
+		}
+		ask("self::ctl", "Set", "whole", table+"2.", "Enable!=true")
+		id := r.agent.EndpointID()
+		if len(told) != 1 || told[0].Agent != id || len(told[0].Grants) != 1 || told[0].Demands != nil {
+			t.Fatalf("got %+v told, want the Grant", told)
+		}
+		elsewhere := told[0]
+		elsewhere.Agent = "os::elsewhere-1"
+		r.host.Learn(elsewhere)
+		if !r.host.Granted("os::elsewhere-1", "self::new") {
+			t.Error("got nothing of an Agent elsewhere, want its Grant")
+		}
+		r.host.Learn(agent.Access{Agent: id})
+		if !r.host.Granted(id, "self::new") {
+			t.Error("got the Grant of an Agent here taken away by another process")
+		}
+		ask("self::ctl", "Operate", "Device.LocalAgent.AddCertificate()", "Certificate="+certificateText(t, "ca"))
+		ask("self::ctl", "Set", "whole", table+"2.", "Credential!=Device.LocalAgent.Certificate.1")
+		if last := told[len(told)-1]; last.Demands == nil || len(last.Demands.Pins["self::new"]) != 1 {
+			t.Errorf("got %+v told last, want the pin", last)
+		}
+	})
+}
