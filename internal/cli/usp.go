@@ -17,6 +17,7 @@ import (
 
 	"github.com/uspgate/uspgate/internal/sim/controller"
 	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/e2e"
 )
 
 // uspCommand is a USP Controller on the command line, for any Agent.
@@ -34,6 +35,7 @@ func uspCommand(env Env) *cobra.Command {
 	f.StringVar(&u.via.key, "key-file", "", "PEM file with its key")
 	f.StringVar(&u.to, "to", "", "Endpoint ID of the Agent")
 	f.StringVar(&u.from, "from", "", "own Endpoint ID; empty: a random one")
+	f.BoolVar(&u.session, "session-context", false, "speak in a Session Context, which ends with the command")
 	f.DurationVar(&u.timeout, "timeout", 40*time.Second, "how long to wait for an answer")
 	u.out.flag(cmd)
 	return cmd
@@ -43,6 +45,7 @@ func uspCommand(env Env) *cobra.Command {
 type uspVerb struct {
 	via      via
 	to, from string
+	session  bool
 	timeout  time.Duration
 	out      output
 	stderr   io.Writer
@@ -76,7 +79,11 @@ func (u *uspVerb) with(ctx context.Context, f func(context.Context, *peer) error
 	if err != nil {
 		return err
 	}
-	c, err := controller.New(controller.Options{Endpoint: from, Transport: transport})
+	options := controller.Options{Endpoint: from, Transport: transport}
+	if u.session {
+		options.Sessions = &e2e.Settings{MaxRetransmitTries: 3}
+	}
+	c, err := controller.New(options)
 	if err != nil {
 		return err
 	}
@@ -84,6 +91,11 @@ func (u *uspVerb) with(ctx context.Context, f func(context.Context, *peer) error
 	done := make(chan error, 1)
 	go func() { done <- c.Run(runCtx) }()
 	err = f(ctx, &peer{Controller: c, agent: to, timeout: u.timeout})
+	if u.session {
+		bye, cancel := context.WithTimeout(runCtx, farewell)
+		_ = c.Disconnect(bye, to) // if there is still a connection
+		cancel()
+	}
 	stop()
 	ended := <-done
 	switch {
@@ -94,6 +106,9 @@ func (u *uspVerb) with(ctx context.Context, f func(context.Context, *peer) error
 	}
 	return u.refused(errors.Join(err, ended))
 }
+
+// farewell bounds the end of a Session Context.
+const farewell = 5 * time.Second
 
 // refused prints an Error Message in the form that was asked for.
 func (u *uspVerb) refused(err error) error {

@@ -23,6 +23,7 @@ import (
 	"github.com/uspgate/uspgate/internal/sim/endpoint"
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/e2e"
 	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
@@ -47,8 +48,12 @@ type Options struct {
 	// MaxNotifies bounds the notifications that nobody has read; 0: 1024. More
 	// are dropped and not answered, so that the Agent repeats what matters.
 	MaxNotifies int
-	// MaxPending bounds the Requests that wait for an answer; 0: 4096.
+	// MaxPending bounds the Requests that wait for an answer, and the Agents with a Session
+	// Context; 0: 4096.
 	MaxPending int
+	// Sessions has it send its Requests in Session Contexts with these settings; nil:
+	// without.
+	Sessions *e2e.Settings
 	// Log takes one line per event; nil: none.
 	Log *zap.Logger
 }
@@ -63,6 +68,8 @@ type Controller struct {
 	closed   chan struct{}
 	ignored  atomic.Uint64
 	dropped  atomic.Uint64
+
+	sessions sessions
 
 	mu      sync.Mutex
 	pending map[pendingKey]chan outcome
@@ -110,6 +117,7 @@ func New(o Options) (*Controller, error) {
 		notifies: make(chan Notify, o.MaxNotifies),
 		closed:   make(chan struct{}),
 		pending:  make(map[pendingKey]chan outcome),
+		sessions: sessions{settings: o.Sessions},
 	}
 	c.node = endpoint.NewNode(endpoint.Options{
 		ID:      o.Endpoint,
@@ -134,6 +142,13 @@ func (c *Controller) Listen(ctx context.Context) error {
 // returns, whoever waits in Do gets ErrClosed. It is called once.
 func (c *Controller) Run(ctx context.Context) error {
 	defer close(c.closed)
+	if c.sessions.settings != nil {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		tending, stop := context.WithCancel(ctx)
+		defer stop()
+		wg.Go(func() { c.tend(tending) })
+	}
 	if err := c.opts.Transport.Run(ctx, c.node); err != nil {
 		return fmt.Errorf("controller: run: %w", err)
 	}
@@ -240,11 +255,15 @@ func (c *Controller) send(
 	if err != nil {
 		return fmt.Errorf("marshal: %w", err)
 	}
-	rec := usp.NewNoSession(c.opts.Endpoint, to, "", payload)
 	for {
 		link, hint, changed := c.node.Route(to)
-		if link != nil {
-			link.Send(rec, hint, settled)
+		switch {
+		case link == nil:
+		case c.sessions.settings != nil:
+			c.sendIn(link, hint, to, payload, settled)
+			return nil
+		default:
+			link.Send(usp.NewNoSession(c.opts.Endpoint, to, "", payload), hint, settled)
 			return nil
 		}
 		if err := c.wait(ctx, changed); err != nil {

@@ -38,7 +38,9 @@ func (c *Controller) receive(l *endpoint.Link, rec usp.Record, hint mtp.Hint) {
 	case h.Type.IsConnect():
 		c.node.Learn(h.From, l, subscribed(rec))
 	case h.Type == usp.RecordDisconnect:
-		c.log.Debug("disconnect", zap.String("endpoint_id", string(h.From)))
+		c.disconnected(rec)
+	case h.Type == usp.RecordSession && c.sessions.settings != nil:
+		c.receiveSession(l, rec, hint)
 	case h.Type == usp.RecordNoSession:
 		c.node.Learn(h.From, l, hint.ReplyTo)
 		var msg uspmsg.Msg
@@ -48,7 +50,7 @@ func (c *Controller) receive(l *endpoint.Link, rec usp.Record, hint mtp.Hint) {
 			return
 		}
 		c.message(l, h, hint, &msg)
-	default: // Session Contexts are not this Controller's
+	default: // it speaks without Session Contexts
 		c.ignored.Add(1)
 	}
 }
@@ -114,10 +116,15 @@ func (c *Controller) reply(
 		c.log.Error("marshal answer", zap.Error(err))
 		return
 	}
-	rec := usp.NewNoSession(c.opts.Endpoint, h.From, "", payload)
-	l.Send(rec, mtp.Hint{Destination: hint.ReplyTo}, func(err error) {
+	settled := func(err error) {
 		if err != nil {
 			c.log.Warn("answer not delivered", zap.String("msg_id", id), zap.Error(err))
 		}
-	})
+	}
+	back := mtp.Hint{Destination: hint.ReplyTo}
+	if h.Type == usp.RecordSession { // [R-MSG.0a]
+		c.sendIn(l, back, h.From, payload, settled)
+		return
+	}
+	l.Send(usp.NewNoSession(c.opts.Endpoint, h.From, "", payload), back, settled)
 }
