@@ -28,7 +28,7 @@ func (a *App) buildACS(o Options, reg *prometheus.Registry) error {
 	}
 	options := acs.Options{
 		Addr:               c.Listen,
-		Handler:            noting{a.fleet, a.desk.informs},
+		Handler:            noting{a.fleet, a.desk.informs, a.heard},
 		MaxConns:           c.MaxConnections,
 		MaxConnsPerAddress: c.MaxPerAddress,
 		MaxSessions:        c.MaxSessions,

@@ -29,6 +29,7 @@ import (
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/translate/device"
 	"github.com/uspgate/uspgate/translate/profile"
+	"github.com/uspgate/uspgate/translate/proxied"
 )
 
 // Options is what New wires together.
@@ -51,6 +52,7 @@ type App struct {
 	control    *control
 	transports []mtp.Transport
 	host       *agent.Host
+	proxied    *proxied.Gateway // nil without translate.proxied
 	fleet      *device.Fleet
 	waker      *connreq.Waker
 	stun       *udp.Server  // nil without cwmp.connection_request.udp.listen
@@ -201,7 +203,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	stages := []stage{
 		{"cwmp", south},
-		{"translate", []func(context.Context) error{a.fleet.Run, a.host.Run}},
+		{"translate", a.translators()},
 		{"connreq", a.wakers()},
 		{"mtp", a.carriers()},
 		{"routing", []func(context.Context) error{a.router.Run}},

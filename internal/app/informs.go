@@ -105,6 +105,7 @@ func (i *informs) twins(id cwmp.DeviceID) []string {
 type noting struct {
 	to      acs.Handler
 	informs *informs
+	heard   func(*cwmp.Inform)
 }
 
 // Open implements acs.Handler.
@@ -112,6 +113,7 @@ func (n noting) Open(ctx context.Context, in *cwmp.Inform, info acs.Info) (acs.S
 	s, err := n.to.Open(ctx, in, info)
 	if err == nil {
 		n.informs.note(in.DeviceID)
+		n.heard(in)
 	}
 	n.informs.conflict(in.DeviceID, info.Conflict)
 	return s, err

@@ -46,7 +46,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	a.host, err = agent.NewHost(agent.Options{
 		Send:            link.send,
 		Rules:           rules,
-		Journal:         kept.Journal(),
+		Journal:         journalOf{kept.Journal(), func(to string) bool { return to != o.Config.Translate.Proxied.EndpointID }},
 		Keeper:          kept.Agents(),
 		Device:          func(id cwmp.DeviceID) (agent.Device, error) { return a.deviceOf(id, o.Tap) },
 		Freshness:       o.Config.Translate.Freshness.MaxAge(),
@@ -74,6 +74,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Log:             o.Log,
 		Metrics:         reg,
 
+		Gateway:          usp.EndpointID(o.Config.Translate.Proxied.EndpointID),
 		FixedControllers: !o.Config.Translate.Writable,
 		LetUntrusted:     o.Config.Translate.Unknown == config.Untrusted,
 		AccessChanged:    a.accessChanged(),
@@ -89,6 +90,9 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		return err
 	}
 	if err := a.serve(kept, link); err != nil {
+		return err
+	}
+	if err := a.buildProxied(o, reg, rules, link); err != nil {
 		return err
 	}
 	return a.buildFleet(o, reg, kept, link)

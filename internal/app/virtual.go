@@ -7,9 +7,11 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/routing"
 	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/translate/proxied"
 	"github.com/uspgate/uspgate/usp"
 )
 
@@ -17,7 +19,8 @@ import (
 // router they are Agents like any other. It lives as long as the gateway.
 type virtualLink struct {
 	host    *agent.Host
-	granted *granted // nil: nobody is added to these Agents
+	gateway *proxied.Gateway // nil: there is none
+	granted *granted         // nil: nobody is added to these Agents
 	port    mtp.Port
 	next    atomic.Uint64
 }
@@ -52,10 +55,25 @@ func (l *virtualLink) bind(id usp.EndpointID) error {
 	return nil
 }
 
+// bindGateway makes the gateway Agent reachable, and shows it as bind does.
+func (l *virtualLink) bindGateway(id usp.EndpointID, to []config.Controller) error {
+	if err := l.port.Bind(usp.Address{ID: id, Role: usp.RoleAgent}, mtp.Hint{}); err != nil {
+		return err
+	}
+	for _, c := range to {
+		l.send(usp.NewWebSocketConnect(id, usp.EndpointID(c.EndpointID)))
+	}
+	return nil
+}
+
 // Enqueue implements mtp.Link. The Record is settled once the Agent has
 // answered or journalled it.
 func (l *virtualLink) Enqueue(rec usp.Record, _ mtp.Hint, t mtp.Token) error {
-	err := l.host.Deliver(rec, func(err error) { l.port.Settled(t, err) })
+	deliver := l.host.Deliver
+	if l.gateway != nil && rec.Header().To == l.gateway.EndpointID() {
+		deliver = l.gateway.Deliver
+	}
+	err := deliver(rec, func(err error) { l.port.Settled(t, err) })
 	switch {
 	case err == nil:
 		return nil
@@ -68,6 +86,10 @@ func (l *virtualLink) Enqueue(rec usp.Record, _ mtp.Hint, t mtp.Token) error {
 
 // send hands a Record of an Agent to the router.
 func (l *virtualLink) send(rec usp.Record) {
+	if l.gateway != nil && rec.Header().To == l.gateway.EndpointID() {
+		l.gateway.Notified(rec)
+		return
+	}
 	if h := rec.Header(); l.granted != nil && h.Type.IsConnect() {
 		l.granted.shown(h.To, l.host)
 	}

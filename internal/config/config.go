@@ -176,6 +176,7 @@ type Translate struct {
 	MaxAwake    int      `yaml:"max_awake" doc:"Virtual Agents in memory"`
 	AwakeBytes  Size     `yaml:"max_awake_bytes" doc:"and their bytes, by estimate"`
 
+	Proxied    Proxied    `yaml:"proxied" doc:"one Agent of the gateway that shows CPE below Device.ProxiedDevice., beside the Virtual Agent that each has"`
 	E2ESession E2ESession `yaml:"e2e_session" doc:"Session Contexts with Controllers, until they set it otherwise"`
 	Signatures Signatures `yaml:"signatures" doc:"signed Records"`
 
@@ -238,6 +239,7 @@ func Default() Config {
 			Diagnostic: Duration(10 * time.Minute), Unit: Duration(time.Hour),
 			BulkEvery: Duration(time.Minute), BulkReport: 256 << 10,
 			Idle: Duration(2 * time.Minute), MaxAwake: 10_000, AwakeBytes: 128 << 20,
+			Proxied: defaultProxied(),
 		},
 		Admin:   Admin{Listen: "127.0.0.1:7557"},
 		Metrics: Metrics{Listen: "127.0.0.1:9547"},

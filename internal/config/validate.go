@@ -102,6 +102,7 @@ func (d *decoder) validate(cfg *Config) {
 	d.positive("translate.max_devices", cfg.Translate.MaxDevices)
 	d.positive("translate.max_awake", cfg.Translate.MaxAwake)
 	d.freshness(&cfg.Translate)
+	d.proxied(cfg)
 	if p := cfg.Translate.Poll; p != 0 && p < Duration(10*time.Second) {
 		d.invalid("translate.poll_interval", "that often no CPE should be woken", "write 10s or more, or 0 for not at all")
 	}

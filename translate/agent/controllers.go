@@ -19,6 +19,7 @@ const (
 	hiddenOrigin    = "+Origin"
 	originAdded     = "added"     // by a Controller, with Add
 	originUntrusted = "untrusted" // of whom nobody had heard: Options.LetUntrusted
+	originGateway   = "gateway"   // the gateway Agent, for its Subscriptions: Options.Gateway
 )
 
 // configured reports whether a row of the Controller table, or an object in it, is that of
@@ -54,6 +55,8 @@ func (l *local) stays(row string) bool {
 	switch l.values[row+hiddenOrigin] {
 	case originAdded: // also one that has no EndpointID yet
 		return !o.FixedControllers || l.agent.mayControl(id)
+	case originGateway:
+		return id == o.Gateway
 	case originUntrusted:
 		return o.LetUntrusted || l.agent.mayControl(id)
 	default:
@@ -82,6 +85,9 @@ func (a *Agent) admit(c usp.EndpointID) *usp.Error {
 	defer a.unlock()
 	row := a.controllerRow(c)
 	switch {
+	case c == a.host.opts.Gateway:
+		a.admitGateway(row)
+		return nil
 	case row == "" && !a.anybody() && !a.host.opts.LetUntrusted:
 		return denied("this Controller may not control this Agent")
 	case row == "":

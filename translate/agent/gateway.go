@@ -86,11 +86,11 @@ func (q *Question) Sees(number uint32) bool {
 	return a.may(q.From, trust.ReadObject, mountRow(number))
 }
 
-// Limits returns how many paths one of a request may mean, and how many bytes an answer
-// may have.
-func (q *Question) Limits() (paths, bytes int) {
+// Limits returns how many paths or objects a request may name, how many one of them may
+// mean, and how many bytes an answer may have: Options.Requested, Paths and MaxResponse.
+func (q *Question) Limits() (requested, paths, bytes int) {
 	o := &q.r.agent.host.opts
-	return o.Paths, o.MaxResponse
+	return o.Requested, o.Paths, o.MaxResponse
 }
 
 // Gateway is the own part of a gateway Agent: its tree, Subscriptions and Requests. All its
@@ -140,3 +140,35 @@ func (noCPE) Hold() (release func()) { return func() {} }
 
 // Retire implements Device.
 func (noCPE) Retire() bool { return false }
+
+// admitGateway gives the gateway Agent, which is a Controller of the Virtual Agents, its
+// row. The lock is held.
+func (a *Agent) admitGateway(row string) {
+	if row != "" {
+		return
+	}
+	t := a.local.begin()
+	row = t.add(controllerTable, "")
+	t.set(row+"EndpointID", string(a.host.opts.Gateway))
+	t.set(row+hiddenOrigin, originGateway)
+	t.set(row+"AssignedRole", firstRole)
+	t.commit()
+}
+
+// admit is Agent.admit. The gateway Agent asks within the process, not in Records.
+func (r *request) admit() *usp.Error {
+	if r.answer == nil && r.from == r.agent.host.opts.Gateway {
+		return denied("this Controller is the gateway itself")
+	}
+	return r.agent.admit(r.from)
+}
+
+// EndpointOf returns the Endpoint ID of the Virtual Agent of a CPE, if there is one.
+func (h *Host) EndpointOf(id cwmp.DeviceID) (usp.EndpointID, bool) {
+	h.registry.mu.Lock()
+	defer h.registry.mu.Unlock()
+	if e := h.registry.find(id.Key()); e != nil {
+		return e.id, true
+	}
+	return "", false
+}

@@ -291,7 +291,7 @@ func (r *request) reply(ctx context.Context) (payload []byte, result string) {
 func (r *request) execute(ctx context.Context) (payload []byte, result string) {
 	bad := r.bad
 	if bad == nil {
-		bad = r.agent.admit(r.from)
+		bad = r.admit()
 	}
 	if bad == nil && r.handler.serve == nil {
 		bad = &usp.Error{Code: usp.CodeMessageNotSupported, Text: "this Message is not for an Agent, or not known"}

@@ -81,28 +81,45 @@ func mountRow(number uint32) string {
 	return ProxiedTable + strconv.FormatUint(uint64(number), 10) + "."
 }
 
-// isMounted reports whether a reference of a Subscription leads into a mounted CPE.
-func (a *Agent) isMounted(ref string) bool {
-	rest, ok := strings.CutPrefix(ref, ProxiedTable)
-	if !ok || !a.isGateway() {
-		return false
+// SplitMount takes a path in Device.ProxiedDevice. apart: rows is an instance number, * or
+// an expression with its brackets, below what is in the rows, empty for them themselves. ok
+// is false for any other path, and for the table as a whole.
+func SplitMount(p string) (rows, below string, ok bool) {
+	rest, ok := strings.CutPrefix(p, ProxiedTable)
+	if !ok || rest == "" {
+		return "", "", false
 	}
-	depth, i := 0, 0
-	for ; i < len(rest) && (rest[i] != '.' || depth > 0); i++ {
-		switch rest[i] {
-		case '[':
-			depth++
-		case ']':
-			depth--
+	brackets, quoted := 0, false
+	for i := range len(rest) {
+		switch c := rest[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[':
+			brackets++
+		case c == ']':
+			brackets--
+		case c == '.' && brackets == 0:
+			return rest[:i], rest[i+1:], i > 0
 		}
 	}
-	below := rest[min(i+1, len(rest)):]
-	_, own := a.host.schema.byPath[ProxiedTable+"{i}."].columns[below]
-	return below != "" && !own
+	return rest, "", true
+}
+
+// InMount reports whether what is below a row of Device.ProxiedDevice. is the CPE's, not a
+// parameter of the row: an object, a command or an event.
+func InMount(below string) bool {
+	return strings.ContainsAny(below, ".") || strings.HasSuffix(below, "()") || strings.HasSuffix(below, "!")
+}
+
+// isMounted reports whether a reference of a Subscription leads into a mounted CPE.
+func (a *Agent) isMounted(ref string) bool {
+	_, below, ok := SplitMount(ref)
+	return ok && a.isGateway() && InMount(below)
 }
 
 // Mount shows a CPE: that of a Virtual Agent, with what Name and Description begin with.
-// It has the same number as ever; the error is that there are no numbers any more.
+// It has the same number as ever.
 func (g *Gateway) Mount(of usp.EndpointID, name, description string) (number uint32) {
 	a := g.a
 	a.lock()
@@ -201,6 +218,9 @@ func (g *Gateway) Column(number uint32, name string) (string, bool) {
 func (g *Gateway) Note(name, value string) {
 	g.a.lock()
 	defer g.a.unlock()
+	if g.a.local.values[hiddenNote+name] == value {
+		return
+	}
 	if value == "" {
 		delete(g.a.local.values, hiddenNote+name)
 	} else {

@@ -170,6 +170,9 @@ type Options struct {
 	// BulkInterval is MinReportingInterval, in whole seconds; 0 means DefaultBulkInterval.
 	BulkInterval time.Duration
 
+	// Gateway is the Endpoint ID of the gateway Agent that mounts the CPE of these Agents: it
+	// is a Controller of all of them, for its Subscriptions. Empty: there is none.
+	Gateway usp.EndpointID
 	// Mounts, unless nil, has the one Agent of the Host be that of a gateway, see
 	// Host.AttachGateway: what it shows below Device.ProxiedDevice. is theirs.
 	Mounts Mounts
