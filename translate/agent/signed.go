@@ -53,11 +53,11 @@ func (b *blamed) first(id usp.EndpointID) bool {
 // protect the Record. What the Agent sends it does not sign.
 func (a *Agent) genuine(rec usp.Record, from usp.EndpointID) bool {
 	o, m := &a.host.opts.Records, a.host.metrics.signatures
-	signed := rec.Header().Signed
-	if o.Verify == nil || !signed && !o.RequireSigned {
+	signed, verify := rec.Header().Signed, a.verifier(from)
+	if verify == nil || !signed && !o.RequireSigned {
 		return true
 	}
-	err := o.Verify(rec)
+	err := verify(rec)
 	if err == nil {
 		m.WithLabelValues(signatureGood).Inc()
 		return true
