@@ -28,6 +28,10 @@ type Devices interface {
 	List(ctx context.Context, f DeviceFilter) (DevicePage, error)
 	// Show returns all of one; nil: it is neither known nor listed.
 	Show(ctx context.Context, device string) (*DeviceDetail, error)
+	// Values returns what is known of the parameters that a path of Device:2 means, at most
+	// limit of them; the CPE is asked nothing. It returns nil for one that Show does not
+	// know; an error may wrap ErrBadPath or be ErrElsewhere.
+	Values(ctx context.Context, device, path string, limit int) (*DeviceValues, error)
 	// Import takes a file in; nothing is kept with dry. One that is under way makes
 	// another fail with ErrBusy.
 	Import(ctx context.Context, file io.Reader, format inventory.Format, dry bool) (Imported, error)
@@ -203,6 +207,7 @@ func (s *Server) deviceRoutes() map[string]route {
 	return map[string]route{
 		"/api/v1/devices":              {http.MethodGet, s.listDevices},
 		"/api/v1/devices/show":         {http.MethodGet, s.showDevice},
+		"/api/v1/devices/values":       {http.MethodGet, s.deviceValues},
 		"/api/v1/devices/import":       {http.MethodPost, s.importDevices},
 		"/api/v1/devices/wake":         {http.MethodPost, s.wakeDevice},
 		"/api/v1/devices/forget-login": {http.MethodPost, s.forgetLogin},

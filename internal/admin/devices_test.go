@@ -70,6 +70,15 @@ func (d *devices) Show(_ context.Context, device string) (*admin.DeviceDetail, e
 	}, d.err
 }
 
+func (d *devices) Values(_ context.Context, device, path string, limit int) (*admin.DeviceValues, error) {
+	if device != "00D09E-Box-1" {
+		return nil, d.err
+	}
+	return &admin.DeviceValues{More: limit == 5, Values: []admin.DeviceValue{
+		{Path: path, Value: "v", ReadAt: someTime, Freshness: "5m", Fresh: true},
+	}}, d.err
+}
+
 func (d *devices) Import(
 	_ context.Context, file io.Reader, format inventory.Format, dry bool,
 ) (admin.Imported, error) {
@@ -177,4 +186,36 @@ func TestDevicesRefused(t *testing.T) {
 	check("/show?device=A-1", http.StatusServiceUnavailable, nil)
 	check("/wake?device=A-1", http.StatusServiceUnavailable, post)
 	check("/forget-login?device=A-1", http.StatusServiceUnavailable, post)
+}
+
+// Values are asked for by device and path.
+func TestDeviceValues(t *testing.T) {
+	t.Parallel()
+	token, path := tokenOf(t)
+	s := serve(t, admin.Options{TokenFile: path, Devices: &devices{}})
+	var v admin.DeviceValues
+	get(t, s, token, "/api/v1/devices/values?device=00D09E-Box-1&path=Device.&limit=5", &v)
+	if len(v.Values) != 1 || v.Values[0].Path != "Device." || !v.Values[0].ReadAt.Equal(someTime) || !v.More {
+		t.Errorf("got %+v, want the value with its time", v)
+	}
+	for query, want := range map[string]int{
+		"":                                     http.StatusBadRequest,
+		"?device=00D09E-Box-1":                 http.StatusBadRequest,
+		"?device=00D09E-Box-1&path=D.&limit=0": http.StatusBadRequest,
+		"?device=00D09E-Box-1&path=D.&limit=10001": http.StatusBadRequest,
+		"?device=00D09E-Box-9&path=D.":             http.StatusNotFound,
+	} {
+		if got := ask(t, s, token, "/api/v1/devices/values"+query, nil); got.status != want {
+			t.Errorf("%s: got %d, want %d", query, got.status, want)
+		}
+	}
+	for err, want := range map[error]int{
+		admin.ErrBadPath: http.StatusBadRequest, admin.ErrElsewhere: http.StatusConflict,
+		errors.New("x"): http.StatusServiceUnavailable,
+	} {
+		s := serve(t, admin.Options{TokenFile: path, Devices: &devices{err: err}})
+		if got := ask(t, s, token, "/api/v1/devices/values?device=x&path=D.", nil); got.status != want {
+			t.Errorf("%v: got %d, want %d", err, got.status, want)
+		}
+	}
 }

@@ -103,6 +103,7 @@ func TestOpenAPI(t *testing.T) {
 		"/api/v1/queues/items":         {"?endpoint_id=os::00D09E-later", "?endpoint_id=os::none&role=agent&limit=1"},
 		"/api/v1/queues/purge":         {"?endpoint_id=os::none"},
 		"/api/v1/devices/show":         {"?device=00D09E-Box-1"},
+		"/api/v1/devices/values":       {"?device=00D09E-Box-1&path=Device.&limit=5"},
 		"/api/v1/devices/wake":         {"?device=00D09E-Box-1"},
 		"/api/v1/devices/forget-login": {"?device=00D09E-Box-1"},
 		"/api/v1/devices/unlist":       {"?device=00D09E-Box-1"},

@@ -24,7 +24,7 @@ const wakeTime = 75 * time.Second
 func devicesCommand(env Env) *cobra.Command {
 	a := &adminVerb{}
 	cmd := group("devices", "Show, import and wake the CPE of a running gateway",
-		devicesList(a), devicesShow(a), devicesImport(a), devicesWake(a),
+		devicesList(a), devicesShow(a), devicesValues(a), devicesImport(a), devicesWake(a),
 		devicesTake(a, "forget-login", "Take back the login of a CPE", "a login",
 			"Take back the login with which a CPE logs in, whether it was imported or learned. With\n"+
 				"cwmp.auth.learn the next login in its name is trusted; without it, and without a user\n"+

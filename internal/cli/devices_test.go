@@ -5,6 +5,7 @@ package cli_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -55,6 +56,22 @@ func (devices) Show(_ context.Context, device string) (*admin.DeviceDetail, erro
 		}},
 		Profile: []admin.Trait{{Name: "Cookieless", Value: "true", From: "found in a session"}},
 	}, nil
+}
+
+func (devices) Values(_ context.Context, device, path string, limit int) (*admin.DeviceValues, error) {
+	switch {
+	case device != "00D09E-2":
+		return nil, nil //nolint:nilnil // there is none
+	case path != "Device.":
+		return nil, fmt.Errorf("%w: %s", admin.ErrBadPath, path)
+	}
+	return &admin.DeviceValues{More: limit == 2, Values: []admin.DeviceValue{
+		{
+			Path: "Device.A", Value: "a\x1b[2Jb", ReadAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Freshness: "5m",
+			Fresh: true,
+		},
+		{Path: "Device.B", Freshness: "live"},
+	}}, nil
 }
 
 func steps() []admin.Rung {
@@ -121,6 +138,11 @@ func TestDevicesTables(t *testing.T) {
 no session: no session came
 `},
 		{"devices wake 00D09E-3", cli.ExitDone, "there is a session\n"},
+		{"devices values 00D09E-2 Device. --limit 2", cli.ExitDone, `PATH      VALUE   READ                 FRESHNESS
+Device.A  a·[2Jb  2026-01-02 03:04:05  5m
+Device.B          not known            live
+there are more: name less, or give --limit
+`},
 		{"devices forget-login 00D09E-2", cli.ExitDone, "a login of 00D09E-2: taken back\n"},
 		{"devices unlist 00D09E-1", cli.ExitDone, "an entry of 00D09E-1: there was none\n"},
 	} {
@@ -143,6 +165,8 @@ no session: no session came
 	for args, says := range map[string]string{
 		"devices show 00D09E-9":       "there is no device",
 		"devices wake 00D09E-9":       "there is no device",
+		"devices values 00D09E-9 D.":  "there is no device",
+		"devices values 00D09E-2 D.":  "no such path: D.",
 		"devices list --state away":   "state: want",
 		"devices import /nowhere/csv": "no such file",
 	} {
@@ -153,6 +177,7 @@ no session: no session came
 	}
 	for _, args := range []string{
 		"devices show", "devices wake a b", "devices unlist", "devices import", "devices import a --format xml",
+		"devices values 00D09E-2",
 	} {
 		if code, _, failed := run(t, nil, append(strings.Fields(args), flags...)...); code != cli.ExitUsage {
 			t.Errorf("%s: got %d %s, want 2", args, code, failed)

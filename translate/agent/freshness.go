@@ -6,6 +6,7 @@ package agent
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
@@ -68,12 +69,13 @@ func (r *FreshnessRule) generic() (string, error) {
 
 // freshness is the policy of a Host: rules by their generic path, the longest first.
 type freshness struct {
+	seed      maphash.Seed // of ledger.said
 	otherwise FreshnessRule
 	rules     []FreshnessRule
 }
 
 func newFreshness(o *Options) (freshness, error) {
-	f := freshness{otherwise: FreshnessRule{MaxAge: o.Freshness}}
+	f := freshness{seed: maphash.MakeSeed(), otherwise: FreshnessRule{MaxAge: o.Freshness}}
 	if n := len(o.FreshnessRules); n > MaxFreshnessRules {
 		return f, fmt.Errorf("agent: %d freshness rules, %d at most", n, MaxFreshnessRules)
 	}
@@ -182,14 +184,21 @@ func (a *Agent) isFresh(name string, since time.Time) bool {
 	return a.wasTold(name)
 }
 
+// maxSaid bounds how many names of an Inform count as read with it.
+const maxSaid = 1024
+
+// noteInform notes that the CPE has given now what the last Inform says. The lock is held.
+func (a *Agent) noteInform() {
+	f := &a.fresh
+	f.informed, f.said = time.Now(), f.said[:0]
+	for i := range a.told[:min(len(a.told), maxSaid)] {
+		f.said = append(f.said, maphash.String(a.host.freshness.seed, a.told[i].Name))
+	}
+}
+
 // wasTold reports whether the last Inform had a name.
 func (a *Agent) wasTold(name string) bool {
-	for i := range a.told {
-		if a.told[i].Name == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(a.fresh.said, maphash.String(a.host.freshness.seed, name))
 }
 
 // readAt returns when a parameter was last read: the oldest of its sources. It is the zero

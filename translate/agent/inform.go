@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -76,7 +75,8 @@ func (a *Agent) observe(in *cwmp.Inform) {
 			news[in.Params[i].Name] = true
 		}
 	}
-	a.told, a.fresh.informed = cloneValues(in.Params), time.Now()
+	a.told = cloneValues(in.Params)
+	a.noteInform()
 	d := a.view.Observe(a.told)
 	if !a.disc.quiet || !in.HasEvent(cwmp.EventValueChange) {
 		a.publishFound(d)

@@ -40,9 +40,11 @@ type ledger struct {
 	// refusals is how many objects it has refused and given by parameter [quirk 54].
 	objects, noObjects bool
 	refusals           int
-	// informed is when the Inform came of which Agent.told is; zero: what it said counts
-	// as old. It is not kept: it would have to be written with every Inform.
+	// informed is when the last Inform came, and said are the hashes of the names that it
+	// had; zero: what it said counts as old. They are not kept: that would have to be
+	// written with every Inform.
 	informed time.Time
+	said     []uint64
 }
 
 func (l *ledger) init() {
