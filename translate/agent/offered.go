@@ -24,11 +24,12 @@ func (n needs) of(r model.Root) string {
 // offers says, for each of schema.offers, whether it is there.
 type offers []bool
 
-// offering is the offers of one Agent, for the supported data model that they were
-// made of: it is another one whenever the CPE has shown something new.
+// offering is the offers of one Agent, for the model.View.Shapes of its CPE that they
+// were made of.
 type offering struct {
-	of   *model.Supported
-	list offers
+	of     *model.View
+	shapes uint64
+	list   offers
 }
 
 // shownModel is what is shown of a CPE; nothing, where nothing is known of it.
@@ -55,8 +56,8 @@ func (a *Agent) offers() offers {
 	if a.view == nil {
 		return nil
 	}
-	if sup := a.view.Supported(); a.offering.of != sup {
-		a.offering = offering{sup, a.local.schema.offered(a.view)}
+	if o := &a.offering; o.of != a.view || o.shapes != a.view.Shapes() {
+		a.offering = offering{a.view, a.view.Shapes(), a.local.schema.offered(a.view)}
 	}
 	return a.offering.list
 }

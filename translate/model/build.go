@@ -19,7 +19,8 @@ type builder struct {
 // rebuild makes the mapped tree anew. Instance numbers come from the
 // InstanceMap and thus stay.
 func (v *View) rebuild() {
-	v.sup = nil
+	v.behind = true
+	v.shapes++
 	v.top = &target{name: "Device"}
 	if v.root == TR181 {
 		v.top.raw = v.raw

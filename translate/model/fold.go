@@ -49,12 +49,12 @@ func (v *View) use() {
 	if v.fold == nil {
 		return
 	}
-	f, rev, words := v.fold, v.rev, v.words
+	f, rev, words, behind, shapes := v.fold, v.rev, v.words, v.behind, v.shapes
 	v.fold, v.nodes = nil, 0
 	v.raw = &node{name: v.root.String(), flags: flagObject}
 	if s, _, err := f.against.Unpack(f.packed, f.entries); err == nil { // else there is nothing but to read the CPE anew
 		v.refill(s)
 	}
 	v.rebuild()
-	v.rev, v.words = rev, words
+	v.rev, v.words, v.behind, v.shapes = rev, words, behind, shapes
 }

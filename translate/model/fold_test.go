@@ -48,6 +48,9 @@ func foldUses() map[string]func(v *model.View) any {
 		"Param":     func(v *model.View) any { p, ok := v.Param(ssid); return both(p, ok) },
 		"Walk":      func(v *model.View) any { objects, params := everything(v); return both(objects, params) },
 		"Supported": func(v *model.View) any { return v.Supported().Objects },
+		"Shown":     func(v *model.View) any { return v.Shown() },
+		"Forget":    func(v *model.View) any { v.Forget(); return v.Supported().Objects },
+		"Extend":    func(v *model.View) any { v.Extend(&model.Supported{}); return v.Supported().Objects },
 		"Sources":   func(v *model.View) any { return v.Sources("Device.WiFi.") },
 		"Tables":    func(v *model.View) any { return v.Tables("Device.NAT.PortMapping.") },
 		"Known":     func(v *model.View) any { return v.Known(wlan + "SSID") },
@@ -84,7 +87,7 @@ func TestFolded(t *testing.T) {
 	t.Parallel()
 	uses, r := foldUses(), mustLoad(t)
 	// These do not look at the trees.
-	others := []string{"Root", "InstanceMap", "Size", "Revision", "Settled", "Made", "Rested", "Fold", "Folded"}
+	others := []string{"Root", "InstanceMap", "Size", "Revision", "Settled", "Made", "Shapes", "Rested", "Fold", "Folded"}
 	of := reflect.TypeFor[*model.View]()
 	for i := range of.NumMethod() {
 		if name := of.Method(i).Name; uses[name] == nil && !slices.Contains(others, name) {

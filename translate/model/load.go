@@ -4,7 +4,9 @@
 package model
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
@@ -101,7 +103,9 @@ func compile(files map[string][]byte) (*Rules, error) {
 		drop:    &pattern{},
 	}}
 	docs := make([]yval, 0, len(files))
+	sum := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(sum, "%d %s %d %s", len(name), name, len(files[name]), files[name])
 		doc, ok, err := parseYAML(name, files[name])
 		if err != nil {
 			return nil, err
@@ -123,5 +127,6 @@ func compile(files map[string][]byte) (*Rules, error) {
 		}
 	}
 	c.finishMaps()
+	c.r.sum = binary.BigEndian.Uint64(sum.Sum(nil))
 	return c.r, nil
 }

@@ -37,6 +37,7 @@ func (v *View) refill(s *Snapshot) {
 		for _, sf := range shapeFlags {
 			n.setFlag(sf.flag, k.Shape&sf.shape != 0)
 		}
+		v.whole = v.whole || n.is(flagListed)
 		n.typ = k.Type
 		if !n.secret() {
 			n.value = keepString(k.Value)

@@ -31,12 +31,13 @@ func (v *View) PlanAdd(table string, settings []Setting) (AddPlan, error) {
 		plan.ObjectName = n.path()
 		return plan, nil
 	}
-	above, leaf := splitLeaf(strings.TrimSuffix(table, "."))
+	if name := v.ownName(table); t == nil && name != "" { // without rows it is not listed, or was not read
+		plan.ObjectName = name
+		return plan, nil
+	}
+	above, _ := splitLeaf(strings.TrimSuffix(table, "."))
 	if t == nil {
-		if t, n = v.resolve(above); n != nil && v.root == TR181 {
-			plan.ObjectName = n.path() + leaf + "." // of a row just made only the parameters were read
-			return plan, nil
-		}
+		t, _ = v.resolve(above)
 	} else {
 		t = t.parent
 	}
@@ -179,6 +180,17 @@ func (v *View) Added(plan AddPlan, instance uint32) (string, error) {
 	return row, nil
 }
 
+// ownName is the CPE's name of what is, or could be, shown as it is; "" if p is not.
+func (v *View) ownName(p string) string {
+	if v.root == TR181 {
+		return p
+	}
+	if rest, ok := strings.CutPrefix(p, Passthrough); ok {
+		return v.root.Prefix() + rest
+	}
+	return ""
+}
+
 // rowIn returns the row of a table that n is shown as, "" if there is none.
 func (v *View) rowIn(table string, n *node) string {
 	for _, r := range v.rowsOf[n] {
@@ -205,93 +217,6 @@ func (v *View) withCarried(d Delta) Delta {
 	slices.SortFunc(d.Created, comparePaths)
 	slices.SortFunc(d.Deleted, comparePaths)
 	return d
-}
-
-// guess gives a new row the parameters that it will have, going by the other
-// rows of its table, else by the rules.
-func (v *View) guess(n *node) {
-	for _, sibling := range n.parent.kids {
-		if sibling != n && sibling.num != 0 && len(sibling.kids) > 0 {
-			v.likeSibling(n, sibling)
-			return
-		}
-	}
-	want := strings.TrimPrefix(generic(n.path()), v.root.Prefix())
-	if v.root == TR181 {
-		v.guessDeclared(n)
-		return
-	}
-	for _, m := range v.r.maps {
-		v.guessByRule(n, m, "", want)
-	}
-}
-
-// guessDeclared gives a row of a TR-181 CPE what the rules know of Device:2.
-func (v *View) guessDeclared(n *node) {
-	o := v.r.objects[generic(n.path())]
-	if o == nil {
-		return
-	}
-	for _, name := range o.names {
-		d := o.params[name]
-		if d.access == ReadOnly {
-			continue
-		}
-		if k := v.guessed(n, name); k != nil {
-			k.typ = wireTypeOf(d.typ)
-		}
-	}
-}
-
-func (v *View) guessByRule(n *node, m *mapping, above, want string) {
-	full := above + strings.TrimSuffix(m.from.text, ".")
-	if m.from.abs && m.parent != nil {
-		full = strings.TrimPrefix(m.from.text, "/")
-	}
-	if full != "" && !strings.HasSuffix(full, ".") {
-		full += "."
-	}
-	for _, s := range m.subs {
-		v.guessByRule(n, s, full, want)
-	}
-	if full != want {
-		return
-	}
-	for _, p := range m.params {
-		rec := p.recipes[0]
-		if rec.kind != kindDirect || len(rec.from) == 0 || rec.from[0].abs || len(rec.from[0].segs) != 1 {
-			continue
-		}
-		if k := v.guessed(n, rec.from[0].segs[0]); k != nil && rec.enum == nil && rec.conv == nil {
-			k.typ = wireTypeOf(p.decl.typ)
-		}
-	}
-}
-
-// likeSibling copies the parameters of another row, without values.
-func (v *View) likeSibling(n, s *node) {
-	for _, k := range s.kids {
-		if k.is(flagObject) {
-			continue
-		}
-		if c := v.guessed(n, k.name); c != nil {
-			c.typ = k.typ
-			c.flags |= k.flags & (flagListed | flagWritable)
-		}
-	}
-}
-
-// guessed adds a parameter to a new row; nil if it is there.
-func (v *View) guessed(n *node, name string) *node {
-	if n.child(name) != nil || v.nodes >= v.limit {
-		return nil
-	}
-	k := n.insert(name)
-	v.nodes++
-	v.rev++
-	k.flags |= flagGuess
-	v.judge(k)
-	return k
 }
 
 // PlanDelete returns the CPE's instances to delete for one instantiated Device:2

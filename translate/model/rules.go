@@ -153,7 +153,12 @@ type Rules struct {
 	hide    [2]*pattern     // by Root
 	drop    *pattern        // of TR-098: neither mapped nor passed through
 	secrets []string        // lower-case endings of names
+	sum     uint64          // of the files
 }
+
+// Sum tells these Rules from others: what other files say of a CPE may be something
+// else.
+func (r *Rules) Sum() uint64 { return r.sum }
 
 // decl returns the declaration of a generic Device:2 parameter path.
 func (r *Rules) decl(genericPath string) *paramDecl {

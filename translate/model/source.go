@@ -102,6 +102,22 @@ func (p *srcPath) walk(n, base *node, segs []string, idx, out []*node) []*node {
 	return append(out, n)
 }
 
+// empties adds the tables without rows in which what p names would be, seen from base.
+func (p *srcPath) empties(root, base *node, tables map[*node]bool) {
+	for i, seg := range p.segs {
+		if seg != "{i}" && seg != "*" || i == 0 {
+			continue
+		}
+		table := *p
+		table.segs = p.segs[:i]
+		for _, n := range table.find(root, base, nil) {
+			if n.is(flagObject) && n.anyRow() == nil {
+				tables[n] = true
+			}
+		}
+	}
+}
+
 // one returns the first node that p names, nil if there is none.
 func (p *srcPath) one(root, base *node) *node {
 	var buf [4]*node

@@ -83,6 +83,11 @@ func (w *want) mapping(m *mapping, bases []*node) {
 	for _, b := range bases {
 		sources = m.from.find(w.v.raw, b, sources)
 	}
+	if len(sources) == 0 {
+		for _, b := range bases {
+			m.from.empties(w.v.raw, b, w.whole)
+		}
+	}
 	for _, s := range sources {
 		w.source(m, s, "")
 		if s.num != 0 && s.parent != nil && m.from.isTable() {

@@ -4,286 +4,253 @@
 package model
 
 import (
-	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/uspgate/uspgate/usp/path"
 )
 
-// Supported returns the supported data model: what the rules can show of this
-// CPE, and what its tree has shown. The result is shared until the tree changes
-// its shape; the caller must not change it.
+// Supported is a supported data model, without Device.LocalAgent. It is never changed,
+// and safe for concurrent use; nil is an empty one.
+type Supported struct {
+	// Objects are sorted by Path, parents before children.
+	Objects []*SupportedObject
+	byPath  map[string]*SupportedObject
+}
+
+// Supported returns the supported data model: what the rules can show of this CPE and
+// what its tree has shown since there were names, also of rows that are gone, and what
+// Extend has added. It only grows, until Forget. The result is shared: it is the same as
+// long as there is nothing new.
 func (v *View) Supported() *Supported {
-	v.use()
-	if v.sup != nil {
-		return v.sup
-	}
-	c := &supportedBuilder{v: v, objects: map[string]*SupportedObject{}, params: map[string]map[string]SupportedParam{}}
-	if v.root == TR098 {
-		for _, m := range v.r.maps {
-			c.mapping(m, []*node{v.raw}, true)
+	v.used = true // and need not be unpacked for what is at hand
+	if v.behind || v.sup == nil {
+		v.use()
+		v.sup, v.behind = v.known.Union(v.shown()), false
+		if v.whole {
+			v.known = v.sup
 		}
-		if v.raw.is(flagVisible) {
-			c.raw(v.raw, Passthrough)
-		}
-	} else {
-		c.raw(v.raw, v.root.Prefix())
 	}
-	v.sup = c.finish()
 	return v.sup
 }
 
-type supportedBuilder struct {
-	v       *View
-	objects map[string]*SupportedObject
-	params  map[string]map[string]SupportedParam
+// Shown returns the part of the supported data model that the CPE has now.
+func (v *View) Shown() *Supported {
+	v.use()
+	return v.shown()
 }
 
-// object returns the object of a generic path, made with those above it.
-func (c *supportedBuilder) object(generic string) *SupportedObject {
-	o := c.objects[generic]
-	if o != nil {
-		return o
+// Extend adds what is supported besides, as other CPE of the model have shown.
+func (v *View) Extend(s *Supported) {
+	if s == nil || s == v.known {
+		return
 	}
-	o = &SupportedObject{Path: generic, Multi: strings.HasSuffix(generic, ".{i}.")}
-	c.objects[generic] = o
-	c.params[generic] = map[string]SupportedParam{}
-	above := strings.TrimSuffix(generic, ".")
-	if o.Multi {
-		above = strings.TrimSuffix(above, ".{i}")
+	if v.known = s.Union(v.known); v.sup != nil {
+		v.sup = v.known.Union(v.sup)
 	}
-	if i := strings.LastIndexByte(above, '.'); i >= 0 {
-		c.object(above[:i+1])
-	}
-	return o
 }
 
-// param adds a parameter; seen in several rows the widest access counts, and
-// the first type that is not merely a string.
-func (c *supportedBuilder) param(generic string, p SupportedParam) {
-	old, ok := c.params[generic][p.Name]
-	if ok {
-		p.Access = max(p.Access, old.Access)
-		if old.Type != path.TypeString {
-			p.Type = old.Type
+// Forget is for another software version: what was shown until now does not count any
+// more, and does not with what the next SetNames takes out.
+func (v *View) Forget() { v.known, v.sup, v.behind = nil, nil, false }
+
+// Shapes grows whenever rows or parameters have come or gone.
+func (v *View) Shapes() uint64 { return v.shapes }
+
+// retain sees to it that what nodes show is not forgotten with them.
+func (v *View) retain(nodes []*node) {
+	nodes = slices.DeleteFunc(nodes, func(n *node) bool { return n.is(flagGuess) })
+	switch {
+	case len(nodes) == 0 || !v.behind || !v.whole:
+	case v.root == TR098: // where a rule may make anything of them
+		v.Supported()
+	default:
+		for _, n := range nodes {
+			if v.visible(n) {
+				v.known = v.known.Union(v.shownBelow(n))
+			}
 		}
 	}
-	c.params[generic][p.Name] = p
 }
 
-func (c *supportedBuilder) finish() *Supported {
-	s := &Supported{byPath: c.objects}
-	for generic, o := range c.objects {
-		o.Params = slices.SortedFunc(maps.Values(c.params[generic]), func(a, b SupportedParam) int {
-			return cmp.Compare(a.Name, b.Name)
-		})
-		if o.Multi {
-			o.Keys = c.keys(o)
-		}
-		s.Objects = append(s.Objects, o)
+func newSupported(objects []*SupportedObject) *Supported {
+	s := &Supported{Objects: objects, byPath: make(map[string]*SupportedObject, len(objects))}
+	for _, o := range objects {
+		s.byPath[o.Path] = o
 	}
-	slices.SortFunc(s.Objects, func(a, b *SupportedObject) int { return comparePaths(a.Path, b.Path) })
 	return s
 }
 
-// keys are the unique keys of Device:2 of which all parameters are there.
-func (c *supportedBuilder) keys(o *SupportedObject) [][]string {
-	var keys [][]string
-	have := func(name string) bool { _, ok := o.Param(name); return ok }
-	if rule := c.v.r.objects[o.Path]; rule != nil {
-		for _, key := range rule.keys {
-			if !slices.ContainsFunc(key, func(n string) bool { return !have(n) }) {
-				keys = append(keys, key)
-			}
-		}
+// Object returns the object with that generic path, nil if there is none.
+func (s *Supported) Object(generic string) *SupportedObject {
+	if s == nil {
+		return nil
 	}
-	if have("Alias") && !slices.ContainsFunc(keys, isAliasKey) {
-		keys = append(keys, []string{"Alias"})
-	}
-	return keys
+	return s.byPath[generic]
 }
 
-// mapping adds what m can show of the CPE. bases are the sources of the row
-// above; exist reports that there are such, and not merely could be.
-func (c *supportedBuilder) mapping(m *mapping, bases []*node, exist bool) {
-	if m.stack {
-		c.object(m.to.path)
-		for _, name := range m.to.names {
-			c.param(m.to.path, SupportedParam{Name: name, Type: m.to.params[name].typ, Access: m.to.params[name].access})
-		}
-		return
+// all returns the objects, none of nil.
+func (s *Supported) all() []*SupportedObject {
+	if s == nil {
+		return nil
 	}
-	root := c.v.raw
-	var sources []*node
-	can := !exist
-	for _, b := range bases {
-		sources = m.from.find(root, b, sources)
-		can = can || m.from.canExist(root, b)
-	}
-	sources = slices.DeleteFunc(sources, func(n *node) bool { return !n.is(flagObject) })
-	if len(sources) == 0 && !can {
-		return
-	}
-	if c.declared(m, sources) == 0 && !m.to.multi {
-		return
-	}
-	for _, sub := range m.subs {
-		c.mapping(sub, sources, len(sources) > 0)
-	}
+	return s.Objects
 }
 
-// canExist reports that the CPE could come to have what p names: everything is
-// there but for rows of tables.
-func (p *srcPath) canExist(root, base *node) bool {
-	n := base
-	if p.abs {
-		n = root
+// below returns the objects that are in the one at s.Objects[at], and their number.
+func (s *Supported) below(generic string) []*SupportedObject {
+	from, ok := slices.BinarySearchFunc(s.all(), generic, func(o *SupportedObject, p string) int {
+		return comparePaths(o.Path, p)
+	})
+	if ok {
+		from++
 	}
-	for _, seg := range p.segs {
-		if seg == "*" || seg == "{i}" {
-			rows := 0
-			for _, k := range n.kids {
-				if k.num != 0 {
-					rows++
-				}
-			}
-			if rows == 0 {
-				return true
-			}
-			n = n.kids[0]
-			continue
-		}
-		if n = n.child(seg); n == nil {
-			return false
-		}
+	to := from
+	for to < len(s.all()) && strings.HasPrefix(s.Objects[to].Path, generic) {
+		to++
 	}
-	return true
+	return s.all()[from:to]
 }
 
-// declared adds the object of a mapping with the parameters it can show, and
-// returns how many those are.
-func (c *supportedBuilder) declared(m *mapping, sources []*node) int {
-	var can []SupportedParam
-	for _, p := range m.params {
-		if access, ok := c.can(p, sources); ok {
-			can = append(can, SupportedParam{Name: p.decl.name, Type: p.decl.typ, Access: access})
-		}
+// Size returns how many objects and parameters there are, and about how many bytes of
+// memory they have.
+func (s *Supported) Size() (elements, bytes int) {
+	const object, param = 200, 40
+	for _, o := range s.all() {
+		elements += 1 + len(o.Params)
+		bytes += object + len(o.Path) + param*len(o.Params)
 	}
-	if len(can) == 0 && !m.to.multi {
-		return 0
-	}
-	o := c.object(m.to.path)
-	for _, p := range can {
-		c.param(m.to.path, p)
-	}
-	if m.to.multi {
-		o.Add = o.Add || m.to.add && tableTakesRows(sources)
-		o.Delete = o.Delete || m.to.del
-	}
-	return len(can)
+	return elements, bytes
 }
 
-// tableTakesRows is the CPE's hint for the tables of the sources.
-func tableTakesRows(sources []*node) bool {
-	for _, s := range sources {
-		if s.num != 0 && s.parent.writable() {
-			return true
-		}
+// Union returns what s and more support together: s itself if that is all that more
+// has. What Device:2 says of the rows of a table is not added where s has Seen some, and
+// of the parameters that have been seen by now the CPE knows better. Otherwise the wider
+// Access counts, among those that are Listed, and the Type of s, unless that is a mere
+// string.
+func (s *Supported) Union(more *Supported) *Supported {
+	if s == nil {
+		return more
 	}
-	return len(sources) == 0
-}
-
-// can reports whether the CPE has something to fill p with.
-func (c *supportedBuilder) can(p *paramRule, sources []*node) (Access, bool) {
-	access, ok := ReadOnly, false
-	for _, rec := range p.recipes {
-		a := p.decl.access
-		if rec.ro {
-			a = ReadOnly
-		}
-		if len(sources) == 0 || rec.kind != kindDirect && rec.kind != kindPath && rec.kind != kindCases {
-			access, ok = max(access, a), true
-			continue
-		}
-		for _, s := range sources {
-			found, writable := c.sources(rec, s)
-			if found && !writable {
-				ok = true
-			} else if found {
-				access, ok = max(access, a), true
-			}
-		}
-	}
-	return access, ok
-}
-
-// sources reports whether s has what a recipe needs, and may write it.
-func (c *supportedBuilder) sources(rec *recipe, s *node) (found, writable bool) {
-	var nodes []*node
-	for i := range rec.from {
-		nodes = rec.from[i].find(c.v.raw, s, nodes)
-	}
-	for i := range rec.cases {
-		nodes = rec.cases[i].when.nodes(c.v.raw, s, nodes)
-	}
-	return len(nodes) > 0, slices.ContainsFunc(nodes, (*node).writable)
-}
-
-// raw adds a part of the CPE's own tree that is shown under a prefix.
-func (c *supportedBuilder) raw(n *node, generic string) {
-	own := generic // of n's parameters, if it has any
-	if c.v.isTable(n) {
-		generic += "{i}."
-		o := c.object(generic)
-		o.Add = o.Add || n.writable()
-		if len(n.kids) == 0 {
-			c.empty(n, o)
-		}
-	} else {
-		o := c.object(generic)
-		o.Delete = o.Delete || o.Multi && n.writable()
-	}
-	if n.num != 0 && c.v.keepsAlias(n) {
-		c.param(generic, SupportedParam{Name: "Alias", Access: WriteOnce})
-	}
-	for _, k := range n.kids {
+	var grown map[string]*SupportedObject // instead of those that s has
+	var added []*SupportedObject
+	for _, o := range more.all() {
+		have := s.byPath[o.Path]
 		switch {
-		case !c.v.visible(k):
-		case k.num != 0 && k.is(flagObject):
-			c.raw(k, generic)
-		case k.is(flagObject):
-			c.raw(k, own+k.name+".")
+		case have == o:
+		case have == nil && !o.Seen && s.seenRowOf(o.Path): // its rows are known better
+		case have == nil:
+			added = append(added, o)
 		default:
-			c.object(own)
-			c.param(own, c.rawParam(k))
+			if !o.Seen && s.seenRowOf(o.Path) {
+				o = &SupportedObject{Add: o.Add, Delete: o.Delete}
+			}
+			if both := have.union(o); both != have {
+				if grown == nil {
+					grown = make(map[string]*SupportedObject)
+				}
+				grown[o.Path] = both
+			}
 		}
 	}
+	if len(grown)+len(added) == 0 {
+		return s
+	}
+	objects := make([]*SupportedObject, 0, len(s.Objects)+len(added))
+	for _, o := range s.Objects {
+		if g := grown[o.Path]; g != nil {
+			o = g
+		}
+		objects = append(objects, o)
+	}
+	objects = append(objects, added...)
+	slices.SortFunc(objects, func(a, b *SupportedObject) int { return comparePaths(a.Path, b.Path) })
+	return newSupported(objects)
 }
 
-// empty adds a table without rows: what Device:2 says of its rows, as far as
-// the rules know it.
-func (c *supportedBuilder) empty(n *node, o *SupportedObject) {
-	o.Delete = o.Delete || n.writable()
-	rule := c.v.r.objects[o.Path]
-	if rule == nil || len(rule.params) == 0 {
-		c.param(o.Path, SupportedParam{Name: "Alias", Access: WriteOnce})
-		return
-	}
-	for _, d := range rule.params {
-		c.param(o.Path, SupportedParam{Name: d.name, Type: d.typ, Access: d.access})
-	}
+// seenRowOf reports that the table of which the object is a row, or is in the rows, has
+// been seen with rows.
+func (s *Supported) seenRowOf(generic string) bool {
+	table := rowsAbove(generic)
+	o := s.Object(table)
+	return table != "" && o != nil && o.Seen
 }
 
-func (c *supportedBuilder) rawParam(n *node) SupportedParam {
-	p := c.v.rawParam(n)
-	sp := SupportedParam{Name: n.name, Type: p.Type}
+// rowsAbove returns the innermost table of a generic path, "" for none.
+func rowsAbove(generic string) string {
+	i := strings.LastIndex(generic, "{i}.")
+	if i < 0 {
+		return ""
+	}
+	return generic[:i+len("{i}.")]
+}
+
+// union returns what both objects are: o itself if more has nothing that it has not.
+func (o *SupportedObject) union(more *SupportedObject) *SupportedObject {
+	both := *o
+	both.Add, both.Delete, both.Seen = o.Add || more.Add, o.Delete || more.Delete, o.Seen || more.Seen
+	changed := both.Add != o.Add || both.Delete != o.Delete || both.Seen != o.Seen
+	for _, key := range more.Keys {
+		if !slices.ContainsFunc(both.Keys, func(k []string) bool { return slices.Equal(k, key) }) {
+			both.Keys = append(slices.Clip(both.Keys), key)
+			changed = true
+		}
+	}
+	var params []SupportedParam // nil as long as they are those of o
+	i := 0
+	for _, p := range more.Params {
+		for i < len(o.Params) && o.Params[i].Name < p.Name {
+			i++
+		}
+		if i < len(o.Params) && o.Params[i].Name == p.Name {
+			w := o.Params[i].widest(p)
+			if more.Seen && !o.Seen {
+				w = p
+			}
+			if w != o.Params[i] {
+				if params == nil {
+					params = slices.Clone(o.Params)
+				}
+				params[len(params)-len(o.Params)+i] = w
+			}
+			continue
+		}
+		if params == nil {
+			params = slices.Clone(o.Params)
+		}
+		params = slices.Insert(params, len(params)-len(o.Params)+i, p)
+	}
+	if params != nil {
+		both.Params = params
+	} else if !changed {
+		return o
+	}
+	return &both
+}
+
+// widest returns what is known of a parameter from two sides.
+func (p SupportedParam) widest(other SupportedParam) SupportedParam {
+	if p.Type == path.TypeString {
+		p.Type = other.Type
+	}
 	switch {
-	case n.name == "Alias" && n.parent.num != 0:
-		sp.Access = WriteOnce
-	case p.Writable:
-		sp.Access = ReadWrite
+	case p.Listed == other.Listed:
+		p.Access = max(p.Access, other.Access)
+	case other.Listed:
+		p.Access, p.Listed = other.Access, true
 	}
-	return sp
+	p.Kept = p.Kept && other.Kept
+	return p
+}
+
+// Lacks returns the generic paths of the objects that other supports, and s does not.
+// They are sorted.
+func (s *Supported) Lacks(other *Supported) []string {
+	var list []string
+	for _, o := range other.all() {
+		if s.Object(o.Path) == nil {
+			list = append(list, o.Path)
+		}
+	}
+	return list
 }

@@ -117,6 +117,11 @@ type SupportedParam struct {
 	Name   string
 	Type   path.Type
 	Access Access
+	// Listed: the CPE, or a rule, has said what the Access is; otherwise it is what may
+	// be tried [quirk 55].
+	Listed bool
+	// Kept: it is the gateway that has the parameter, for a CPE that does not.
+	Kept bool
 }
 
 // SupportedObject is one object of the supported data model.
@@ -125,6 +130,9 @@ type SupportedObject struct {
 	Path string
 	// Multi reports a table; Add and Delete what may be done with its rows.
 	Multi, Add, Delete bool
+	// Seen reports that there has been one; otherwise it is what Device:2 says of rows
+	// that are still to come.
+	Seen bool
 	// Keys are the unique keys of a table, each the names of its parameters.
 	Keys [][]string
 	// Params are sorted by name.
@@ -146,17 +154,6 @@ func (o *SupportedObject) Param(name string) (SupportedParam, bool) {
 	}
 	return SupportedParam{}, false
 }
-
-// Supported is the supported data model of one CPE, without Device.LocalAgent.
-// It must not be changed by who reads it.
-type Supported struct {
-	// Objects are sorted by Path, parents before children.
-	Objects []*SupportedObject
-	byPath  map[string]*SupportedObject
-}
-
-// Object returns the object with that generic path, nil if there is none.
-func (s *Supported) Object(generic string) *SupportedObject { return s.byPath[generic] }
 
 // Setting is one parameter and the value wanted for it.
 type Setting struct {

@@ -32,8 +32,10 @@ func (v *View) SetNames(under string, infos []cwmp.ParameterInfo) Delta {
 		}
 	}
 	if u := v.find(under); u != nil {
+		v.retain(u.unmarked(len(infos) > 0, nil))
 		v.sweep(u, len(infos) > 0)
 	}
+	v.whole = true
 	v.raw.sweepMarks()
 	v.rebuild()
 	v.inst.retire(func(source string) bool {
@@ -84,6 +86,21 @@ func (v *View) sweep(n *node, listed bool) {
 	for _, k := range n.kids {
 		v.sweep(k, true)
 	}
+}
+
+// unmarked appends what sweep is going to remove.
+func (n *node) unmarked(listed bool, out []*node) []*node {
+	if !listed && n.num != 0 {
+		return append(out, n)
+	}
+	for _, k := range n.kids {
+		if k.is(flagMark) {
+			out = k.unmarked(true, out)
+		} else {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // remove takes a node out with what is below it.
@@ -178,7 +195,7 @@ func (n *node) unmarkedRows(out []*node) []*node {
 	}
 	for _, k := range n.kids {
 		switch {
-		case k.is(flagObject):
+		case k.is(flagObject) && (!k.is(flagGuess) || k.is(flagMark) || k.params() == 0):
 			out = k.unmarkedRows(out)
 		case k.is(flagGuess) && !k.is(flagMark):
 			out = append(out, k)
@@ -226,6 +243,7 @@ func sortParams(ps []Param) {
 func (v *View) reshape(vals []cwmp.ParameterValue, gone []*node) Delta {
 	before := v.rowPaths()
 	old := v.top
+	v.retain(slices.Clone(gone))
 	for _, n := range gone {
 		v.remove(n)
 	}

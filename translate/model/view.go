@@ -24,7 +24,11 @@ type View struct {
 	raw    *node
 	top    *target
 	rowsOf map[*node][]*row
-	sup    *Supported
+	known  *Supported      // shown until now, and known of others: see Extend
+	sup    *Supported      // known, and what was shown last
+	behind bool            // sup does not have all that is shown now
+	whole  bool            // the CPE has said what it has, and not merely a value or two
+	shapes uint64          // counts the changes of which rows and parameters there are
 	fresh  map[string]bool // rows we made whose Alias is still to be had
 	carry  Delta           // changed by Added, for the next Delta
 	nodes  int             // in the raw tree
@@ -182,7 +186,9 @@ func (r *Rules) isSecret(name string) bool {
 // store takes a value and reports whether another one was known before.
 func (v *View) store(n *node, pv *cwmp.ParameterValue) (changed bool) {
 	known, was, wasType, flags := n.is(flagKnown), n.value, n.typ, n.flags
-	n.flags &^= flagGuess
+	for up := n; up != nil && up.is(flagGuess); up = up.parent { // what it is in is there, too
+		up.flags &^= flagGuess
+	}
 	n.flags |= flagKnown
 	if pv.Type != cwmp.TypeUnknown {
 		n.typ = pv.Type
