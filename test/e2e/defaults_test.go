@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/internal/sim/controller"
 	"github.com/uspgate/uspgate/internal/sim/cpe"
+	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/mtp/ws"
 	"github.com/uspgate/uspgate/test/harness"
 	"github.com/uspgate/uspgate/translate/agent"
@@ -39,6 +41,7 @@ func (c *cohorts) controller(id usp.EndpointID) *controller.Controller {
 	c.t.Helper()
 	tr, err := ws.NewClient(ws.ClientOptions{
 		URL: "ws://" + c.addr + "/usp", Endpoint: id, Role: usp.RoleAgent, Shared: true,
+		Retry: mtp.BackoffOptions{Interval: 50 * time.Millisecond, Max: 100 * time.Millisecond},
 	})
 	if err != nil {
 		c.t.Fatal(err)
