@@ -210,9 +210,13 @@ func TestIdentity(t *testing.T) {
 	if got := north.Settlement().Err; !errors.Is(got, mtp.ErrForbidden) {
 		t.Fatalf("forged Record: got %v, want %v", got, mtp.ErrForbidden)
 	}
-	who := hub.Link().Peer.Identity
+	shown := hub.Link().Peer
+	who := shown.Identity
 	if who.Method != "certificate" || who.One() != mtptest.Agent || who.Name == "" || !asked.Load() {
 		t.Fatalf("Identity: got %+v, want the Agent's by certificate", who)
+	}
+	if !shown.Protected || len(who.Chain) == 0 {
+		t.Errorf("got a chain of %d, protected %t, want that of the certificate", len(who.Chain), shown.Protected)
 	}
 	refuse.Store(true)
 	if err := failure(t, o); err == nil {

@@ -138,6 +138,10 @@ func TestCertificate(t *testing.T) {
 				!slices.Equal(got.Identity.IDs, tt.identity.IDs) {
 				t.Errorf("got %s with %+v, want %s with %+v", got.Endpoint, got.Identity, me, tt.identity)
 			}
+			if !got.Protected || (len(got.Identity.Chain) > 0) != (got.Identity.Method == "certificate") {
+				t.Errorf("got a chain of %d, protected %t, want the chain with its certificate over TLS",
+					len(got.Identity.Chain), got.Protected)
+			}
 		})
 	}
 }

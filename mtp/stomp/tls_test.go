@@ -141,6 +141,10 @@ func TestCertificate(t *testing.T) {
 			if got.Endpoint != me || got.Identity.Method != tt.method || !slices.Equal(got.Identity.IDs, tt.ids) {
 				t.Errorf("got %s with %+v, want %s with %s %v", got.Endpoint, got.Identity, me, tt.method, tt.ids)
 			}
+			if !got.Protected || (len(got.Identity.Chain) > 0) != (got.Identity.Method == "certificate") {
+				t.Errorf("got a chain of %d, protected %t, want the chain with its certificate over TLS",
+					len(got.Identity.Chain), got.Protected)
+			}
 		})
 	}
 }

@@ -106,6 +106,10 @@ func TestTLS_R_UDS_23a(t *testing.T) {
 		if got := p.Peer.Identity; got.Method != "certificate" || got.One() != p.Peer.Endpoint || got.Name != "CN=test" {
 			t.Fatalf("Identity of %s: got %+v, want that of the certificate", p.Peer.Endpoint, got)
 		}
+		if !p.Peer.Protected || len(p.Peer.Identity.Chain) == 0 {
+			t.Errorf("%s: got a chain of %d, protected %t, want that of the certificate",
+				p.Peer.Endpoint, len(p.Peer.Identity.Chain), p.Peer.Protected)
+		}
 	}
 	large := mtptest.Record(mtptest.Agent, mtptest.Controller, "large", 1<<20)
 	north.Send(large, mtp.Hint{})

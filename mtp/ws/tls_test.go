@@ -127,6 +127,10 @@ func TestCertificate_R_SEC_0a(t *testing.T) {
 		if name := got.Identity.Name; (name == "CN=test") != (v.cert != nil) {
 			t.Errorf("%s: got name %q, want the certificate's subject", v.name, name)
 		}
+		if !got.Protected || (len(got.Identity.Chain) > 0) != (v.cert != nil) {
+			t.Errorf("%s: got a chain of %d, protected %t, want the chain of its certificate over TLS",
+				v.name, len(got.Identity.Chain), got.Protected)
+		}
 		running.Stop(t)
 	}
 }
