@@ -62,7 +62,8 @@ func TestProblems(t *testing.T) {
 			"f.yaml:2:3: cwmp.listne: unknown key; did you mean listen?",
 		},
 		"polling all the time": {
-			"translate: {poll_interval: 5s}\n", "f.yaml:1:13: translate.poll_interval: that often no CPE should be woken; write 10s or more, or 0 for not at all",
+			"translate: {poll_interval: 5s}\n",
+			"f.yaml:1:13: translate.poll_interval: that often no CPE should be woken; write 10s or more, or 0 for not at all",
 		},
 		"two at once": {
 			"log: {level: loud, colour: red}\n",

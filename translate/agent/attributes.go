@@ -25,7 +25,9 @@ type attributes struct {
 	set     map[string]bool
 	refused map[string]bool // names for which the CPE does not want it [9009]
 	// full are names for which it had no room [9004]: until there is some.
-	full    map[string]bool
+	full map[string]bool
+	// rows are tables whose rows were compared since their number is reported.
+	rows    map[string]bool
 	running bool // something is done about them, or about watch
 	watch   watching
 }
@@ -37,6 +39,7 @@ func (t *attributes) init() {
 	t.set = make(map[string]bool)
 	t.refused = make(map[string]bool)
 	t.full = make(map[string]bool)
+	t.rows = make(map[string]bool)
 }
 
 // forget is for a CPE that has booted: it should have kept its attributes, and some do
@@ -44,6 +47,7 @@ func (t *attributes) init() {
 func (t *attributes) forget(reset bool) {
 	clear(t.refused)
 	clear(t.full)
+	clear(t.rows)
 	for name := range t.set {
 		t.set[name] = false
 	}
@@ -85,20 +89,11 @@ func (a *Agent) reconcileAttributes() {
 		_, ok := a.view.CPEValue(name)
 		return ok
 	})
-	on, off := a.unattuned()
-	if len(on)+len(off) == 0 {
+	on, off, tables := a.unattuned()
+	if len(on)+len(off)+len(tables) == 0 {
 		return
 	}
-	names := slices.Sorted(maps.Keys(on))
-	slices.Sort(off)
-	look := slices.Clone(names)
-	for _, t := range on {
-		if t.raw != "" {
-			look = append(look, t.raw)
-		}
-	}
-	look = withoutCovered(look)
-	a.attend(func(ctx context.Context, call caller) bool { return a.tune(ctx, call, names, off, look) })
+	a.attend(func(ctx context.Context, call caller) bool { return a.tune(ctx, call, on, off, tables) })
 }
 
 // attend runs f in the background, in a session that is held, and what waits after it. F
@@ -126,18 +121,19 @@ func (a *Agent) attend(f func(ctx context.Context, call caller) bool) {
 }
 
 // tune sets the attributes, and reports whether the CPE was there. What happened before it
-// was told to report it, it does not: that is read, of tables whose rows it counts the rows.
-func (a *Agent) tune(ctx context.Context, call caller, on, off, look []string) bool {
+// was told to report it, it does not: that is read, and the tables, too.
+func (a *Agent) tune(ctx context.Context, call caller, on, off, tables []string) bool {
 	// In this order: there may be no room before.
 	if !a.setAttributes(ctx, call, off, 0) || !a.setAttributes(ctx, call, on, 2) {
 		return false
 	}
-	for _, err := range a.read(ctx, call, look) {
+	failed := a.read(ctx, call, withoutCovered(slices.Concat(on, tables)))
+	a.lock()
+	defer a.unlock()
+	for _, err := range failed {
 		if isFault(err) {
 			continue
 		}
-		a.lock()
-		defer a.unlock()
 		for _, name := range on { // again, with the reading
 			if a.attrs.set[name] {
 				a.attrs.set[name] = false
@@ -145,20 +141,40 @@ func (a *Agent) tune(ctx context.Context, call caller, on, off, look []string) b
 		}
 		return false
 	}
+	for _, t := range tables {
+		a.attrs.rows[t] = true
+	}
+	a.changed()
 	return true
 }
 
-// unattuned returns the CPE's names that are to have active notification, and those that
-// are not to have it any more. The lock is held.
-func (a *Agent) unattuned() (on map[string]countedTable, off []string) {
-	on = a.interestOf(a.subs.list...).report
+// unattuned returns the CPE's names that are to have active notification, those that are
+// not to have it any more, and tables whose rows are to be compared. The lock is held.
+func (a *Agent) unattuned() (on, off, tables []string) {
+	want := a.interestOf(a.subs.list...).report
+	counted := make(map[string]bool)
+	for name, t := range want {
+		if !a.attrs.has(name) {
+			on = append(on, name)
+		}
+		if counted[t.raw] = true; t.raw != "" && !a.attrs.rows[t.raw] {
+			tables = append(tables, t.raw)
+		}
+	}
 	for name := range a.attrs.set {
-		if _, ok := on[name]; !ok {
+		if _, ok := want[name]; !ok {
 			off = append(off, name)
 		}
 	}
-	maps.DeleteFunc(on, func(name string, _ countedTable) bool { return a.attrs.has(name) })
-	return on, off
+	for t := range a.attrs.rows {
+		if !counted[t] {
+			delete(a.attrs.rows, t)
+		}
+	}
+	slices.Sort(on)
+	slices.Sort(off)
+	slices.Sort(tables)
+	return on, off, tables
 }
 
 // parametersOf returns the parameters that a path means: itself, or what is in

@@ -57,6 +57,7 @@ func (a *Agent) Inform(in *cwmp.Inform) {
 		// BootParameters are as last known, with what the Inform said.
 		a.emitBoot(boot)
 	}
+	a.emitVendorEvents(in)
 	if boot != nil || !a.seen { // [R-NOT.6a], TP-469 1.101
 		a.seen = true
 		a.onBoardAll()
@@ -101,8 +102,8 @@ func (a *Agent) quiet() bool {
 	if !a.calm() {
 		return false
 	}
-	on, off := a.unattuned()
-	return len(on)+len(off) == 0 && len(a.unreported()) == 0
+	on, off, tables := a.unattuned()
+	return len(on)+len(off)+len(tables) == 0 && len(a.unreported()) == 0
 }
 
 // unmoved reports that the last Inform, if it came again, would be no news and start

@@ -20,7 +20,9 @@ const deviceInfo = "Device.DeviceInfo."
 func deviceObjects() []*localObject {
 	root := obj("Device.")
 	root.commands = []*command{rebootCommand(), factoryResetCommand(), scheduleTimerCommand()}
-	root.events = []event{{"Boot!", []string{"CommandKey", "Cause", "Reason", "FirmwareUpdated", "ParameterMap"}}}
+	root.events = []event{
+		{"Boot!", []string{"CommandKey", "Cause", "Reason", "FirmwareUpdated", "ParameterMap"}}, vendorEvent(),
+	}
 	info := obj(deviceInfo,
 		calc("Manufacturer", path.TypeString, func(a *Agent, _ string) string { return a.identity.Manufacturer }),
 		calc("ManufacturerOUI", path.TypeString, func(a *Agent, _ string) string { return a.identity.OUI }),

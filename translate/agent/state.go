@@ -41,6 +41,8 @@ type State struct {
 	Watched     []string `json:"watched,omitempty"`
 	Unwatchable []string `json:"unwatchable,omitempty"`
 	Unwatched   []string `json:"unwatched,omitempty"`
+	// Compared are the CPE's tables whose rows were compared since their number is watched.
+	Compared []string `json:"compared,omitempty"`
 	// Batch is how many names the CPE takes at once.
 	Batch int `json:"batch,omitempty"`
 	// Discover: the whole CPE is to be read in its next session. Unsure are the
@@ -105,6 +107,7 @@ func (a *Agent) state() *State {
 		Watched:     a.attrs.kept(),
 		Unwatchable: slices.Sorted(maps.Keys(a.attrs.refused)),
 		Unwatched:   slices.Sorted(maps.Keys(a.attrs.full)),
+		Compared:    slices.Sorted(maps.Keys(a.attrs.rows)),
 	}
 	raw, err := json.Marshal(a.inst)
 	if err != nil {
@@ -183,6 +186,9 @@ func (a *Agent) remember(s *State) {
 	}
 	for _, name := range s.Unwatched {
 		a.attrs.full[name] = true
+	}
+	for _, name := range s.Compared {
+		a.attrs.rows[name] = true
 	}
 	if s.Batch > 0 {
 		a.fresh.batch = min(s.Batch, maxBatch)
