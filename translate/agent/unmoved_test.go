@@ -122,6 +122,8 @@ func TestDeaf(t *testing.T) {
 		{"another kind", "NotifType!=ObjectCreation ReferenceList!=Device.NAT.PortMapping.", true},
 		{"the parameter", "NotifType!=ValueChange ReferenceList!=" + code, false},
 		{"the object", "NotifType!=ValueChange ReferenceList!=Device.DeviceInfo.", false},
+		{"a Threshold", "Threshold. Enable!=true ReferencePath!=Device.DeviceInfo. ThresholdParam!=ProvisioningCode" +
+			" ThresholdValue!=5", false},
 		{"a wildcard", "NotifType!=ValueChange ReferenceList!=Device.WiFi.SSID.*.SSID", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -130,7 +132,11 @@ func TestDeaf(t *testing.T) {
 				r := newRig(t, "tr181", "idle=1m")
 				defer r.stop()
 				r.rest("2_PERIODIC")
-				if c.subscription != "" {
+				switch {
+				case strings.HasPrefix(c.subscription, "Threshold"):
+					r.send("self::ctl", "", split("Add whole Device.LocalAgent."+c.subscription))
+					r.rest("2_PERIODIC")
+				case c.subscription != "":
 					r.subscribe("ID!=v " + c.subscription)
 					r.rest("2_PERIODIC")
 				}
