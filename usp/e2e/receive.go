@@ -6,6 +6,7 @@ package e2e
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -50,12 +51,18 @@ func (s *Session) Receive(now time.Time, rec usp.Record) Output {
 			return out
 		}
 	}
+	if s.crossed.id != 0 && now.Sub(s.crossed.used) >= s.patience() {
+		s.dropCrossed()
+	}
 	switch {
 	case p.GetSessionId() == 0 || p.GetSequenceId() == 0:
 		out.Failure = ErrValue
 	case p.GetSessionId() == s.cur.id && tls:
 		s.fail(now, ErrSecurity, &out) // [R-E2E.18, R-E2E.19]
 	case p.GetSessionId() == s.cur.id:
+		s.accept(now, p, &out)
+	case p.GetSessionId() == s.crossed.id && !tls:
+		s.cur, s.crossed = s.crossed, s.cur
 		s.accept(now, p, &out)
 	case tls:
 		out.Failure = ErrTLS
@@ -67,20 +74,18 @@ func (s *Session) Receive(now time.Time, rec usp.Record) Output {
 
 // foreign takes a Record of another context than the current one.
 func (s *Session) foreign(now time.Time, p *usprecord.SessionContextRecord, out *Output) {
-	for _, old := range s.retired {
-		if old.id == p.GetSessionId() {
-			s.late(now, old, out)
-			return
-		}
+	if slices.Contains(s.retired, p.GetSessionId()) {
+		s.late(now, out)
+		return
 	}
 	if p.GetSequenceId() != 1 {
-		s.noteRetired(retired{id: p.GetSessionId(), heard: true})
+		s.noteRetired(p.GetSessionId())
 		if s.due.IsZero() {
 			s.fail(now, ErrUnknown, out)
 		}
 		return
 	}
-	s.retire() // [R-E2E.6]
+	s.cross() // [R-E2E.6]
 	s.due = time.Time{}
 	s.cur = run{id: p.GetSessionId(), used: now, out: outgoing{next: 1}, in: incoming{expected: 1}} // [R-E2E.4]
 	s.accept(now, p, out)
@@ -89,14 +94,13 @@ func (s *Session) foreign(now time.Time, p *usprecord.SessionContextRecord, out 
 
 // late takes a Record of a context that is over: it was under way for long, or the
 // other side does not know of the current one.
-func (s *Session) late(now time.Time, old retired, out *Output) {
+func (s *Session) late(now time.Time, out *Output) {
 	if s.cur.id == 0 {
 		return
 	}
 	s.cur.late++
-	crossed := old.own && !old.heard && !s.cur.own
 	switch {
-	case crossed || s.cur.late >= maxLate:
+	case s.cur.late >= maxLate:
 		s.failures = max(s.failures, 1) // not at once: the other side may do the same
 		s.fail(now, ErrCrossed, out)
 	case s.cur.own && !s.cur.heard && s.cur.first.Len() > 0 && now.Sub(s.cur.at) >= s.o.AskEvery:

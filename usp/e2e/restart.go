@@ -113,17 +113,37 @@ func (s *Session) release(now time.Time, out *Output) {
 	}
 }
 
-// retire ends the current context.
+// retire ends the current context, and a crossed one.
 func (s *Session) retire() {
+	s.dropCrossed()
 	if s.cur.id != 0 {
-		s.noteRetired(retired{id: s.cur.id, own: s.cur.own, heard: s.cur.heard})
+		s.noteRetired(s.cur.id)
 		s.cur = run{}
 	}
 }
 
-func (s *Session) noteRetired(r retired) {
+// cross is retire where the other side has started a context: one that this side has
+// started at the same time goes on beside it.
+func (s *Session) cross() {
+	own := s.cur
+	if own.id == 0 || !own.own || own.heard {
+		s.retire()
+		return
+	}
+	s.dropCrossed()
+	s.crossed, s.cur = own, run{}
+}
+
+func (s *Session) dropCrossed() {
+	if s.crossed.id != 0 {
+		s.noteRetired(s.crossed.id)
+		s.crossed = run{}
+	}
+}
+
+func (s *Session) noteRetired(id uint64) {
 	if len(s.retired) == maxRetired {
 		s.retired = append(s.retired[:0], s.retired[1:]...)
 	}
-	s.retired = append(s.retired, r)
+	s.retired = append(s.retired, id)
 }

@@ -120,8 +120,12 @@ const (
 type Session struct {
 	o       Options
 	set     Settings
-	cur     run // the current context; id 0: there is none
-	retired []retired
+	cur     run      // the current context; id 0: there is none
+	retired []uint64 // session_ids of contexts that are over
+	// crossed is a context that this side had started, and heard nothing of, when the
+	// other side started another; id 0: there is none. The other side may have taken it
+	// up: then the two change places. Whichever is not used for long is dropped.
+	crossed run
 
 	// failures is how often in a row no context could be had [R-E2E.10]; since the time
 	// began, and the next try is due at due, zero: none is. Until then held waits.
@@ -144,12 +148,6 @@ type run struct {
 	first usp.Record
 	at    time.Time
 	late  int // Records of contexts that are over, since one of this came
-}
-
-// retired is a Session Context that is over.
-type retired struct {
-	id         uint64
-	own, heard bool
 }
 
 // Output is what came of a call. The slices are the caller's.
@@ -213,9 +211,11 @@ func (s *Session) ID() uint64 { return s.cur.id }
 // soon: part of a Message is there, or a Record is missing, or Messages wait.
 func (s *Session) Busy(now time.Time) bool {
 	in := &s.cur.in
-	patience := s.o.AskEvery * time.Duration(s.o.MaxAsks+1)
-	return len(in.early) > 0 || len(s.held) > 0 || in.open && now.Sub(s.cur.used) < patience
+	return len(in.early) > 0 || len(s.held) > 0 || in.open && now.Sub(s.cur.used) < s.patience()
 }
+
+// patience is how long a side may be silent that has something to say.
+func (s *Session) patience() time.Duration { return s.o.AskEvery * time.Duration(s.o.MaxAsks+1) }
 
 // Rest has the Session need little memory while nobody uses it: of the Records sent
 // only the last are kept.
@@ -223,6 +223,7 @@ func (s *Session) Rest() {
 	for s.cur.out.bytes > restBytes {
 		s.cur.out.forget()
 	}
+	s.dropCrossed()
 }
 
 func (s *Session) expired(now time.Time) bool {
@@ -231,5 +232,6 @@ func (s *Session) expired(now time.Time) bool {
 
 // Size is about how many bytes the Session has in memory.
 func (s *Session) Size() int {
-	return 1024 + s.cur.out.bytes + s.cur.in.bytes + cap(s.cur.in.part) + s.heldBytes
+	size := func(r *run) int { return r.out.bytes + r.in.bytes + cap(r.in.part) }
+	return 1024 + size(&s.cur) + size(&s.crossed) + s.heldBytes
 }
