@@ -48,6 +48,7 @@ var everyController = []string{self, controllers + "2.", controllers + "3."}
 
 // lab is a Virtual Agent with what the cases need to speak to it.
 type lab struct {
+	model   string
 	gateway *harness.Gateway
 	cpe     harness.CPE
 	first   *controller.Controller
@@ -57,7 +58,7 @@ type lab struct {
 
 func newLab(t *testing.T, model string) *lab {
 	t.Helper()
-	l := &lab{files: t.TempDir()}
+	l := &lab{model: model, files: t.TempDir()}
 	l.gateway = harness.Start(t, fmt.Sprintf(configuration, l.files))
 	l.cpe = l.gateway.CPE(model, nil)
 	l.first, l.second = l.gateway.Controller(l.gateway.WS(), first), l.gateway.Controller(l.gateway.MQTT(), second)

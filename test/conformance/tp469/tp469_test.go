@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -33,12 +34,17 @@ var expected = map[string]string{}
 
 func TestPlan(t *testing.T) {
 	t.Parallel()
-	passed := make([]map[string]bool, len(models))
+	passed := make([]*results, len(models))
 	t.Run("cases", func(t *testing.T) {
 		for i, model := range models {
+			passed[i] = &results{passed: make(map[string]bool)}
 			t.Run(model, func(t *testing.T) {
 				t.Parallel()
-				passed[i] = run(t, model)
+				run(t, model, passed[i])
+			})
+			t.Run(model+"-apart", func(t *testing.T) {
+				t.Parallel()
+				runApart(t, model, passed[i])
 			})
 		}
 	})
@@ -48,19 +54,48 @@ func TestPlan(t *testing.T) {
 	document(t, passed)
 }
 
-// run runs the cases one after the other and returns those that passed.
-func run(t *testing.T, model string) map[string]bool {
+// results are the cases that have passed with one model.
+type results struct {
+	mu     sync.Mutex
+	passed map[string]bool
+}
+
+func (r *results) note(id string, passed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.passed[id] = passed
+}
+
+// each calls f for the cases that are run.
+func each(apartOnly bool, f func(e *entry)) {
+	for _, list := range [][]entry{plan, own} {
+		for i := range list {
+			if e := &list[i]; e.run != nil && expected[e.id] == "" && apart(e.id) == apartOnly {
+				f(e)
+			}
+		}
+	}
+}
+
+// run runs the cases that share a Virtual Agent, one after the other.
+func run(t *testing.T, model string, r *results) {
 	t.Helper()
 	l := newLab(t, model)
-	passed := make(map[string]bool)
-	for i := range plan {
-		e := &plan[i]
-		if e.run == nil || expected[e.id] != "" {
-			continue
-		}
-		passed[e.id] = t.Run(e.id, func(t *testing.T) { e.run(newBench(t, l)) })
-	}
-	return passed
+	each(false, func(e *entry) {
+		r.note(e.id, t.Run(e.id, func(t *testing.T) { e.run(newBench(t, l)) }))
+	})
+}
+
+// runApart runs the others, beside each other.
+func runApart(t *testing.T, model string, r *results) {
+	t.Helper()
+	each(true, func(e *entry) {
+		t.Run(e.id, func(t *testing.T) {
+			t.Parallel()
+			defer func() { r.note(e.id, !t.Failed()) }()
+			e.run(&bench{T: t, lab: &lab{model: model}})
+		})
+	})
 }
 
 // Where the cases stand in the document.
@@ -71,7 +106,7 @@ const (
 
 // document compares docs/conformance.md with what the run has shown, or rewrites it
 // with -update. A run of some of the cases says nothing.
-func document(t *testing.T, passed []map[string]bool) {
+func document(t *testing.T, passed []*results) {
 	t.Helper()
 	if f := flag.Lookup("test.run"); f != nil && f.Value.String() != "" {
 		return
@@ -99,7 +134,7 @@ func document(t *testing.T, passed []map[string]bool) {
 }
 
 // table is the plan in Markdown, with a summary above it.
-func table(passed []map[string]bool) string {
+func table(passed []*results) string {
 	var b strings.Builder
 	var count [2]struct{ run, pass, all int } // mandatory, conditional
 	for i := range plan {
@@ -124,7 +159,7 @@ func table(passed []map[string]bool) string {
 }
 
 // result is what came of a case with both models.
-func (e *entry) result(passed []map[string]bool) string {
+func (e *entry) result(passed []*results) string {
 	if e.run == nil {
 		return e.why
 	}
@@ -132,7 +167,7 @@ func (e *entry) result(passed []map[string]bool) string {
 		return "fails: " + why
 	}
 	for i, model := range models {
-		if !passed[i][e.id] {
+		if !passed[i].passed[e.id] {
 			return "fails with " + model
 		}
 	}
