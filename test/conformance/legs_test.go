@@ -114,7 +114,7 @@ var legs = []*leg{
 	{
 		kind: mtp.MQTT, client: true, connect: usp.RecordMQTTConnect,
 		set: func(e *end) string {
-			e.broker = harness.UncountedMQTTBroker(e.t)
+			e.broker = harness.MQTTBroker(e.t)
 			return e.connects("mqtt", "mqtt://"+e.broker.Addr) + e.speaks()
 		},
 		open: func(e *end) {

@@ -17,7 +17,7 @@ import (
 // that its MTP row says, before it has said anything.
 func TestControllerAddedOnABroker(t *testing.T) {
 	t.Parallel()
-	broker := harness.UncountedMQTTBroker(t)
+	broker := harness.MQTTBroker(t)
 	g := harness.StartAs(t, `mtp:
   - {name: ws, type: websocket, listen: "127.0.0.1:0"}
   - name: field
