@@ -150,10 +150,26 @@ func (r *run) did(format string, args ...any) string {
 	return text
 }
 
+// rows are the numbers of the rows that the CPE has; they grow and grow.
+func (r *run) rows(t *table) [][]int {
+	if t.single {
+		return [][]int{nil}
+	}
+	var out [][]int
+	for n, gap := 1, 0; gap < 500; n++ {
+		if _, ok := r.cpe.Value(t.row([]int{n}, true) + t.columns[0].raw); ok {
+			out, gap = append(out, []int{n}), 0
+		} else {
+			gap++
+		}
+	}
+	return out
+}
+
 // pick is one of the rows that the CPE has.
 func (r *run) pick() (row string, ok bool) {
 	t := r.shape.tables[0]
-	rows := t.rows(r.cpe)
+	rows := r.rows(t)
 	if len(rows) == 0 {
 		return "", false
 	}
@@ -485,7 +501,7 @@ func (r *run) equal() {
 	defer func() { o.numbers, o.last = numbers, last }()
 	have := shown{make(map[string]bool), make(tree)}
 	for _, t := range r.shape.tables {
-		for _, numbers := range t.rows(r.cpe) {
+		for _, numbers := range r.rows(t) {
 			for i := range t.columns {
 				raw := t.row(numbers, true) + t.columns[i].raw
 				v, _ := r.cpe.Value(raw)

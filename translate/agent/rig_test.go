@@ -259,6 +259,7 @@ func (r *rig) restart(options ...string) {
 func (r *rig) inform(events []cwmp.Event, more ...string) {
 	r.agent = r.attach(r.cpe) // it may have slept
 	r.agent.Inform(r.cpe.inform(events, more...))
+	r.commit()
 	r.agent.SessionEnded(nil)
 }
 
