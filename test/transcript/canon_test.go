@@ -126,6 +126,6 @@ var (
 	generated = regexp.MustCompile(`^cpe-\d+$`)
 	// unsettled are parameters and arguments whose values are the Agent's own affair.
 	unsettled = regexp.MustCompile(`^(UpTime|RootDataModelVersion|EndpointID|SoftwareVersion|MACAddress|BSSID` +
-		`|IPAddressUsed|SuccessCount|FailureCount|.*ResponseTime(Detailed)?|Reason|ParameterMap` +
+		`|IPAddressUsed|SuccessCount|FailureCount|.*ResponseTime(Detailed)?|Reason` +
 		`|SupportedNumberOfSubscriptions|SupportedProtocols|agent_supported_protocol_versions)$`)
 )

@@ -114,7 +114,9 @@ func commandLine(t *testing.T, gw *harness.Gateway, via string, to usp.EndpointI
 }
 
 // completes reports a step that awaits the end of a command.
-func completes(s *step) bool { return strings.HasPrefix(s.line, "do>") && strings.HasSuffix(s.line, "()") }
+func completes(s *step) bool {
+	return strings.HasPrefix(s.line, "do>") && strings.HasSuffix(s.line, "()")
+}
 
 // settle waits until no command is under way: who does not hear Notifies has no other
 // way to know.

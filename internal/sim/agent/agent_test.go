@@ -189,7 +189,9 @@ func TestInstancesAndSupported(t *testing.T) {
 		}
 		want := []string{
 			"Device.", "Device.DeviceInfo.", "Device.DeviceInfo.FirmwareImage.{i}.", "Device.LocalAgent.",
-			"Device.LocalAgent.Controller.{i}.", "Device.LocalAgent.MTP.{i}.", "Device.LocalAgent.Request.{i}.",
+			"Device.LocalAgent.Controller.{i}.", "Device.LocalAgent.Controller.{i}.BootParameter.{i}.",
+			"Device.LocalAgent.Controller.{i}.MTP.{i}.", "Device.LocalAgent.Controller.{i}.TransferCompletePolicy.",
+			"Device.LocalAgent.MTP.{i}.", "Device.LocalAgent.Request.{i}.",
 			"Device.LocalAgent.Subscription.{i}.",
 			"Device.WiFi.", "Device.WiFi.Radio.{i}.", "Device.WiFi.SSID.{i}.",
 		}

@@ -39,6 +39,9 @@ func (a *Agent) remove(m *uspmsg.Delete) *uspmsg.Msg {
 		return failureOf(errs)
 	}
 	for _, row := range rows {
+		if table, _ := splitRow(row); table == controllerTable {
+			a.forsake(row)
+		}
 		a.tree.removeRow(row)
 	}
 	return response(uspmsg.Header_DELETE_RESP, &uspmsg.Response{

@@ -24,6 +24,9 @@ func (a *Agent) post(subs []string, n func() *uspmsg.Notify) {
 		return
 	}
 	for _, sub := range subs {
+		if !a.tree.isTrue(a.tree.get(sub+"Recipient") + ".Enable") {
+			continue
+		}
 		to := a.controllerOf(a.tree.get(sub + "Recipient"))
 		m := n()
 		m.SubscriptionId, m.SendResp = a.tree.get(sub+"ID"), a.tree.isTrue(sub+"NotifRetry") // [R-NOT.7]

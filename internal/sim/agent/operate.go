@@ -138,9 +138,13 @@ func (a *Agent) restart(cause, key string) {
 			}
 		}
 		a.started = time.Now()
-		a.event("Device.", "Boot!", map[string]string{
-			"CommandKey": key, "Cause": cause, "Reason": "", "FirmwareUpdated": "false",
-		})
+		for _, sub := range a.subscribers("Event", "Device.Boot!", false) {
+			params := map[string]string{"CommandKey": key, "Cause": cause, "Reason": "", "FirmwareUpdated": "false"}
+			if m := a.bootParameters(a.tree.get(sub + "Recipient")); m != "" {
+				params["ParameterMap"] = m
+			}
+			a.eventTo([]string{sub}, "Device.", "Boot!", params)
+		}
 		for _, n := range a.tree.rows[controllerTable] { // [R-NOT.6]
 			if row := rowPath(controllerTable, n); !a.tree.isTrue(row + "OnBoardingComplete") {
 				a.onBoard(row)

@@ -16,11 +16,10 @@ const requestTable = localAgent + "Request."
 // maxRequests bounds the Request table.
 const maxRequests = 64
 
-// openRequest begins an asynchronous command [R-OPR.0]. A device does one at a time on
-// one object [R-OPR.3].
+// openRequest begins an asynchronous command [R-OPR.0].
 func (a *Agent) openRequest(c *call) (row string, err *usp.Error) {
 	t := a.tree
-	if len(t.rows[requestTable]) >= maxRequests || t.find(requestTable, "Command", c.full()) != "" {
+	if len(t.rows[requestTable]) >= maxRequests || a.isBusy(c) {
 		return "", protocolErr(usp.CodeResourcesExceeded, "too much is under way already")
 	}
 	row = t.addRow(requestTable, 0)
@@ -35,6 +34,22 @@ func (a *Agent) openRequest(c *call) (row string, err *usp.Error) {
 	}
 	a.after(takes, func() { a.closeRequest(row, c.output(), nil) })
 	return row, nil
+}
+
+// isBusy reports that a command cannot be begun: the device does one at a time on one
+// object [R-OPR.3], but keeps any number of timers that have keys of their own.
+func (a *Agent) isBusy(c *call) bool {
+	for _, n := range a.tree.rows[requestTable] {
+		row := rowPath(requestTable, n)
+		if a.tree.get(row+"Command") != c.full() {
+			continue
+		}
+		if c.cmd.name != "ScheduleTimer()" || c.key != "" && a.tree.get(row+"CommandKey") == c.key &&
+			a.tree.get(row+"Originator") == string(c.from) {
+			return true
+		}
+	}
+	return false
 }
 
 // closeRequest ends an asynchronous command, unless it has ended.

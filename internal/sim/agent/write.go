@@ -94,10 +94,14 @@ func (a *Agent) checkRow(row string) (groups [][]string, err *usp.Error) {
 	if groups, err := a.tree.clash(row); err != nil {
 		return groups, err
 	}
-	if strings.HasPrefix(row, subscriptionTable) {
+	switch table, _ := splitRow(row); table {
+	case subscriptionTable:
 		return a.checkSubscription(row)
+	case controllerTable:
+		return a.checkController(row)
+	default:
+		return nil, nil
 	}
-	return nil, nil
 }
 
 // clash finds another row with the same unique key [R-KEY.2]. A key without a value
@@ -126,9 +130,10 @@ func (t *tree) clash(row string) (groups [][]string, err *usp.Error) {
 	return nil, nil
 }
 
-// isImmutable reports a non-functional key, which identifies a row for good.
+// isImmutable reports a non-functional key, which identifies a row for good, and those of
+// the Agent's own tables, which are taken as strictly.
 func (t *tree) isImmutable(o *object, key []string) bool {
-	return o.path == subscriptionTable+"{i}." || slices.ContainsFunc(key, func(k string) bool {
+	return strings.HasPrefix(o.path, localAgent) || slices.ContainsFunc(key, func(k string) bool {
 		c := o.column(k)
 		return c != nil && c.access == writeOnce
 	})
