@@ -4,6 +4,8 @@
 package app
 
 import (
+	"cmp"
+
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/usp"
 )
@@ -31,8 +33,13 @@ func (a *App) accessChanged() func(agent.Access) {
 }
 
 // shareTrust has what one node knows of Controllers be known at all.
-func (a *App) shareTrust() {
+func (a *App) shareTrust(o Options) {
 	defer a.control.host.Store(a.host)
+	for _, c := range o.Config.Controllers { // what is sent there is not asked about
+		if exposes(o.Config, cmp.Or(c.MTP, behind(o.Config, c.EndpointID))) {
+			a.host.Meet(usp.EndpointID(c.EndpointID), nil, false)
+		}
+	}
 	if a.node == nil {
 		return
 	}

@@ -72,10 +72,21 @@ func (c *control) mayManage(p *mtp.Peer, from, to usp.Address, _ *usp.Header) er
 	if err != nil && (h.Granted(to.ID, from.ID) || c.proven(p) && h.Serves(to.ID)) {
 		err = nil
 	}
-	if err == nil {
-		err = h.Check(to.ID, from.ID, c.chain(p))
+	if err != nil {
+		return err
 	}
-	return err
+	if p.Shared { // nobody is bound to it by what it says
+		c.meet(h, p, from.ID)
+	}
+	return h.Check(to.ID, from.ID, c.chain(p))
+}
+
+// meet notes how a Controller has shown itself.
+func (c *control) meet(h *agent.Host, p *mtp.Peer, id usp.EndpointID) {
+	m := met{Controller: id, Chain: agent.FingerprintsOf(c.chain(p)), Protected: p.Protected || p.Loopback}
+	if h.Meet(m.Controller, m.Chain, m.Protected) && c.told != nil {
+		c.told(m)
+	}
 }
 
 // chain is what a Link proves of the Controllers that speak over it: of a shared one the
@@ -103,12 +114,8 @@ func (c *control) mayBeReached(p *mtp.Peer, a usp.Address) error {
 			return err
 		}
 	}
-	if h == nil {
-		return nil
-	}
-	m := met{Controller: a.ID, Chain: agent.FingerprintsOf(c.chain(p)), Protected: p.Protected || p.Loopback}
-	if h.Meet(m.Controller, m.Chain, m.Protected) && c.told != nil {
-		c.told(m)
+	if h != nil {
+		c.meet(h, p, a.ID)
 	}
 	return nil
 }

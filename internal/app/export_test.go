@@ -5,12 +5,16 @@ package app
 
 import (
 	"github.com/uspgate/uspgate/cwmp"
+	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/pki"
 	"github.com/uspgate/uspgate/usp"
 )
 
 // SignedBy is how the signature of a Record is verified, for tests.
 func SignedBy(s *pki.Source) func(usp.Record) error { return signedBy(s) }
+
+// Exposes is exposes.
+func Exposes(c *config.Config, binding string) bool { return exposes(c, binding) }
 
 // The CPE that are awaited at other nodes, for tests.
 const (

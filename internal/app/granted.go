@@ -6,6 +6,8 @@ package app
 import (
 	"cmp"
 	"maps"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -41,6 +43,9 @@ func (g *granted) shown(to usp.EndpointID, h *agent.Host) {
 		return
 	}
 	want := g.route(&grant)
+	if exposes(g.config, want.Via) {
+		h.Meet(to, nil, false)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	have, ok := g.routes[to]
@@ -79,6 +84,21 @@ func (g *granted) withoutGone(list []routing.Route, h *agent.Host) []routing.Rou
 		return true
 	})
 	return list
+}
+
+// exposes reports whether what goes over a shared binding can be read on the way.
+func exposes(c *config.Config, binding string) bool {
+	i := slices.IndexFunc(c.MTP, func(m config.MTP) bool { return m.Name == binding })
+	if i < 0 {
+		return false
+	}
+	u, err := url.Parse(c.MTP[i].Connect)
+	if err != nil || u.Scheme == "unix" {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	local := err == nil && ip.IsLoopback() || u.Hostname() == "localhost"
+	return !local && !slices.Contains([]string{"wss", "mqtts", "stomps", "coaps"}, u.Scheme)
 }
 
 // route is by the shared binding of its protocol, and else by the one whose peer speaks for

@@ -85,7 +85,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	if a.files != nil {
 		a.files.host = a.host
 	}
-	a.shareTrust()
+	a.shareTrust(o)
 	if err := link.attach(a.router, a.host); err != nil {
 		return err
 	}

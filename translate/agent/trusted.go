@@ -66,7 +66,6 @@ type meeting struct {
 	// exposed: it was to be reached over a Link that is not protected, since the gateway
 	// runs.
 	exposed bool
-	known   bool // this is not the first time
 }
 
 // maxMet bounds the Controllers that are remembered.
@@ -78,10 +77,16 @@ const maxMet = 65_536
 // whether that is news.
 func (h *Host) Meet(c usp.EndpointID, chain []Fingerprint, protected bool) bool {
 	t := &h.trusted
+	t.mu.RLock()
+	m := t.met[c]
+	old := m != nil && !m.learns(chain, protected)
+	t.mu.RUnlock()
+	if old {
+		return false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m := t.met[c]
-	if m == nil {
+	if m = t.met[c]; m == nil {
 		if t.met == nil {
 			t.met = make(map[usp.EndpointID]*meeting)
 		}
@@ -89,16 +94,18 @@ func (h *Host) Meet(c usp.EndpointID, chain []Fingerprint, protected bool) bool 
 			return false // unknown: it has shown nothing
 		}
 		m = &meeting{}
-		t.met[c] = m
+		t.met[usp.EndpointID(strings.Clone(string(c)))] = m
 	}
-	before := *m
 	if len(chain) > 0 { // who has proved it once is not somebody else who does not
 		m.chain = chain
 	}
 	m.exposed = m.exposed || !protected
-	news := !m.known || m.exposed != before.exposed || !slices.Equal(m.chain, before.chain)
-	m.known = true
-	return news
+	return true
+}
+
+// learns reports whether anything of it is news.
+func (m *meeting) learns(chain []Fingerprint, protected bool) bool {
+	return !protected && !m.exposed || len(chain) > 0 && !slices.Equal(chain, m.chain)
 }
 
 // Check says whether a Record of a Controller may reach an Agent over a Link that has shown
