@@ -15,15 +15,21 @@ import (
 )
 
 // visits is a Tree that notes whose values were looked at: the references that were
-// followed, and what search expressions compare.
+// followed, and what search expressions compare. Past limit nothing more is noted.
 type visits struct {
 	path.Tree
 	params map[string]bool
+	limit  int
+	more   bool // were looked at than noted
 }
 
 // Value implements path.Tree.
 func (v *visits) Value(param string) (string, bool) {
-	v.params[param] = true
+	if len(v.params) < v.limit {
+		v.params[param] = true
+	} else if !v.params[param] {
+		v.more = true
+	}
 	return v.Tree.Value(param)
 }
 
@@ -41,7 +47,12 @@ func (a *Agent) resolveReferred(ctx context.Context, r *request, queries []query
 		wanted := make([][]demand, len(queries))
 		a.lock()
 		for i := range queries {
-			if q := &queries[i]; q.visits != nil && q.err == nil && a.disc.known {
+			q := &queries[i]
+			switch {
+			case q.visits == nil || q.err != nil || !a.disc.known:
+			case q.visits.more && q.path.HasReference():
+				q.err = invalid(usp.CodeResourcesExceeded, "", "it looks at more than "+number(q.visits.limit)+" parameters")
+			default:
 				wanted[i] = a.visited(r.from, q, began)
 			}
 		}
@@ -73,10 +84,10 @@ func (a *Agent) visited(by usp.EndpointID, q *query, began time.Time) []demand {
 			list = a.stale(list, a.view.Sources(param), a.host.freshness.of(path.Generic(param)), began)
 		}
 	}
-	if len(list) > maxBatch { // of many rows: rather the whole table
-		list = a.stale(nil, a.sources(q.path), &FreshnessRule{StaleAnswer: whole.StaleAnswer}, began)
-	}
 	if !q.path.HasReference() {
+		if len(list) > maxBatch || q.visits.more { // of many rows: rather the whole table
+			list = a.stale(nil, a.sources(q.path), &FreshnessRule{StaleAnswer: whole.StaleAnswer}, began)
+		}
 		return list
 	}
 	for _, found := range q.found {

@@ -178,3 +178,28 @@ func TestLimitsOfReadsOutliveARestart(t *testing.T) {
 		}
 	})
 }
+
+// What a search looks at is bounded: of one object it is read as a whole then, where it
+// leads elsewhere the path is refused.
+func TestSearchThatLooksAtMuch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "freshness=1h", "fresh=Device.WiFi.SSID.{i}.Status+live", "paths=1")
+		defer r.stop()
+		r.inform(events("1_BOOT"))
+		synctest.Wait()
+		<-time.After(time.Second)
+		var rpcs []cwmp.Request
+		r.cpe.before = func(req cwmp.Request) { rpcs = append(rpcs, req) }
+		const one, two = `Device.WiFi.SSID.[Status=="Up"].SSID`, `Device.WiFi.SSID.[LowerLayers+.Channel==6].SSID`
+		r.send("self::ctl", "", split("Get "+one+" "+two))
+		synctest.Wait()
+		if asked := valuesAsked(rpcs); len(asked) != 1 || !slices.Equal(asked[0], []string{"Device.WiFi.SSID."}) {
+			t.Errorf("got %q asked of the CPE, want the table", asked)
+		}
+		got := r.lastSent().GetBody().GetResponse().GetGetResp().GetReqPathResults()
+		if len(got) != 2 || got[0].GetErrCode() != 0 || got[1].GetErrCode() != uint32(usp.CodeResourcesExceeded) {
+			t.Errorf("got %v, want the first and 7005 for the second", got)
+		}
+	})
+}

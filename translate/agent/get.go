@@ -223,7 +223,7 @@ func (a *Agent) resolveAll(r *request, queries []query) *usp.Error {
 func (a *Agent) resolve(r *request, q *query, room *meter) *usp.Error {
 	t := a.treeOf(r.from)
 	if q.path.HasReference() || a.host.freshness.parts() && strings.Contains(q.text, "[") {
-		q.visits = &visits{Tree: t, params: make(map[string]bool)}
+		q.visits = &visits{Tree: t, params: make(map[string]bool), limit: a.host.opts.Paths}
 		t = q.visits
 	}
 	found, err := path.Resolve(q.path, t, a.host.opts.Paths)
