@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uspgate/uspgate/internal/pki/pkitest"
 	"github.com/uspgate/uspgate/internal/sim/controller"
 	"github.com/uspgate/uspgate/test/harness"
 	"github.com/uspgate/uspgate/usp"
@@ -30,7 +31,7 @@ const configuration = `controllers:
   - {endpoint_id: "self::tp469"}
   - {endpoint_id: "self::tp469-second"}
   - {endpoint_id: "self::tp469-third"}
-translate: {freshness: 1m, unknown_controllers: untrusted}
+translate: {freshness: 1m, unknown_controllers: untrusted, signatures: {ca: %q}}
 cwmp: {files: {listen: "127.0.0.1:0", root: %q}}
 `
 
@@ -53,13 +54,14 @@ type lab struct {
 	cpe     harness.CPE
 	first   *controller.Controller
 	second  *controller.Controller
-	files   string // what the gateway serves
+	files   string             // what the gateway serves
+	ca      *pkitest.Authority // of signatures
 }
 
 func newLab(t *testing.T, model string) *lab {
 	t.Helper()
-	l := &lab{model: model, files: t.TempDir()}
-	l.gateway = harness.Start(t, fmt.Sprintf(configuration, l.files))
+	l := &lab{model: model, files: t.TempDir(), ca: pkitest.NewAuthority(t, "ca")}
+	l.gateway = harness.Start(t, fmt.Sprintf(configuration, pkitest.WriteCA(t, t.TempDir(), "ca", l.ca), l.files))
 	l.cpe = l.gateway.CPE(model, nil)
 	l.first, l.second = l.gateway.Controller(l.gateway.WS(), first), l.gateway.Controller(l.gateway.MQTT(), second)
 	return l

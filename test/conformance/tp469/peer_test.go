@@ -24,6 +24,8 @@ type peer struct {
 	node *endpoint.Node
 	// got takes every Message, with the time at which it came.
 	got chan heard
+	// recs takes every Record of a Session Context, and DisconnectRecords.
+	recs chan usp.Record
 }
 
 type heard struct {
@@ -34,10 +36,16 @@ type heard struct {
 // peerAs connects by WebSocket.
 func (b *bench) peerAs(id usp.EndpointID) *peer {
 	b.Helper()
-	p := &peer{id: id, got: make(chan heard, 256)}
+	p := &peer{id: id, got: make(chan heard, 256), recs: make(chan usp.Record, 256)}
 	p.node = endpoint.NewNode(endpoint.Options{
 		ID: id,
 		Receive: func(_ *endpoint.Link, rec usp.Record, _ mtp.Hint) {
+			switch rec.Header().Type {
+			case usp.RecordSession, usp.RecordDisconnect:
+				p.recs <- rec
+				return
+			default:
+			}
 			msg := new(uspmsg.Msg)
 			if rec.Header().Type == usp.RecordNoSession && proto.Unmarshal(rec.Header().Payload, msg) == nil {
 				p.got <- heard{time.Now(), msg}
