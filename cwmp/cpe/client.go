@@ -182,6 +182,7 @@ func (c *Client) Run(ctx context.Context) error {
 	defer c.stop()
 	periodic := time.Now()
 	var retryAt time.Time
+	told := "" // the URL of the last session
 	for {
 		set := c.opts.Device.Settings()
 		due := nextPeriodic(set, periodic)
@@ -196,8 +197,12 @@ func (c *Client) Run(ctx context.Context) error {
 				c.Note(cwmp.Event{Code: cwmp.EventPeriodic})
 			}
 		case causeWake:
+			if set.URL == told && retryAt.IsZero() && !c.hasNews() {
+				continue // the last session was for it, too
+			}
 		}
 		set = c.opts.Device.Settings()
+		told = set.URL
 		err := c.runSession(ctx, set)
 		retryAt = time.Time{}
 		if url := c.opts.Device.Settings().URL; url != set.URL {
@@ -207,6 +212,13 @@ func (c *Client) Run(ctx context.Context) error {
 			retryAt = time.Now().Add(c.backoff(err))
 		}
 	}
+}
+
+// hasNews reports that there is something to say in a session.
+func (c *Client) hasNews() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue.events)+len(c.queue.out) > 0
 }
 
 func (c *Client) start() bool {

@@ -70,6 +70,29 @@ func TestPeriodicIsNotMoved(t *testing.T) {
 	})
 }
 
+// What is raised as a session begins is said in it, and in no other.
+func TestRaisedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, informed(), done())
+		defer r.stop()
+		synctest.Wait()
+		change := cwmp.Event{Code: cwmp.EventValueChange}
+		r.dev.mu.Lock()
+		r.dev.asked = func() { r.client.Raise(change) }
+		r.dev.mu.Unlock()
+		r.client.Raise(boot...)
+		r.sessions(1)
+		synctest.Wait()
+		if got := codes(r.acs.inform(0).Events); !slices.Contains(got, change.Code) {
+			t.Errorf("events: got %q, want all that was raised", got)
+		}
+		if got := len(r.acs.seen); got != 2 {
+			t.Errorf("got %d POSTs, want those of one session", got)
+		}
+	})
+}
+
 // A new ACS URL is told 0 BOOTSTRAP at once, and nothing else
 // [TR-069 3.7.1.5].
 func TestNewURL(t *testing.T) {

@@ -177,6 +177,7 @@ type device struct {
 	informed []*cwmp.Inform
 	sessions []cpe.Session
 	ended    chan struct{}
+	asked    func() // unless nil, called by Settings, once
 }
 
 func newDevice() *device {
@@ -189,8 +190,13 @@ func newDevice() *device {
 
 func (d *device) Settings() cpe.Settings {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.set
+	asked, set := d.asked, d.set
+	d.asked = nil
+	d.mu.Unlock()
+	if asked != nil {
+		asked()
+	}
+	return set
 }
 
 func (d *device) change(f func(*cpe.Settings)) {
