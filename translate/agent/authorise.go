@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/uspgate/uspgate/cwmp/trace"
 	"github.com/uspgate/uspgate/translate/trust"
 	"github.com/uspgate/uspgate/usp"
 	"github.com/uspgate/uspgate/usp/path"
@@ -106,11 +107,14 @@ func (a *Agent) shownTo(c usp.EndpointID, param string) (string, bool) {
 // secured parameter, its true value, where the Controller has one of the SecuredRoles and
 // nobody can read on the way what it is sent. The lock is held.
 //
-// Deviation: secured parameters of the CPE, passwords mostly, are empty to those with a
+// Deviation secured_empty: secured parameters of the CPE, passwords mostly, are empty to those with a
 // secured Role, too: CWMP has a CPE answer with nothing, and what Controllers write is not
 // kept. There remain those of the Agent's own, the Value of a Challenge.
 func (a *Agent) reveal(c usp.EndpointID, param, value string) string {
 	if value != "" || !isLocal(param) {
+		if value == "" && trace.Secret(param) && a.local.isSecured(c) {
+			a.host.metrics.deviate(deviationSecuredEmpty)
+		}
 		return value
 	}
 	object, leaf := splitParam(param)

@@ -20,6 +20,8 @@ const (
 	deviationImageChoice    deviation = "image_not_chosen"
 	deviationAppliedAtOnce  deviation = "applied_at_once"
 	deviationUnitArguments  deviation = "unit_arguments"
+	deviationMissingResult  deviation = "missing_result"
+	deviationSecuredEmpty   deviation = "secured_empty"
 )
 
 // deviations are all of them, for the metric.
@@ -27,6 +29,7 @@ func deviations() []deviation {
 	return []deviation{
 		deviationStaleAnswer, deviationCoalesced, deviationRebootComplete, deviationOneImage, deviationWindow,
 		deviationCheckSum, deviationImageChoice, deviationAppliedAtOnce, deviationUnitArguments,
+		deviationMissingResult, deviationSecuredEmpty,
 	}
 }
 

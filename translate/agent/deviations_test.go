@@ -48,6 +48,22 @@ func TestDeviationsAreCounted(t *testing.T) {
 				r.inform(events("4_VALUE_CHANGE"))
 			},
 		},
+		"missing_result": {
+			model: "commands098",
+			words: "Operate Device.IP.Diagnostics.IPPing() ProtocolVersion=Any Host=h NumberOfRepetitions=3 Timeout=1000 " +
+				"DataBlockSize=64",
+			then: func(r *rig) {
+				r.cpe.set("InternetGatewayDevice.IPPingDiagnostics.DiagnosticsState", "Complete")
+				r.inform(events("8_DIAGNOSTICS_COMPLETE"))
+			},
+		},
+		"secured_empty": {
+			model: "permissions",
+			words: "Set whole Device.LocalAgent.ControllerTrust. SecuredRoles!=Device.LocalAgent.ControllerTrust.Role.1",
+			then: func(r *rig) {
+				r.send("self::ctl", "", split("Get Device.WiFi.AccessPoint.1.Security.KeyPassphrase"))
+			},
+		},
 		"stale_answer": {
 			words: "Get Device.WiFi.SSID.1.SSID",
 			then: func(r *rig) {

@@ -231,6 +231,12 @@ func (d *diagnostic) look(ctx context.Context, a *Agent, dev Device, w *work, l 
 		return outcome{wait: true}
 	}
 	output["Status"] = d.statusOf(state)
+	if slices.ContainsFunc(d.out, func(name string) bool {
+		_, has := output[name]
+		return !has && !strings.Contains(name, "{i}")
+	}) {
+		a.host.metrics.deviate(deviationMissingResult)
+	}
 	return outcome{output: output}
 }
 
@@ -264,7 +270,7 @@ const maxResults = 10_000
 
 // results makes the output arguments.
 //
-// Deviation: a result that the CPE's object does not have is not among the output
+// Deviation missing_result: a result that the CPE's object does not have is not among the output
 // arguments, though GetSupportedDM has its name: IPPing of TR-098 knows neither
 // IPAddressUsed nor times in microseconds.
 //
