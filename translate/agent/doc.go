@@ -33,6 +33,10 @@
 //   - Reboot() and FactoryReset() are synchronous commands of TR-181: the
 //     OperateResp comes when the CPE has taken the order, Boot! when it is back.
 //
+//   - TriggerConfigSettings are set as one Set of the recipient, all or nothing, after the
+//     Notify if there is one, and at most ten times in a minute. One that is in hand when
+//     the gateway ends is not done.
+//
 //   - Nothing is done without a trace: where an error is answered although the
 //     CPE has been changed and could not be changed back, its code is 7800 and
 //     its text says what is left.
