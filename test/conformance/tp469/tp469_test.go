@@ -155,7 +155,18 @@ func table(passed []*results) string {
 	}
 	return fmt.Sprintf("Mandatory: %d of %d pass. Conditional: %d of %d pass that are run, of %d in the plan.\n\n",
 		count[0].pass, count[0].all, count[1].pass, count[1].run, count[1].all) +
-		"| case | | of | result |\n|---|---|---|---|\n" + b.String()
+		"| case | | of | result |\n|---|---|---|---|\n" + b.String() + ownTable(passed)
+}
+
+// ownTable are the cases that the plan has not.
+func ownTable(passed []*results) string {
+	var b strings.Builder
+	b.WriteString("\nCases that the plan has not:\n\n| case | | about | result |\n|---|---|---|---|\n")
+	for i := range own {
+		e := &own[i]
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", e.id, e.title, e.when, e.result(passed))
+	}
+	return b.String()
 }
 
 // result is what came of a case with both models.
