@@ -83,6 +83,7 @@ func commandLine(t *testing.T, gw *harness.Gateway, via string, to usp.EndpointI
 	t.Helper()
 	url := map[string]string{"ws": gw.WS(), "mqtt": gw.MQTT()}[via]
 	names := &named{}
+	names.add(fileServer(t), "$files")
 	var out []string
 	for _, s := range c.steps {
 		if completes(s) {

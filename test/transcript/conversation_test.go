@@ -26,8 +26,8 @@ import (
 //	do> device PATH VALUE  somebody changes a value at the device
 //	do> version 1.N        the Records that follow are of that version
 //
-// A Message that ends in -> $NAME gives a name to the first path that its answer has
-// made; the name stands for that path in what follows.
+// A Message that ends in -> $NAME gives a name to the first path that its answer has made;
+// the name stands for that path in what follows. $files is the URL of a server for files.
 type conversation struct {
 	name   string
 	models []string

@@ -7,6 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +62,7 @@ func newSpeaker(t *testing.T, gw *harness.Gateway, via string, to usp.EndpointID
 	s := &speaker{
 		t: t, to: to, answers: make(chan said, 64), notifies: make(chan said, 256), version: usp.Version,
 	}
+	s.named.add(fileServer(t), "$files")
 	s.node = endpoint.NewNode(endpoint.Options{ID: me, Receive: s.receive})
 	var tr mtp.Transport
 	var err error
@@ -92,6 +96,23 @@ func (s *speaker) link(ctx context.Context) (*endpoint.Link, mtp.Hint, error) {
 			return nil, mtp.Hint{}, fmt.Errorf("no Link: %w", ctx.Err())
 		}
 	}
+}
+
+// fileServer runs a server for files, and returns its URL.
+func fileServer(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(serveFile))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// serveFile has every file, and takes every file.
+func serveFile(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		_, _ = io.Copy(io.Discard, r.Body) // what the device sends is its own affair
+		return
+	}
+	_, _ = io.WriteString(w, "firmware")
 }
 
 func (s *speaker) receive(l *endpoint.Link, rec usp.Record, hint mtp.Hint) {

@@ -23,7 +23,15 @@ import (
 	"github.com/uspgate/uspgate/usp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// atOnce is how many conversations are held at a time: most of the time they wait.
+const atOnce = "8"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", atOnce); err != nil { // which the command line may still change
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // update rewrites the answers in testdata: those of the native Agent, and those of a
 // Virtual Agent where there is an exception.

@@ -99,6 +99,7 @@ var nameless = regexp.MustCompile(`(Device\.NAT\.PortMapping\.)\d+`)
 // answers.
 func uspjs(t *testing.T, gw *harness.Gateway, agent usp.EndpointID, steps []jsStep) []string {
 	t.Helper()
+	files := fileServer(t)
 	text, err := json.Marshal(steps)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +110,8 @@ func uspjs(t *testing.T, gw *harness.Gateway, agent usp.EndpointID, steps []jsSt
 	}
 	cmd := exec.CommandContext(t.Context(), "node", "transcript.js")
 	cmd.Dir = "../interop/uspjs"
-	cmd.Env = append(os.Environ(), "HOST="+host, "PORT="+port, "AGENT="+string(agent), "STEPS="+string(text))
+	cmd.Env = append(os.Environ(),
+		"HOST="+host, "PORT="+port, "AGENT="+string(agent), "FILES="+files, "STEPS="+string(text))
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
@@ -117,6 +119,7 @@ func uspjs(t *testing.T, gw *harness.Gateway, agent usp.EndpointID, steps []jsSt
 		t.Fatalf("usp-js: %v\n%s%s", err, out, errs.Bytes())
 	}
 	names := &named{}
+	names.add(files, "$files")
 	var answers []string
 	for line := range bytes.Lines(out) {
 		line, ours := bytes.CutPrefix(line, []byte("said "))

@@ -5,6 +5,7 @@ package agent
 
 import (
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,9 +106,9 @@ func (c *call) has(name string) bool {
 func (a *Agent) run(c *call) *usp.Error {
 	switch c.cmd.name {
 	case "Reboot()":
-		a.restart("RemoteReboot", c.key)
+		a.restart("RemoteReboot", c.key, false)
 	case "FactoryReset()":
-		a.restart("RemoteFactoryReset", c.key)
+		a.restart("RemoteFactoryReset", c.key, false)
 	case "Cancel()":
 		return a.cancel(c.object)
 	case "SendOnBoardRequest()":
@@ -127,7 +128,7 @@ func commandFailed(full string, err *usp.Error) *uspmsg.OperateResp_OperationRes
 
 // restart does what a restart does to the tree, and tells the subscribers when it is
 // over. The Links stay up.
-func (a *Agent) restart(cause, key string) {
+func (a *Agent) restart(cause, key string, updated bool) {
 	a.after(a.opts.CommandTime, func() {
 		for _, n := range a.tree.rows[requestTable] {
 			a.tree.removeRow(rowPath(requestTable, n))
@@ -139,7 +140,9 @@ func (a *Agent) restart(cause, key string) {
 		}
 		a.started = time.Now()
 		for _, sub := range a.subscribers("Event", "Device.Boot!", false) {
-			params := map[string]string{"CommandKey": key, "Cause": cause, "Reason": "", "FirmwareUpdated": "false"}
+			params := map[string]string{
+				"CommandKey": key, "Cause": cause, "Reason": "", "FirmwareUpdated": strconv.FormatBool(updated),
+			}
 			if m := a.bootParameters(a.tree.get(sub + "Recipient")); m != "" {
 				params["ParameterMap"] = m
 			}

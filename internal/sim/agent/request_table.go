@@ -32,7 +32,13 @@ func (a *Agent) openRequest(c *call) (row string, err *usp.Error) {
 	if s, err := strconv.ParseUint(c.args["DelaySeconds"], 10, 31); err == nil {
 		takes = time.Duration(s) * time.Second
 	}
-	a.after(takes, func() { a.closeRequest(row, c.output(), nil) })
+	began := time.Now()
+	a.after(takes, func() {
+		if a.tree.exists(row) { // not canceled
+			a.closeRequest(row, c.output(), nil)
+			a.transferred(c, began)
+		}
+	})
 	return row, nil
 }
 

@@ -3,14 +3,14 @@
 
 // Holds a conversation of test/transcript with an Agent over MQTT, as far as the stock
 // USP Controller library usp-js has words for it, and prints what the library makes of
-// each answer as "said" and one line of JSON. HOST, PORT and AGENT say where; STEPS is the
+// each answer as "said" and one line of JSON. HOST, PORT and AGENT say where, FILES is the URL of a file server; STEPS is the
 // conversation, a JSON array of {verb, name, …}.
 
 "use strict";
 
 const connect = require("usp-js").default;
 
-const { HOST, PORT, AGENT, STEPS } = process.env;
+const { HOST, PORT, AGENT, FILES, STEPS } = process.env;
 const CONTROLLER = "self::transcript";
 const LIMIT = 20000;
 
@@ -31,7 +31,7 @@ const find = (value, key) => {
   return undefined;
 };
 
-const names = {};
+const names = { $files: FILES };
 const fill = (text) => Object.keys(names).reduce((t, n) => t.split(n).join(names[n]), text);
 const filled = (value) => JSON.parse(fill(JSON.stringify(value)));
 
