@@ -55,8 +55,9 @@ func (c *control) allows(p *mtp.Peer, id usp.EndpointID) error {
 // proven reports whether somebody who is not known may be let in as untrusted: it has shown
 // a certificate or password that is good for its Endpoint ID, or is on this host.
 func (c *control) proven(p *mtp.Peer) bool {
-	m := p.Identity.Method
-	return c.untrusted && !p.Shared && (m == "certificate" || m == "password" || p.Loopback)
+	who := &p.Identity
+	named := (who.Method == "certificate" || who.Method == "password") && len(who.IDs)+len(who.Patterns) > 0
+	return c.untrusted && !p.Shared && (named || p.Loopback)
 }
 
 // mayManage is routing.Policy: only a Controller that is allowed sends to an

@@ -7,11 +7,15 @@ import (
 	"github.com/uspgate/uspgate/cwmp"
 	"github.com/uspgate/uspgate/internal/config"
 	"github.com/uspgate/uspgate/internal/pki"
+	"github.com/uspgate/uspgate/mtp"
 	"github.com/uspgate/uspgate/usp"
 )
 
 // SignedBy is how the signature of a Record is verified, for tests.
 func SignedBy(s *pki.Source) func(usp.Record) error { return signedBy(s) }
+
+// Proven is whether a peer that nobody has named is let in by a configuration.
+func Proven(c *config.Config, p *mtp.Peer) bool { return newControl(c).proven(p) }
 
 // Exposes is exposes.
 func Exposes(c *config.Config, binding string) bool { return exposes(c, binding) }
