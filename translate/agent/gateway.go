@@ -78,6 +78,10 @@ func (q *Question) OnWire() error {
 	return nil
 }
 
+// After has f be called once a Request that writes is journalled and its answer has been
+// sent. F must not block or call the Gateway.
+func (q *Question) After(f func()) { q.r.then = append(q.r.then, f) }
+
 // Sees reports whether the Controller may see a mounted CPE at all.
 func (q *Question) Sees(number uint32) bool {
 	a := q.r.agent

@@ -12,7 +12,6 @@ import (
 
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/usp"
-	"github.com/uspgate/uspgate/usp/path"
 	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
@@ -217,16 +216,4 @@ func isUnsupported(code uint32) bool {
 
 func allUnsupported(list []*uspmsg.GetResp_RequestedPathResult) bool {
 	return !slices.ContainsFunc(list, func(r *uspmsg.GetResp_RequestedPathResult) bool { return !isUnsupported(r.GetErrCode()) })
-}
-
-// order is that of the data model.
-func order(x, y string) int {
-	switch {
-	case path.Less(x, y):
-		return -1
-	case path.Less(y, x):
-		return 1
-	default:
-		return 0
-	}
 }

@@ -176,6 +176,18 @@ func (g *Gateway) Serve(ctx context.Context, q *agent.Question) (*uspmsg.Respons
 	switch req.GetReqType().(type) {
 	case *uspmsg.Request_Get:
 		return t.get(ctx)
+	case *uspmsg.Request_GetInstances:
+		return t.getInstances(ctx)
+	case *uspmsg.Request_GetSupportedDm:
+		return t.getSupportedDM(ctx)
+	case *uspmsg.Request_Set:
+		return t.set(ctx)
+	case *uspmsg.Request_Add:
+		return t.add(ctx)
+	case *uspmsg.Request_Delete:
+		return t.delete(ctx)
+	case *uspmsg.Request_Operate:
+		return t.operate(ctx)
 	default:
 		return q.Own(ctx, req)
 	}
