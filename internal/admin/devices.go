@@ -106,6 +106,8 @@ type DeviceDetail struct {
 	// Defaults are those of translate.defaults that are for it, or were given to its Virtual
 	// Agent.
 	Defaults []DeviceDefaults `json:"defaults,omitempty"`
+	// Lacks are objects that others of its model support and it does not, 64 at most.
+	Lacks []string `json:"lacks,omitempty"`
 	// Boxes are those that share the identity, where it is in quarantine.
 	Boxes []string `json:"boxes,omitempty"`
 }

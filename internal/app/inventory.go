@@ -156,6 +156,7 @@ func (k *desk) Show(ctx context.Context, name string) (*admin.DeviceDetail, erro
 	if d.Quarantined {
 		d.Boxes = k.informs.twins(t.id)
 	}
+	d.Lacks = t.seen.Lacks
 	d.Profile = k.profile(t.seen)
 	var tags []string
 	if t.listed != nil {

@@ -64,6 +64,7 @@ func (a *adminVerb) printDevice(d *admin.DeviceDetail) {
 		{"user names", strings.Join(c.Usernames, ", ")},
 		{"provisioning", c.Provisioning},
 		{"woken by", c.WokenBy},
+		{"lacks of its model", strings.Join(d.Lacks, " ")},
 	}
 	width := 0
 	for _, r := range rows {

@@ -119,6 +119,17 @@ func (k agents) LoadModel(key agent.ModelKey) (*agent.Model, error) {
 	return m, nil
 }
 
+// ReloadModel implements agent.Reloader.
+func (k agents) ReloadModel(key agent.ModelKey) (*agent.Model, error) {
+	ctx, cancel := k.s.deadline()
+	defer cancel()
+	m, err := k.s.models.reload(ctx, key)
+	if err != nil || m.Key != key {
+		return nil, err
+	}
+	return m, nil
+}
+
 // Learn implements agent.Keeper.
 func (k agents) Learn(key agent.ModelKey, h agent.Habits) error {
 	ctx, cancel := k.s.deadline()
@@ -128,7 +139,7 @@ func (k agents) Learn(key agent.ModelKey, h agent.Habits) error {
 		if next.Equal(m.Habits) {
 			return nil
 		}
-		return &agent.Model{Outline: m.Outline, Sample: m.Sample, Habits: next}
+		return &agent.Model{Outline: m.Outline, Sample: m.Sample, Habits: next, Supports: m.Supports}
 	})
 	return err
 }

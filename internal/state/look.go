@@ -29,6 +29,8 @@ type Seen struct {
 	Commands []Command
 	// Given is what its Virtual Agent was given of which defaults; see agent.State.
 	Given map[string][]string
+	// Lacks are objects that others of its model have and it has not; see agent.State.
+	Lacks []string
 }
 
 // Command is an asynchronous command of a Virtual Agent: a row of
@@ -84,6 +86,7 @@ func (s *State) seen(r *record) (*Seen, error) {
 	st, err := s.codec.agent(r)
 	if st != nil {
 		out.Firmware, out.Commands, out.Given = st.Firmware, commandsOf(st), st.Given
+		out.Lacks = st.Lacks
 	}
 	return out, wrap(r.Head.EndpointID, err)
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // modelVersion is that of the records of models: a byte, a checksum of the rest, and
-// compressed, each with its length in front, a head as JSON, the Outline, and the
-// Sample, packed against that.
+// compressed, each with its length in front, a head as JSON, the Outline, the Sample, packed
+// against that, and the Supports, see appendSupports. Records of before these end there.
 const modelVersion = 1
 
 // maxModel bounds such a record in bytes.
@@ -47,6 +47,9 @@ func (c *codec) encodeModel(r *modelRecord) ([]byte, error) {
 		sample, _ = r.Model.Outline.Pack(r.Model.Sample, nil)
 	}
 	body := appendPart(appendPart(appendPart(nil, h), outline), sample)
+	for _, s := range r.Model.Supports {
+		body = appendPart(body, appendSupports(nil, s))
+	}
 	return c.seal(modelVersion, nil, body)
 }
 
@@ -61,7 +64,7 @@ func (c *codec) decodeModel(b []byte, id modelID) (*modelRecord, error) {
 	}
 	head, body, ok1 := cutPart(body)
 	outline, body, ok2 := cutPart(body)
-	sample, _, ok3 := cutPart(body)
+	sample, body, ok3 := cutPart(body)
 	var h modelHead
 	if !ok1 || !ok2 || !ok3 || json.Unmarshal(head, &h) != nil || modelIDOf(h.Key) != id {
 		return nil, errDamaged
@@ -75,7 +78,59 @@ func (c *codec) decodeModel(b []byte, id modelID) (*modelRecord, error) {
 			return nil, fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
+	for len(body) > 0 {
+		part, rest, ok := cutPart(body)
+		s := readSupports(part)
+		if !ok || s == nil {
+			return nil, errDamaged
+		}
+		m.Supports, body = append(m.Supports, s), rest
+	}
 	return &modelRecord{Model: m, Written: h.Written}, nil
+}
+
+// appendSupports appends the sum of the Rules, how often they have grown, how many commands
+// there are, these, each with its length in front, and the supported data model.
+func appendSupports(b []byte, s *agent.Supports) []byte {
+	b = binary.BigEndian.AppendUint64(b, s.Rules)
+	b = binary.AppendUvarint(b, s.Grown)
+	b = binary.AppendUvarint(b, uint64(len(s.Commands)))
+	for _, c := range s.Commands {
+		b = appendPart(b, []byte(c))
+	}
+	b, _ = s.Objects.AppendBinary(b)
+	return b
+}
+
+// readSupports is the opposite; nil: they are none.
+func readSupports(b []byte) *agent.Supports {
+	const sum = 8
+	if len(b) < sum {
+		return nil
+	}
+	s := &agent.Supports{Rules: binary.BigEndian.Uint64(b)}
+	b = b[sum:]
+	grown, n := binary.Uvarint(b)
+	if n <= 0 {
+		return nil
+	}
+	count, m := binary.Uvarint(b[n:])
+	if m <= 0 || count > uint64(len(b)) {
+		return nil
+	}
+	s.Grown, b = grown, b[n+m:]
+	for range count {
+		c, rest, ok := cutPart(b)
+		if !ok || len(s.Commands) > 0 && string(c) <= s.Commands[len(s.Commands)-1] {
+			return nil
+		}
+		s.Commands, b = append(s.Commands, string(c)), rest
+	}
+	var err error
+	if s.Objects, err = model.ParseSupported(b); err != nil {
+		return nil
+	}
+	return s
 }
 
 // appendPart appends p with its length in front, cutPart takes it off.

@@ -149,6 +149,10 @@ func (ms *models) weigh(s *slot) {
 	if s.model.Sample != nil {
 		bytes += nodeBytes * int64(len(s.model.Sample.Nodes))
 	}
+	for _, kept := range s.model.Supports {
+		_, n := kept.Objects.Size()
+		bytes += int64(n)
+	}
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	if ms.slots[s.id] != s {
@@ -169,6 +173,16 @@ func (ms *models) get(ctx context.Context, key agent.ModelKey) (*agent.Model, er
 	s := ms.slot(modelIDOf(key))
 	defer s.mu.Unlock()
 	if err := ms.look(ctx, s, false); err != nil {
+		return nil, err
+	}
+	return s.model, nil
+}
+
+// reload is get for what is stored now.
+func (ms *models) reload(ctx context.Context, key agent.ModelKey) (*agent.Model, error) {
+	s := ms.slot(modelIDOf(key))
+	defer s.mu.Unlock()
+	if err := ms.look(ctx, s, true); err != nil {
 		return nil, err
 	}
 	return s.model, nil
@@ -308,13 +322,17 @@ func (ms *models) learn(ctx context.Context, key agent.ModelKey, t *agent.Tree, 
 	full := false
 	from := func(m *agent.Model) *agent.Model {
 		next := &agent.Model{Sample: m.Sample, Habits: m.Habits.Merge(refused)}
+		var fullToo bool
 		next.Outline, full = m.Outline.Grow(t.Shown, bounds)
+		next.Supports, fullToo = ms.supportsBounds().Grow(m.Supports, t.Supports)
+		full = full || fullToo
 		grown := next.Outline != m.Outline
+		supports := supportsMore(m.Supports, next.Supports)
 		sampled := len(t.Shown.Nodes) <= 2*ms.o.MaxNames && (m.Sample == nil || grown && kinds(t.Shown) > kinds(m.Sample))
 		if sampled {
 			next.Sample = t.Shown.Sample()
 		}
-		if !sampled && !grown && next.Habits.Equal(m.Habits) {
+		if !sampled && !grown && !supports && next.Habits.Equal(m.Habits) {
 			return nil
 		}
 		return next
@@ -327,6 +345,18 @@ func (ms *models) learn(ctx context.Context, key agent.ModelKey, t *agent.Tree, 
 		ms.met.full.WithLabelValues("bytes").Inc()
 	}
 	return m, err
+}
+
+// supportsBounds are those of MaxNames: what CPE show of their model is about as much as
+// they have.
+func (ms *models) supportsBounds() agent.SupportsBounds {
+	const each = 256 // bytes
+	return agent.SupportsBounds{Elements: 2 * ms.o.MaxNames, Bytes: 2 * ms.o.MaxNames * each}
+}
+
+// supportsMore reports that Grow has made something new.
+func supportsMore(old, now []*agent.Supports) bool {
+	return len(now) > 0 && (len(old) == 0 || old[0] != now[0])
 }
 
 // kinds is how many different objects and parameters a CPE has.

@@ -23,6 +23,7 @@ import (
 	"github.com/uspgate/uspgate/internal/state"
 	"github.com/uspgate/uspgate/internal/store"
 	"github.com/uspgate/uspgate/translate/agent"
+	"github.com/uspgate/uspgate/translate/model"
 )
 
 // counting is a Store that counts the reads and writes of the models.
@@ -288,5 +289,76 @@ func TestModelsGoWithTheirCPE(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// supported is a supported data model of some objects.
+func supported(t *testing.T, objects ...string) *model.Supported {
+	t.Helper()
+	var raw []byte
+	for _, o := range objects { // nothing of the path before, the path, its bits, no keys and no parameters
+		raw = append(raw, 0, byte(len(o)))
+		raw = append(append(raw, o...), 4, 0, 0)
+	}
+	s, err := model.ParseSupported(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// What the CPE of a model have shown to support is kept together, whatever node they are on,
+// and what another node has learned can be had at once. Habits do not end it.
+func TestSupportsAreKept(t *testing.T) {
+	t.Parallel()
+	s := &store.Memory{}
+	nodes := []*state.State{openState(t, s, state.Options{}), openState(t, s, state.Options{})}
+	if _, err := nodes[1].Agents().LoadModel(key(t, "1.0")); err != nil { // by now it has looked
+		t.Fatal(err)
+	}
+	for i, objects := range [][]string{{"Device.A."}, {"Device.B."}, {"Device.A."}} {
+		tree := treeOf(fmt.Sprint(i), "1.0", "A", "B")
+		tree.Supports = &agent.Supports{Rules: 7, Objects: supported(t, objects...), Commands: []string{objects[0] + "Go()"}}
+		save(t, nodes[i%2], tree)
+	}
+	if err := nodes[0].Agents().Learn(key(t, "1.0"), agent.Habits{Batch: 3}); err != nil {
+		t.Fatal(err)
+	}
+	r, ok := nodes[1].Agents().(agent.Reloader)
+	if !ok {
+		t.Fatal("got agents that cannot be asked for what is stored now")
+	}
+	m, err := r.ReloadModel(key(t, "1.0"))
+	if err != nil || m.Habits.Batch != 3 || len(m.Supports) != 1 {
+		t.Fatalf("got %+v, %v, want what both nodes have learned", m, err)
+	}
+	got := m.Supports[0]
+	if got.Rules != 7 || got.Grown != 2 || len(got.Objects.Objects) != 2 || len(got.Commands) != 2 ||
+		got.Objects.Object("Device.A.") == nil || !got.Objects.Object("Device.B.").Seen {
+		t.Errorf("got %+v, want what both have shown", got)
+	}
+	if _, err := nodes[1].Agents().LoadModel(key(t, "no such version")); err != nil {
+		t.Error(err)
+	}
+}
+
+// A model does not support more than ModelOptions.MaxNames makes room for.
+func TestSupportsAreBounded(t *testing.T) {
+	t.Parallel()
+	st := openState(t, &store.Memory{}, state.Options{Models: state.ModelOptions{MaxNames: 4}})
+	var objects []string
+	for i := range 9 {
+		objects = append(objects, fmt.Sprintf("Device.O%d.", i))
+	}
+	tree := treeOf("1", "1.0", "A")
+	tree.Supports = &agent.Supports{Rules: 7, Objects: supported(t, objects...)}
+	save(t, st, tree)
+	if m, err := st.Agents().LoadModel(key(t, "1.0")); err != nil || len(m.Supports) != 0 {
+		t.Errorf("got %+v, %v, want nothing of what is too much", m, err)
+	}
+	tree.Supports = &agent.Supports{Rules: 7, Objects: supported(t, objects[:8]...)}
+	save(t, st, tree)
+	if m, err := st.Agents().LoadModel(key(t, "1.0")); err != nil || len(m.Supports) != 1 {
+		t.Errorf("got %+v, %v, want what there is room for", m, err)
 	}
 }

@@ -101,6 +101,8 @@ func (s *State) encodeTree(ctx context.Context, t *agent.Tree) ([]byte, error) {
 	}
 	body, news := treeBody(m, t)
 	refused := refusedBy(t)
+	supports, _ := s.models.supportsBounds().Grow(m.Supports, t.Supports)
+	news = news || supportsMore(m.Supports, supports)
 	if t.Current && (news || m.Sample == nil || !m.Habits.Merge(refused).Equal(m.Habits)) {
 		now, err := s.models.learn(ctx, key, t, refused)
 		if err != nil && !errors.Is(err, errTooLarge) {

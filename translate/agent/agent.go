@@ -62,6 +62,7 @@ type Agent struct {
 	// scheduled are the timers of asynchronous commands, by row of the Request table.
 	scheduled map[string]*timer
 	offering  offering
+	sisters   sisters
 	// looks are those of jobs under way, by row of the Request table.
 	looks map[string]*look
 

@@ -46,6 +46,7 @@ func (a *Agent) bootFrom(in *cwmp.Inform) *bootOrder {
 	}
 	if updated { // it may have another data model, and other limits
 		a.disc.due = true
+		a.sisters.update()
 		a.fresh.updated()
 	}
 	var keys []string // of the reboots that were ordered, by whomever

@@ -187,6 +187,12 @@ func (a *Agent) keepShown() error {
 	}
 	a.saving.planted = rev
 	a.unlock()
+	if t.Supports != nil {
+		a.meetSisters() // who share now what this CPE had alone
+		a.lock()
+		a.compareWithSisters()
+		a.unlock()
+	}
 	return a.toldKept()
 }
 

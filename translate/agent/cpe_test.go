@@ -407,3 +407,18 @@ func (c *fakeCPE) inform(events []cwmp.Event, more ...string) *cwmp.Inform {
 	}
 	return in
 }
+
+// grow gives the CPE tables of a vendor with a row each, whose parameters are writable.
+func (c *fakeCPE) grow(tables, params int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for t := range tables {
+		table := fmt.Sprintf("Device.X_ACME_Group%d.Table%d.", t%20, t)
+		c.cells[fmt.Sprintf("Device.X_ACME_Group%d.", t%20)] = cell{object: true}
+		c.cells[table] = cell{object: true, writable: true}
+		c.cells[table+"1."] = cell{object: true, writable: true}
+		for p := range params {
+			c.cells[fmt.Sprintf("%s1.Parameter%d", table, p)] = cell{typ: cwmp.TypeUnsignedInt, value: "1", writable: true}
+		}
+	}
+}

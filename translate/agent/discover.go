@@ -129,10 +129,21 @@ func (a *Agent) model() *Model {
 		return nil
 	}
 	m, err := a.host.opts.Keeper.LoadModel(key)
+	if k, ok := a.host.opts.Keeper.(Reloader); ok && err == nil && m != nil && a.isBehind(m) {
+		m, err = k.ReloadModel(key)
+	}
 	if err != nil {
 		a.log.Info("what is known of the model of a CPE is not at hand", zap.Error(err))
 	}
 	return m
+}
+
+// isBehind reports that more was known of the model before, by another node perhaps.
+func (a *Agent) isBehind(m *Model) bool {
+	a.lock()
+	defer a.unlock()
+	s := m.supportsWith(a.host.opts.Rules.Sum())
+	return a.sisters.grown > 0 && (s == nil || s.Grown < a.sisters.grown)
 }
 
 // modelKey returns the model of the CPE, as far as it can be told.
@@ -191,6 +202,7 @@ func (a *Agent) tookNames(root model.Root, infos []cwmp.ParameterInfo, departed 
 	if a.settled > departed && !always {
 		return false
 	}
+	a.began()
 	a.fresh.forget()
 	a.fresh.accept()
 	if a.view == nil || a.view.Root() != root {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/uspgate/uspgate/translate/model"
@@ -146,29 +147,50 @@ func (a *Agent) supportedElement(r *request, p path.Path, generic string, s *sup
 // a discovery that is under way is waited for, and what is known by then is returned.
 func (a *Agent) shown(ctx context.Context, r *request) shownModel {
 	a.lock()
-	known, v := a.disc.known, a.view
+	known, v := a.disc.known && !a.sisters.updated, a.view
 	if !known {
 		r.release()
 	}
 	a.unlock()
+	m := a.model()
 	if !known {
-		m := a.model()
 		if m != nil && m.Sample != nil && (v == nil || v.Root() == m.Sample.Root) {
 			return m.shown(a.host.opts.Rules, a.host.schema)
 		}
 		a.awaitDiscovery(ctx, r, false)
 	}
-	a.lock()
-	defer a.unlock()
-	return a.shownOfCPE()
+	return a.shownTogether(m)
 }
 
-// shownOfCPE returns what the CPE has shown to support. The lock is held.
+// shownTogether returns what the CPE and its sisters have shown to support. What they have
+// not shown before this one is kept first: what is answered is not to be forgotten.
+func (a *Agent) shownTogether(m *Model) shownModel {
+	var of shownModel
+	if m != nil {
+		of = m.shown(a.host.opts.Rules, a.host.schema)
+	}
+	a.lock()
+	if m != nil {
+		a.extend(m, of)
+	}
+	s := a.shownOfCPE()
+	a.unlock()
+	if s.supported != of.supported && a.host.opts.Keeper != nil {
+		if err := a.keepTree(); err != nil {
+			a.log.Info("what a CPE supports is not saved", zap.Error(err))
+		}
+	}
+	return s
+}
+
+// shownOfCPE returns what the CPE has shown to support, and its sisters as far as they are
+// known. The lock is held.
 func (a *Agent) shownOfCPE() shownModel {
 	if a.view == nil {
 		return shownModel{}
 	}
-	return shownModel{a.view.Supported(), a.offers()}
+	a.sisters.offers = a.offers().or(a.sisters.offers)
+	return shownModel{a.view.Supported(), a.sisters.offers}
 }
 
 // supported returns the whole supported data model, sorted, parents first: what the

@@ -37,6 +37,12 @@ type Keeper interface {
 	Learn(k ModelKey, h Habits) error
 }
 
+// Reloader is a Keeper to which others may have taught more of a model than it has at hand.
+type Reloader interface {
+	// ReloadModel is Keeper.LoadModel for what is stored now.
+	ReloadModel(k ModelKey) (*Model, error)
+}
+
 // Kept is what is to be known of an Agent that sleeps.
 type Kept struct {
 	EndpointID usp.EndpointID
@@ -69,6 +75,9 @@ type Tree struct {
 	Current bool
 	// Shown is what the model.View was made of.
 	Shown *model.Snapshot
+	// Supports is what it and its sisters have shown, to be learned; nil of a Tree that is
+	// not Current, and of one that was loaded.
+	Supports *Supports `json:"-"`
 	// Known: all of it has been read once.
 	Known bool
 	// Read is when names and partial paths of the CPE were last read, in seconds of

@@ -20,6 +20,7 @@ type metrics struct {
 	unsaved    prometheus.Counter
 	transfers  *prometheus.CounterVec // direction, result
 	bulk       *prometheus.CounterVec // result
+	lacking    prometheus.Counter
 	defaults   *prometheus.CounterVec // result
 	deviations *prometheus.CounterVec // deviation
 	contexts   *prometheus.CounterVec // event
@@ -64,6 +65,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		m.transfers.WithLabelValues(direction(upload), resultOK)
 		m.transfers.WithLabelValues(direction(upload), resultFailed)
 	}
+	m.lacking = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "uspgate_translate_lacking_total",
+		Help: "CPE that turned out to lack objects which others of their model have.",
+	})
 	m.bulk = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "uspgate_translate_bulk_reports_total",
 		Help: "Bulk data reports: sent, too large, or not made since the CPE was not read.",
@@ -87,6 +92,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.translated, m.unmapped, m.collisions, m.notifies, m.dropped, m.awake, m.roused, m.unsaved, m.transfers, m.bulk,
+		m.lacking,
 		m.defaults, m.contexts, m.signatures, m.deviations, m.triggers,
 	} {
 		errs = append(errs, r.Register(c))

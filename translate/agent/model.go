@@ -54,17 +54,22 @@ type Model struct {
 	Sample *model.Snapshot
 	// Habits are what was learned by trying.
 	Habits Habits
+	// Supports are what its CPE have shown, by the Rules it was made with; a few at most.
+	Supports []*Supports
 
 	once      sync.Once
 	supported *model.Supported
 	offers    offers
 }
 
-// shown is what the Sample supports, nothing without one. It is computed at the first
-// call; r and s have to be the same in all of them.
+// shown is what the CPE of the model support: what was kept of that with these Rules, else
+// what the Sample supports; nothing if there is neither. It is computed at the first call;
+// r and s have to be the same in all of them.
 func (m *Model) shown(r *model.Rules, s *schema) shownModel {
 	m.once.Do(func() {
-		if m.Sample != nil {
+		if kept := m.supportsWith(r.Sum()); kept != nil {
+			m.supported, m.offers = kept.Objects, s.offersIn(kept.Commands)
+		} else if m.Sample != nil {
 			v := model.Restore(r, m.Sample, nil)
 			m.supported, m.offers = v.Supported(), s.offered(v)
 		}

@@ -38,15 +38,21 @@ type shownModel struct {
 	offers    offers
 }
 
-// offered looks for what the commands need. A command of a table is there only where
-// the table is shown.
+// offered looks for what the commands need. A command of a table is there only where the
+// table is, and where that has had no rows yet it is there as Device:2 has it.
 func (s *schema) offered(v *model.View) offers {
 	list := make(offers, len(s.offers))
 	sup := v.Supported()
 	for i, c := range s.offers {
 		name := c.needs.of(v.Root())
-		list[i] = name != "" && (!strings.Contains(c.object, "{i}") || sup.Object(c.object) != nil) &&
-			v.Known(v.Root().Prefix()+name)
+		if name == "" {
+			continue
+		}
+		list[i] = v.Known(v.Root().Prefix() + name)
+		if strings.Contains(c.object, "{i}") {
+			o := sup.Object(c.object)
+			list[i] = o != nil && (list[i] || !o.Seen) // [TR-181] what its rows will have
+		}
 	}
 	return list
 }

@@ -178,5 +178,9 @@ func (h *Host) make(e *entry, d Device) (*Agent, error) {
 			return nil, fmt.Errorf("agent: device of %s: %w", e.id, err)
 		}
 	}
-	return newAgent(h, e, d, state, tree), nil
+	a := newAgent(h, e, d, state, tree)
+	if tree != nil {
+		a.meetSisters()
+	}
+	return a, nil
 }

@@ -112,7 +112,10 @@ func (s *shelf) Save(id usp.EndpointID, state *agent.State) error {
 func (s *shelf) SaveTree(id usp.EndpointID, t *agent.Tree) error {
 	if k, ok := agent.ModelKeyOf(t.Identity, t.Firmware); ok && t.Current {
 		s.set(func() {
-			s.models[k] = &agent.Model{Key: k, Sample: t.Shown.Sample(), Habits: s.model(k).Habits}
+			m := s.model(k)
+			next := &agent.Model{Key: k, Sample: t.Shown.Sample(), Habits: m.Habits}
+			next.Supports, _ = agent.SupportsBounds{Elements: 1 << 20, Bytes: 1 << 30}.Grow(m.Supports, t.Supports)
+			s.models[k] = next
 		})
 	}
 	return s.save(s.trees, &s.plants, id, t)
@@ -135,7 +138,7 @@ func (s *shelf) LoadModel(k agent.ModelKey) (*agent.Model, error) {
 func (s *shelf) Learn(k agent.ModelKey, h agent.Habits) error {
 	s.set(func() {
 		old := s.model(k)
-		s.models[k] = &agent.Model{Key: k, Sample: old.Sample, Habits: old.Habits.Merge(h)}
+		s.models[k] = &agent.Model{Key: k, Sample: old.Sample, Habits: old.Habits.Merge(h), Supports: old.Supports}
 		s.lessons++
 	})
 	return s.err

@@ -53,6 +53,12 @@ type State struct {
 	// been given, by the name of their Defaults.
 	Newborn bool                `json:"newborn,omitempty"`
 	Given   map[string][]string `json:"given,omitempty"`
+	// Updated: the names of the CPE are those of another software version. Grown is
+	// Supports.Grown of its model when it was last looked at, and Lacks are objects of the
+	// model that the CPE has not.
+	Updated bool     `json:"updated,omitempty"`
+	Grown   uint64   `json:"grown,omitempty"`
+	Lacks   []string `json:"lacks,omitempty"`
 	// Transfers are those that are under way.
 	Transfers []transfer.Job `json:"transfers,omitempty"`
 	// Wakes are when the Agent has to be awake.
@@ -100,6 +106,9 @@ func (a *Agent) state() *State {
 		Firmware: a.boot.firmware, Versions: make(map[usp.EndpointID]string), Batch: a.fresh.batch,
 		Discover: a.disc.due, Wakes: a.wakes(), Rest: a.saving.rest, Pending: a.notes.kept(),
 		Transfers:   a.transfers.table.Stored(),
+		Updated:     a.sisters.updated,
+		Grown:       a.sisters.grown,
+		Lacks:       slices.Clone(a.sisters.lacks),
 		Newborn:     a.member.newborn,
 		Given:       maps.Clone(a.member.given),
 		Grants:      a.granted(),
@@ -194,6 +203,7 @@ func (a *Agent) remember(s *State) {
 		a.fresh.batch = min(s.Batch, maxBatch)
 	}
 	a.disc.due = s.Discover
+	a.sisters.updated, a.sisters.grown, a.sisters.lacks = s.Updated, s.Grown, s.Lacks
 	for _, o := range s.Unsure {
 		a.unsure[o] = true
 	}
@@ -209,6 +219,9 @@ func (a *Agent) tree() *Tree {
 		Identity: a.identity, Firmware: a.firmware(), Shown: a.view.Snapshot(), Known: a.disc.known,
 		Current: a.disc.known && !a.disc.due && !a.disc.running,
 		Read:    make(map[string]int64, len(a.fresh.at)), Refused: slices.Sorted(maps.Keys(a.fresh.refused)),
+	}
+	if t.Current {
+		t.Supports = a.supports()
 	}
 	for name, at := range a.fresh.at {
 		t.Read[name] = at.Unix()

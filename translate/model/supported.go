@@ -243,14 +243,24 @@ func (p SupportedParam) widest(other SupportedParam) SupportedParam {
 	return p
 }
 
-// Lacks returns the generic paths of the objects that other supports, and s does not.
-// They are sorted.
+// Lacks returns the generic paths of the objects that other supports, and s does not, but
+// for those in the rows of tables of which s has not Seen any. They are sorted.
 func (s *Supported) Lacks(other *Supported) []string {
 	var list []string
 	for _, o := range other.all() {
-		if s.Object(o.Path) == nil {
+		if s.Object(o.Path) == nil && !s.awaits(o.Path) {
 			list = append(list, o.Path)
 		}
 	}
 	return list
+}
+
+// awaits reports an object in the rows of a table that has none.
+func (s *Supported) awaits(generic string) bool {
+	for p := objectAbove(generic); p != ""; p = objectAbove(p) {
+		if o := s.Object(p); o != nil && o.Multi && !o.Seen {
+			return true
+		}
+	}
+	return false
 }
