@@ -19,7 +19,7 @@ import (
 // recordOptions say what may be in a Session Context, and how signatures are verified.
 func (a *App) recordOptions(o Options, reg *prometheus.Registry) (agent.RecordOptions, error) {
 	t := &o.Config.Translate
-	out := agent.RecordOptions{E2ESession: t.E2ESession.First(), RequireSigned: t.Signatures.Require}
+	out := agent.RecordOptions{E2ESession: t.E2ESession.First(), Signed: t.Signatures.Wants()}
 	s := &t.Signatures
 	if s.CA == "" {
 		return out, nil

@@ -24,13 +24,22 @@ type Signatures struct {
 	CA         string   `yaml:"ca" doc:"PEM file; with it signed Records are verified, and bad ones ignored"`
 	CRL        []string `yaml:"crl" doc:"PEM or DER files; a signer whose certificate is in one is refused"`
 	CRLExpired string   `yaml:"crl_expired" doc:"signers of a CA whose list is out of date: refuse or allow; empty: refuse"`
-	Require    bool     `yaml:"require" doc:"ignore Records that are not signed"`
+	Require    string   `yaml:"require" doc:"ignore Records that are not signed: never, unprotected, which is those of Controllers that come without TLS, or always; empty: never"`
 }
 
 // sessionModes are the words of mode, as in TR-181.
 var sessionModes = map[string]string{ //nolint:gochecknoglobals // a constant
 	"": "", "require": agent.SessionRequire, "allow": agent.SessionAllow, "forbid": agent.SessionForbid,
 }
+
+// signed are the words of require.
+var signed = map[string]agent.Signed{ //nolint:gochecknoglobals // a constant
+	"": agent.SignedNever, "never": agent.SignedNever,
+	"unprotected": agent.SignedUnprotected, "always": agent.SignedAlways,
+}
+
+// Wants is require as package agent has it.
+func (s *Signatures) Wants() agent.Signed { return signed[s.Require] }
 
 // Or returns e, and what top says where it says nothing.
 func (e E2ESession) Or(top E2ESession) E2ESession {
@@ -66,10 +75,13 @@ func (d *decoder) records(cfg *Config) {
 	}
 	const path = "translate.signatures"
 	s := &cfg.Translate.Signatures
+	if _, ok := signed[s.Require]; !ok {
+		d.oneOf(path+".require", s.Require, "never", "unprotected", "always")
+	}
 	if s.CRLExpired != "" {
 		d.oneOf(path+".crl_expired", s.CRLExpired, "refuse", "allow")
 	}
-	if s.CA == "" && (s.Require || len(s.CRL) > 0) {
+	if s.CA == "" && (s.Wants() != agent.SignedNever || len(s.CRL) > 0) {
 		d.invalid(path+".ca", "without it no signature can be verified", "name the file with the CA of the Controllers")
 	}
 }

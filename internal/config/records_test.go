@@ -22,8 +22,9 @@ func TestRecords(t *testing.T) {
 		{"translate: {e2e_session: {max_retransmit_tries: 11}}", "translate.e2e_session.max_retransmit_tries"},
 		{"translate: {e2e_session: {expiration: 1500ms}}", "translate.e2e_session.expiration"},
 		{"controllers: [{endpoint_id: self::a, e2e_session: {mode: no}}]", "controllers[0].e2e_session.mode"},
-		{"translate: {signatures: {ca: ca.pem, crl: [a.crl], crl_expired: allow, require: true}}", ""},
-		{"translate: {signatures: {require: true}}", "translate.signatures.ca: without it"},
+		{"translate: {signatures: {ca: ca.pem, crl: [a.crl], crl_expired: allow, require: unprotected}}", ""},
+		{"translate: {signatures: {ca: ca.pem, require: sometimes}}", "translate.signatures.require"},
+		{"translate: {signatures: {require: always}}", "translate.signatures.ca: without it"},
 		{"translate: {signatures: {crl: [a.crl]}}", "translate.signatures.ca: without it"},
 		{"translate: {signatures: {ca: ca.pem, crl_expired: ignore}}", "translate.signatures.crl_expired"},
 	} {

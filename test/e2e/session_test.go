@@ -62,7 +62,7 @@ func TestSignatures(t *testing.T) {
 	t.Parallel()
 	ca, dir := pkitest.NewAuthority(t, "ca"), t.TempDir()
 	g := harness.Start(t, fmt.Sprintf("controllers: [{endpoint_id: \"self::ctl\"}]\n"+
-		"translate: {signatures: {ca: %q, require: true}}\n", pkitest.WriteCA(t, dir, "ca", ca)))
+		"translate: {signatures: {ca: %q, require: always}}\n", pkitest.WriteCA(t, dir, "ca", ca)))
 	cpe := g.CPE("tr098-dsl", nil)
 	got := make(chan string, 16)
 	receive := func(_ *endpoint.Link, rec usp.Record, _ mtp.Hint) {

@@ -15,9 +15,23 @@ type RecordOptions struct {
 	MaxMessage int
 	// SessionID returns a session_id that was not used before; nil: a random one.
 	SessionID func() uint64
-	// Verify checks a signed Record before anything else is done with it [R-E2E.30]; with
-	// RequireSigned also one that is not signed, which it refuses. It is called by several
-	// goroutines. nil: signatures are not looked at.
-	Verify        func(usp.Record) error
-	RequireSigned bool
+	// Verify checks a signed Record before anything else is done with it [R-E2E.30], and
+	// refuses one that is not signed, which it is shown if that has to be by Signed. It is
+	// called by several goroutines. nil: signatures are not looked at.
+	Verify func(usp.Record) error
+	Signed Signed
 }
+
+// Signed says of which Records a signature is wanted.
+type Signed uint8
+
+// The values of Signed.
+const (
+	// SignedNever takes Records that are not signed.
+	SignedNever Signed = iota
+	// SignedUnprotected does not, of Controllers that have been reached over a Link which
+	// is not protected (Host.Meet), or of which nothing is known [R-E2E.28].
+	SignedUnprotected
+	// SignedAlways takes none.
+	SignedAlways
+)

@@ -159,22 +159,31 @@ func TestContextSettlesAll(t *testing.T) {
 }
 
 // A Record whose signature is bad is ignored, and ends the context [R-E2E.23]; one
-// without is only where signatures are wanted of all [R-E2E.30].
+// without is where signatures are wanted [R-E2E.30].
 func TestSignedRecords(t *testing.T) {
 	t.Parallel()
-	for _, required := range []bool{false, true} {
-		t.Run(fmt.Sprint("required ", required), func(t *testing.T) {
+	for name, tt := range map[string]struct {
+		signed   agent.Signed
+		exposed  bool // the Link is not protected
+		required bool
+	}{
+		"never":                  {agent.SignedNever, true, false},
+		"unprotected, protected": {agent.SignedUnprotected, false, false},
+		"unprotected, exposed":   {agent.SignedUnprotected, true, true},
+		"always":                 {agent.SignedAlways, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { signedRecords(t, required) })
+			synctest.Test(t, func(t *testing.T) { signedRecords(t, tt.signed, tt.exposed, tt.required) })
 		})
 	}
 }
 
-func signedRecords(t *testing.T, required bool) {
+func signedRecords(t *testing.T, want agent.Signed, exposed, required bool) {
 	t.Helper()
 	r := newRig(t, "tr181")
 	r.stop()
-	r.opts.Records.RequireSigned = required
+	r.opts.Records.Signed = want
 	r.opts.Records.Verify = func(rec usp.Record) error {
 		if rec.Header().Signed && rec.Header().Version == "1.3" {
 			return nil
@@ -183,6 +192,7 @@ func signedRecords(t *testing.T, required bool) {
 	}
 	r.start()
 	defer r.stop()
+	r.host.Meet("self::ctl", nil, !exposed)
 	signed := func(version string, seq uint64) usp.Record {
 		rec, err := usp.NewRecord(encode(t, &usprecord.Record{
 			Version: version, ToId: string(r.agent.EndpointID()), FromId: "self::ctl", MacSignature: []byte("x"),

@@ -44,17 +44,33 @@ func (b *blamed) first(id usp.EndpointID) bool {
 	return true
 }
 
+// wantsSignature reports whether Records of an Endpoint have to be signed.
+func (a *Agent) wantsSignature(from usp.EndpointID) bool {
+	switch a.host.opts.Records.Signed {
+	case SignedAlways:
+		return true
+	case SignedUnprotected:
+		return !a.host.trusted.protected(from)
+	default:
+		return false
+	}
+}
+
 // genuine reports whether a Record may be taken for one of its from_id, as far as its
 // signature says. One that may not is ignored, and ends the Session Context
 // [R-E2E.23, R-E2E.30].
 //
 // Deviation: a Record without signature is taken whatever MTP it came over, unless the
-// configuration wants signatures of all; R-E2E.30 wants one wherever the MTP does not
-// protect the Record. What the Agent sends it does not sign.
+// configuration wants it otherwise; R-E2E.30 wants one wherever the MTP does not protect
+// the Record. What the Agent sends it does not sign.
 func (a *Agent) genuine(rec usp.Record, from usp.EndpointID) bool {
-	o, m := &a.host.opts.Records, a.host.metrics.signatures
-	signed, verify := rec.Header().Signed, a.verifier(from)
-	if verify == nil || !signed && !o.RequireSigned {
+	m := a.host.metrics.signatures
+	signed := rec.Header().Signed
+	if !signed && !a.wantsSignature(from) {
+		return true
+	}
+	verify := a.verifier(from)
+	if verify == nil {
 		return true
 	}
 	err := verify(rec)
