@@ -36,6 +36,7 @@ type oracle struct {
 	// latest is the last value that a Subscription was told of a parameter.
 	latest map[string]string
 	count  int // changes shown
+	top    int // the highest number that the CPE has given to a row
 }
 
 // shown is what was shown of a CPE: rows and values by their paths in Device:2.
@@ -69,7 +70,7 @@ func newOracle(s *shape, say func(string, ...any)) *oracle {
 	return &oracle{
 		shape: s, say: say, seen: shown{make(map[string]bool), make(tree)}, numbers: make(map[string]int),
 		last: make(map[string]int), making: make(map[string]bool), due: make(map[string]int),
-		ids: make(map[string]*sent), latest: make(map[string]string),
+		ids: make(map[string]*sent), latest: make(map[string]string), top: 1,
 	}
 }
 
@@ -240,6 +241,7 @@ func (o *oracle) answer(req cwmp.Request, resp cwmp.Response) {
 		if got, ok := resp.(*cwmp.AddObjectResponse); ok {
 			row, _, _ := o.name(m.ObjectName + strconv.Itoa(int(got.InstanceNumber)) + ".")
 			o.making[row] = true
+			o.top = max(o.top, int(got.InstanceNumber))
 			o.show(func(s *shown) { s.row(o, row) })
 		}
 	case *cwmp.DeleteObject:

@@ -155,12 +155,13 @@ func (r *run) rows(t *table) [][]int {
 	if t.single {
 		return [][]int{nil}
 	}
+	r.oracle.mu.Lock()
+	top := r.oracle.top
+	r.oracle.mu.Unlock()
 	var out [][]int
-	for n, gap := 1, 0; gap < 500; n++ {
+	for n := 1; n <= top; n++ {
 		if _, ok := r.cpe.Value(t.row([]int{n}, true) + t.columns[0].raw); ok {
-			out, gap = append(out, []int{n}), 0
-		} else {
-			gap++
+			out = append(out, []int{n})
 		}
 	}
 	return out
@@ -217,6 +218,10 @@ func (r *run) addRow() string {
 	if err != nil {
 		return r.did("no row added: %v", err)
 	}
+	_, n := split(row)
+	r.oracle.mu.Lock()
+	r.oracle.top = max(r.oracle.top, n)
+	r.oracle.mu.Unlock()
 	return r.did("row added: %s", row)
 }
 
@@ -495,13 +500,17 @@ func (r *run) equal() {
 		r.check("the CPE came")
 	}
 	o := r.oracle
+	var all [][][]int
+	for _, t := range r.shape.tables {
+		all = append(all, r.rows(t))
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	numbers, last := maps.Clone(o.numbers), maps.Clone(o.last) // looking gives no numbers
 	defer func() { o.numbers, o.last = numbers, last }()
 	have := shown{make(map[string]bool), make(tree)}
-	for _, t := range r.shape.tables {
-		for _, numbers := range r.rows(t) {
+	for k, t := range r.shape.tables {
+		for _, numbers := range all[k] {
 			for i := range t.columns {
 				raw := t.row(numbers, true) + t.columns[i].raw
 				v, _ := r.cpe.Value(raw)

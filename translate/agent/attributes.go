@@ -151,7 +151,7 @@ func (a *Agent) tune(ctx context.Context, call caller, on, off, tables []string)
 // unattuned returns the CPE's names that are to have active notification, those that are
 // not to have it any more, and tables whose rows are to be compared. The lock is held.
 func (a *Agent) unattuned() (on, off, tables []string) {
-	want := a.interestOf(a.subs.list...).report
+	want := a.interests().report
 	counted := make(map[string]bool)
 	for name, t := range want {
 		if !a.attrs.has(name) {

@@ -84,6 +84,7 @@ func (a *Agent) discovered(err error, took time.Duration) {
 	a.disc.known, a.disc.quiet, a.disc.due = true, false, false
 	a.log.Info("CPE discovered", zap.Duration("took", took), zap.Int("objects", len(a.view.Supported().Objects)))
 	a.subs.remember(a)
+	a.attrs.watch.rows++
 	a.reconcileAttributes()
 	a.changed()
 	if !a.inSession {

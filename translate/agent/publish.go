@@ -15,6 +15,9 @@ import (
 // publish tells the subscribers what changed on the side of the CPE, and returns how
 // many Notifies of values that was. The lock is held.
 func (a *Agent) publish(d model.Delta) (values int) {
+	if len(d.Created)+len(d.Deleted) > 0 {
+		a.attrs.watch.rows++
+	}
 	if a.lanes.writing || len(d.Created)+len(d.Deleted) > 0 {
 		a.tellOnce() // what a Controller has done and what rows there are is not to be as before
 	}

@@ -32,6 +32,7 @@ type subscription struct {
 // subscriptions is what follows from the Subscription table.
 type subscriptions struct {
 	list     []*subscription // in the order of the rows
+	rev      uint64          // counts the changes of the list
 	ttl      map[string]*timer
 	periodic map[string]*periodic
 	triggers triggers
@@ -78,6 +79,7 @@ func (a *Agent) localChanged(changes []change) {
 // that belong to it. The lock is held.
 func (a *Agent) loadSubscriptions() {
 	a.subs.list = a.subs.list[:0:0]
+	a.subs.rev++
 	for _, tm := range a.subs.ttl {
 		a.stop(tm)
 	}

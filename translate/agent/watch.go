@@ -35,9 +35,20 @@ const maxCompared = 256
 
 // watching is when what the CPE does not report is compared.
 type watching struct {
+	about interest // as of at
+	at    watchedTree
+	rows  uint64 // counts the changes of the rows there are
 	last  time.Time
 	waits bool // until something else is over
 	poll  *timer
+}
+
+// watchedTree tells apart what an interest depends on: the Subscriptions, what there is in
+// the tree, and, where search expressions decide, its values.
+type watchedTree struct {
+	subs, rows, values uint64
+	nodes              int
+	known              bool
 }
 
 // interest is what Subscriptions are about.
@@ -51,6 +62,23 @@ type interest struct {
 
 // countedTable is a table by its names in Device:2 and on the CPE; zero is none.
 type countedTable struct{ path, raw string }
+
+// interests returns what the Subscriptions are about. It is not to be changed. The lock is
+// held.
+func (a *Agent) interests() interest {
+	w := &a.attrs.watch
+	at := watchedTree{subs: a.subs.rev, rows: w.rows, known: a.disc.known}
+	if a.view != nil {
+		at.nodes, _ = a.view.Size()
+		if slices.ContainsFunc(a.subs.list, func(s *subscription) bool { return len(s.operands) > 0 }) {
+			at.values = a.view.Revision()
+		}
+	}
+	if w.about.report == nil || at != w.at {
+		w.about, w.at = a.interestOf(a.subs.list...), at
+	}
+	return w.about
+}
 
 // interestOf returns what some Subscriptions are about. The lock is held.
 func (a *Agent) interestOf(subs ...*subscription) interest {
@@ -81,35 +109,46 @@ func (a *Agent) interestOf(subs ...*subscription) interest {
 
 // values adds the parameters that a reference means.
 func (in *interest) values(a *Agent, ref path.Path) {
-	n := 0
-	add := func(p string) {
-		n++
-		for _, name := range a.view.Sources(p) {
-			_, there := a.view.CPEValue(name)
-			switch {
-			case cwmp.IsPartialPath(name), there && (restless(name) || n > maxAttributes):
-				in.read[name] = true
-			case there:
-				in.ask(name, countedTable{})
-			}
-		}
-	}
 	for _, found := range a.meaning(ref, tree{a}) {
 		if ref.Kind() != path.Parameter {
 			in.own = in.own || strings.HasPrefix(localRoot, found) || a.local.exists(found)
 			// Not the Agent's own parameters: one of them is made of this.
 			a.view.Walk(found, 0, func(object string, params []model.Param) bool {
-				for i := range params {
-					if !isLocal(object) {
-						add(params[i].Path)
-					}
+				if !isLocal(object) {
+					in.below(a, object, params)
 				}
 				return true
 			})
 		} else if _, ok := a.view.Param(found); ok {
-			add(found)
+			in.value(a, found)
 		} else {
 			in.own = true
+		}
+	}
+}
+
+// below adds the parameters of an object; beyond the bound, those that are left with it.
+func (in *interest) below(a *Agent, object string, params []model.Param) {
+	for i := range params {
+		if len(in.report) >= maxAttributes {
+			for _, name := range a.view.Sources(object) {
+				in.read[name] = true
+			}
+			return
+		}
+		in.value(a, params[i].Path)
+	}
+}
+
+// value adds a parameter.
+func (in *interest) value(a *Agent, param string) {
+	for _, name := range a.view.Sources(param) {
+		_, there := a.view.CPEValue(name)
+		switch {
+		case cwmp.IsPartialPath(name), there && restless(name):
+			in.read[name] = true
+		case there:
+			in.ask(name, countedTable{})
 		}
 	}
 }
@@ -185,22 +224,21 @@ func (a *Agent) unreported() []string {
 	if len(a.subs.list) == 0 {
 		return nil
 	}
-	return a.unreportedOf(a.interestOf(a.subs.list...))
+	return a.unreportedOf(a.interests())
 }
 
 func (a *Agent) unreportedOf(in interest) []string {
+	names := slices.Collect(maps.Keys(in.read))
 	for name, t := range in.report {
 		switch {
 		case !a.attrs.refused[name] && !a.attrs.full[name]:
 		case t.raw != "":
-			in.read[t.raw] = true
+			names = append(names, t.raw)
 		default:
-			in.read[name] = true
+			names = append(names, name)
 		}
 	}
-	names := withoutCovered(slices.DeleteFunc(slices.Collect(maps.Keys(in.read)), func(n string) bool {
-		return a.fresh.refused[n]
-	}))
+	names = withoutCovered(slices.DeleteFunc(names, func(n string) bool { return a.fresh.refused[n] }))
 	if len(names) > maxCompared {
 		for i, n := range names {
 			if !cwmp.IsPartialPath(n) {
@@ -240,16 +278,12 @@ func (a *Agent) changesBy(row string) string {
 // It is to be asked before the Inform is taken in.
 func (a *Agent) recounted(in *cwmp.Inform) []string {
 	var tables []string
-	var about interest
 	for i := range in.Params {
 		p := &in.Params[i]
 		if !strings.HasSuffix(p.Name, "NumberOfEntries") || len(a.subs.list) == 0 {
 			continue
 		}
-		if about.report == nil {
-			about = a.interestOf(a.subs.list...)
-		}
-		t := about.report[p.Name]
+		t := a.interests().report[p.Name]
 		was, _ := a.view.CPEValue(p.Name)
 		if t.raw != "" && (was.Value != p.Value || in.HasEvent(cwmp.EventValueChange)) {
 			tables = append(tables, t.path)
