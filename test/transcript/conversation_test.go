@@ -19,7 +19,7 @@ import (
 // answers, and, where exceptions say so, by what a Virtual Agent answers instead:
 //
 //	models: NAME…          the CPE that it is held with
-//	usp> MESSAGE …         a Message to the Agent, see request
+//	usp> MESSAGE …         a Message to the Agent, see request and malformed
 //	usp< …                 the Message from the Agent, see canon
 //	virtual< …             that of a Virtual Agent
 //	do> await N [WHAT]     the next N Notifies, sorted

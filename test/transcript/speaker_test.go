@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/uspgate/uspgate/internal/sim/endpoint"
@@ -228,91 +227,9 @@ func (s *speaker) step(ctx context.Context, st *step) (string, error) {
 	return s.canon(a), nil
 }
 
-// silences are the Messages that no answer is expected to.
-func silences() []string { return []string{"Garbage", "WithoutID", "Response"} }
-
 func (s *speaker) nextID() string {
 	s.count++
 	return "t" + strconv.Itoa(s.count)
-}
-
-// payload makes a Message: a Request, or one that is not as it should be.
-func (s *speaker) payload(words []string) (payload []byte, id string, err error) {
-	id = s.nextID()
-	header := &uspmsg.Header{MsgId: id, MsgType: uspmsg.Header_GET}
-	switch words[0] {
-	case "Again": // the last one once more
-		return s.last, s.lastID, nil
-	case "Garbage":
-		return []byte{0xff, 0xff, 0xff}, "", nil
-	case "WithoutID":
-		header.MsgId = ""
-		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(&uspmsg.Request{})})
-	case "WithoutBody":
-		payload, err = proto.Marshal(&uspmsg.Msg{Header: header})
-	case "Empty":
-		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(&uspmsg.Request{})})
-	case "TwoBodies":
-		get := body(&uspmsg.Request{
-			ReqType: &uspmsg.Request_Get{Get: &uspmsg.Get{ParamPaths: []string{"Device.DeviceInfo.Manufacturer"}}},
-		})
-		first, err1 := proto.Marshal(&uspmsg.Msg{Header: header, Body: get})
-		second, err2 := proto.Marshal(&uspmsg.Msg{Body: get})
-		payload, err = slices.Concat(first, second), errors.Join(err1, err2)
-	case "Register":
-		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(&uspmsg.Request{
-			ReqType: &uspmsg.Request_Register{Register: &uspmsg.Register{
-				RegPaths: []*uspmsg.Register_RegistrationPath{{Path: "Device.X."}},
-			}},
-		})})
-	case "Unknown": // a Request of a later version of USP
-		strange := protowire.AppendBytes(protowire.AppendTag(nil, 99, protowire.BytesType), nil)
-		req := &uspmsg.Request{}
-		req.ProtoReflect().SetUnknown(strange)
-		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(req)})
-	case "WrongType": // msg_type says Get, the body does not [R-MSG.10]
-		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(&uspmsg.Request{
-			ReqType: &uspmsg.Request_GetSupportedProtocol{GetSupportedProtocol: &uspmsg.GetSupportedProtocol{}},
-		})})
-	case "Response":
-		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: &uspmsg.Body{
-			MsgBody: &uspmsg.Body_Response{Response: &uspmsg.Response{}},
-		}})
-	default:
-		req, err := request(words)
-		if err != nil {
-			return nil, "", err
-		}
-		header.MsgType = typeOf(req)
-		payload, err = proto.Marshal(&uspmsg.Msg{Header: header, Body: body(req)})
-		return payload, id, err
-	}
-	return payload, id, err
-}
-
-func body(req *uspmsg.Request) *uspmsg.Body {
-	return &uspmsg.Body{MsgBody: &uspmsg.Body_Request{Request: req}}
-}
-
-func typeOf(req *uspmsg.Request) uspmsg.Header_MsgType {
-	switch req.GetReqType().(type) {
-	case *uspmsg.Request_GetInstances:
-		return uspmsg.Header_GET_INSTANCES
-	case *uspmsg.Request_GetSupportedDm:
-		return uspmsg.Header_GET_SUPPORTED_DM
-	case *uspmsg.Request_GetSupportedProtocol:
-		return uspmsg.Header_GET_SUPPORTED_PROTO
-	case *uspmsg.Request_Set:
-		return uspmsg.Header_SET
-	case *uspmsg.Request_Add:
-		return uspmsg.Header_ADD
-	case *uspmsg.Request_Delete:
-		return uspmsg.Header_DELETE
-	case *uspmsg.Request_Operate:
-		return uspmsg.Header_OPERATE
-	default:
-		return uspmsg.Header_GET
-	}
 }
 
 // answer waits for the answer with a msg_id.
