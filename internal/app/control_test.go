@@ -26,7 +26,7 @@ func TestWhoIsUntrusted(t *testing.T) {
 		"claim":              {mtp.Peer{Identity: mtp.Identity{Method: "handshake"}}, false},
 		"bound, not proved":  {mtp.Peer{Identity: mtp.Identity{Method: "none", IDs: named}}, false},
 		"on this host":       {mtp.Peer{Loopback: true, Identity: mtp.Identity{Method: "none"}}, true},
-		"behind a broker":    {mtp.Peer{Loopback: true, Shared: true, Identity: mtp.Identity{Method: "certificate", IDs: named}}, false},
+		"behind a broker":    {mtp.Peer{Shared: true, Identity: mtp.Identity{Method: "certificate", IDs: named}}, false},
 	} {
 		cfg := &config.Config{Controllers: []config.Controller{{EndpointID: "self::noc"}}}
 		cfg.Translate.Unknown = config.Untrusted

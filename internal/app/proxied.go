@@ -62,6 +62,7 @@ func (a *App) buildProxied(o Options, reg *prometheus.Registry, rules *model.Rul
 			Log:             o.Log,
 
 			FixedControllers: !o.Config.Translate.Writable,
+			Beside:           a.host,
 		},
 		Log: o.Log, Metrics: reg,
 	})

@@ -63,6 +63,9 @@ func (l *virtualLink) bindGateway(id usp.EndpointID, to []config.Controller) err
 	for _, c := range to {
 		l.send(usp.NewWebSocketConnect(id, usp.EndpointID(c.EndpointID)))
 	}
+	for _, g := range l.host.Grants(id) {
+		l.send(usp.NewWebSocketConnect(id, g.Controller))
+	}
 	return nil
 }
 

@@ -66,8 +66,12 @@ func (a *Agent) ask(d delivery) error {
 	if err != nil {
 		return err //nolint:wrapcheck // only for strings that are not UTF-8
 	}
+	var bad *usp.Error
+	if a.host.Check(a.id, q.From, nil) != nil { // who asks for it shows nothing
+		bad = denied("the Agent wants to see a certificate of this Controller, which another Agent cannot show")
+	}
 	return a.accept(&request{
-		agent: a, from: q.From, id: id, version: commonVersion(q.Version), digest: digest(raw), until: q.Until,
+		bad: bad, agent: a, from: q.From, id: id, version: commonVersion(q.Version), digest: digest(raw), until: q.Until,
 		req: q.Request, done: func(error) {},
 		answer: func(reply []byte, err error) {
 			if err != nil || reply == nil {

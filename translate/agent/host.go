@@ -68,8 +68,8 @@ type Host struct {
 	recovered atomic.Bool
 
 	registry registry
-	grants   grants
-	trusted  trusted
+	grants   *grants
+	trusted  *trusted
 	blamed   blamed // for bad signatures
 	// door has one element for each Agent on its way into memory because its CPE has
 	// come.
@@ -110,6 +110,10 @@ func NewHost(opts Options) (*Host, error) {
 	h := &Host{
 		opts: opts, log: opts.Log, metrics: m, cohorts: of, started: time.Now(),
 		wake: make(chan struct{}, 1), ended: make(chan struct{}), freshness: policy,
+	}
+	h.grants, h.trusted = new(grants), new(trusted)
+	if opts.Beside != nil {
+		h.grants, h.trusted = opts.Beside.grants, opts.Beside.trusted
 	}
 	h.registry.init(opts.MaxAwake)
 	h.door = make(chan struct{}, opts.Rising)

@@ -107,6 +107,9 @@ type Options struct {
 	// UntrustedRole; whoever hands its Records to Deliver has seen to it that it is who it
 	// says.
 	FixedControllers, LetUntrusted bool
+	// Beside, unless nil, is a Host that answers Granted, GrantOf, Check and Meet for the
+	// Agents of this one, too.
+	Beside *Host
 	// AccessChanged, unless nil, is told who may reach an Agent when that has changed, for
 	// Host.Learn of other processes. It must neither block nor call the Host.
 	AccessChanged func(Access)

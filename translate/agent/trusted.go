@@ -76,7 +76,7 @@ const maxMet = 65_536
 // protected. It is told of each Link before the first Record that came over it, and reports
 // whether that is news.
 func (h *Host) Meet(c usp.EndpointID, chain []Fingerprint, protected bool) bool {
-	t := &h.trusted
+	t := h.trusted
 	t.mu.RLock()
 	m := t.met[c]
 	old := m != nil && !m.learns(chain, protected)
@@ -111,7 +111,7 @@ func (m *meeting) learns(chain []Fingerprint, protected bool) bool {
 // Check says whether a Record of a Controller may reach an Agent over a Link that has shown
 // a chain: nil, or ErrUnproven. It does not block.
 func (h *Host) Check(agent, c usp.EndpointID, chain []*x509.Certificate) error {
-	t := &h.trusted
+	t := h.trusted
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	d := t.demands[agent]

@@ -14,6 +14,7 @@ import (
 
 	"github.com/uspgate/uspgate/translate/agent"
 	"github.com/uspgate/uspgate/usp"
+	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
 // asker sends requests of scripts and returns what came of them.
@@ -205,6 +206,50 @@ func TestAccessIsToldAndLearned(t *testing.T) {
 		ask("self::ctl", "Set", "whole", table+"2.", "Credential!=Device.LocalAgent.Certificate.1")
 		if last := told[len(told)-1]; last.Demands == nil || len(last.Demands.Pins["self::new"]) != 1 {
 			t.Errorf("got %+v told last, want the pin", last)
+		}
+	})
+}
+
+// What another Agent asks in the name of a Controller shows no certificate, and is refused
+// where the Agent wants one.
+func TestAskedWithoutCertificate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "controllers=self::ctl+self::other")
+		defer func() { r.stop() }()
+		ask := asker(r)
+		ask("self::ctl", "Operate", "Device.LocalAgent.AddCertificate()", "Certificate="+certificateText(t, "ca"))
+		ask("self::ctl", "Set", "whole", "Device.LocalAgent.Controller.2.", "Credential!=Device.LocalAgent.Certificate.1")
+		for c, want := range map[usp.EndpointID]usp.Code{"self::ctl": 0, "self::other": usp.CodePermissionDenied} {
+			var got *uspmsg.Body
+			err := r.host.Ask(agent.Asked{
+				To: r.agent.EndpointID(), From: c, MsgID: "1",
+				Request: parseRequest(t, []string{"Get", "Device.LocalAgent.EndpointID"}).GetRequest(),
+				Answer:  func(body *uspmsg.Body, _ error) { got = body },
+			})
+			synctest.Wait()
+			if code := got.GetError().GetErrCode(); err != nil || code != uint32(want) {
+				t.Errorf("%s: got %v, %v, want Error %d", c, got, err, want)
+			}
+		}
+	})
+}
+
+// A Host beside another one knows the same of Controllers.
+func TestHostBesideAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "controllers=self::ctl")
+		defer func() { r.stop() }()
+		opts := r.opts
+		opts.Beside, opts.Keeper, opts.Device = r.host, nil, nil
+		other, err := agent.NewHost(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asker(r)("self::ctl", "Add", "whole", "Device.LocalAgent.Controller.", "EndpointID!=self::new", "Enable!=true")
+		if !other.Granted(r.agent.EndpointID(), "self::new") {
+			t.Error("got no Grant of the Host that it is beside")
 		}
 	})
 }
