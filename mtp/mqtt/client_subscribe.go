@@ -29,6 +29,9 @@ var errUnsubscribed = errors.New("mqtt: every subscription is denied")
 // case, then whoever is represented, in the order of their coming.
 func (l *clientLink) subscribing(ctx context.Context, up func()) {
 	if err := l.subscribeAll(ctx, up); err != nil {
+		if errors.Is(err, errUnsubscribed) {
+			l.conn.try(disconnect(l.v5, 0))
+		}
 		l.flow.fail(err)
 	}
 }

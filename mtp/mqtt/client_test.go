@@ -216,6 +216,7 @@ func TestClientSubscriptionDenied(t *testing.T) {
 	link := hub.Link()
 	token := link.Send(record(agent, controller, 1), mtp.Hint{})
 	p.write(suback(v5, p.take(packets.Subscribe).PacketID, 0x87, 0x87))
+	p.take(packets.Disconnect) // [R-MQTT.17]
 	if err := link.WaitDown(); err == nil {
 		t.Error("cause: got nil, want an error")
 	}
