@@ -32,7 +32,9 @@ const maxGatewayState = 16 << 20
 const gatewayInbox = 1024
 
 // buildProxied makes the gateway Agent, if there is to be one.
-func (a *App) buildProxied(o Options, reg *prometheus.Registry, rules *model.Rules, link *virtualLink) error {
+func (a *App) buildProxied(o Options, reg *prometheus.Registry, rules *model.Rules, link *virtualLink,
+	records agent.RecordOptions,
+) error {
 	c := &o.Config.Translate.Proxied
 	if c.EndpointID == "" {
 		return nil
@@ -41,6 +43,7 @@ func (a *App) buildProxied(o Options, reg *prometheus.Registry, rules *model.Rul
 	if err != nil {
 		return err
 	}
+	records.Protected = a.host.Protected // it is told of every Controller
 	id := usp.EndpointID(c.EndpointID)
 	list := make([]cohort.Selector, len(c.Select))
 	for i := range list {
@@ -58,6 +61,7 @@ func (a *App) buildProxied(o Options, reg *prometheus.Registry, rules *model.Rul
 			Roles:           roles(o.Config.Roles),
 			Protocols:       protocols(o.Config.MTP),
 			SoftwareVersion: o.Version,
+			Records:         records,
 			Inbox:           gatewayInbox,
 			Log:             o.Log,
 

@@ -92,7 +92,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	if err := a.serve(kept, link); err != nil {
 		return err
 	}
-	if err := a.buildProxied(o, reg, rules, link); err != nil {
+	if err := a.buildProxied(o, reg, rules, link, records); err != nil {
 		return err
 	}
 	return a.buildFleet(o, reg, kept, link)

@@ -62,7 +62,7 @@ func TestSignatures(t *testing.T) {
 	t.Parallel()
 	ca, dir := pkitest.NewAuthority(t, "ca"), t.TempDir()
 	g := harness.Start(t, fmt.Sprintf("controllers: [{endpoint_id: \"self::ctl\"}]\n"+
-		"translate: {signatures: {ca: %q, require: always}}\n", pkitest.WriteCA(t, dir, "ca", ca)))
+		"translate: {proxied: {endpoint_id: \"ops::00D09E-GW-1\"}, signatures: {ca: %q, require: always}}\n", pkitest.WriteCA(t, dir, "ca", ca)))
 	cpe := g.CPE("tr098-dsl", nil)
 	got := make(chan string, 16)
 	receive := func(_ *endpoint.Link, rec usp.Record, _ mtp.Hint) {
@@ -78,7 +78,7 @@ func TestSignatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	harness.Background(t, "controller", func(ctx context.Context) error { return tr.Run(ctx, node) })
-	send := func(id string, as string) {
+	send := func(to usp.EndpointID, id, as string) {
 		payload, err := proto.Marshal(&uspmsg.Msg{
 			Header: &uspmsg.Header{MsgId: id},
 			Body: &uspmsg.Body{MsgBody: &uspmsg.Body_Request{Request: &uspmsg.Request{ReqType: &uspmsg.Request_Get{
@@ -88,7 +88,7 @@ func TestSignatures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rec := usp.NewNoSession("self::ctl", cpe.Agent, "", payload)
+		rec := usp.NewNoSession("self::ctl", to, "", payload)
 		if as != "" {
 			c := ca.Issue(as)
 			key, _ := c.PrivateKey.(*ecdsa.PrivateKey)
@@ -97,17 +97,19 @@ func TestSignatures(t *testing.T) {
 			}
 		}
 		harness.Eventually(t, func() error {
-			if link, hint, _ := node.Route(cpe.Agent); link != nil {
+			if link, hint, _ := node.Route(to); link != nil {
 				link.Send(rec, hint, nil)
 				return nil
 			}
 			return fmt.Errorf("no connection")
 		})
 	}
-	send("unsigned", "")
-	send("of another", "self::other")
-	send("signed", "self::ctl")
-	if id := <-got; id != "signed" {
-		t.Errorf("got an answer to %q, want the first one to the signed Record", id)
+	for _, to := range []usp.EndpointID{cpe.Agent, "ops::00D09E-GW-1"} {
+		send(to, "unsigned", "")
+		send(to, "of another", "self::other")
+		send(to, "signed", "self::ctl")
+		if id := <-got; id != "signed" {
+			t.Errorf("%s: got an answer to %q, want the first one to the signed Record", to, id)
+		}
 	}
 }

@@ -20,6 +20,9 @@ type RecordOptions struct {
 	// called by several goroutines. nil: signatures are not looked at.
 	Verify func(usp.Record) error
 	Signed Signed
+	// Protected reports whether a Controller has been reached over protected Links only;
+	// nil: as the Host was told by Meet. Another Host's Protected will do.
+	Protected func(usp.EndpointID) bool
 }
 
 // Signed says of which Records a signature is wanted.

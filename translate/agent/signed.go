@@ -50,11 +50,18 @@ func (a *Agent) wantsSignature(from usp.EndpointID) bool {
 	case SignedAlways:
 		return true
 	case SignedUnprotected:
-		return !a.host.trusted.protected(from)
+		if f := a.host.opts.Records.Protected; f != nil {
+			return !f(from)
+		}
+		return !a.host.Protected(from)
 	default:
 		return false
 	}
 }
+
+// Protected reports whether a Controller has been reached over Links only that are
+// protected, see Meet; false for one that is not known.
+func (h *Host) Protected(c usp.EndpointID) bool { return h.trusted.protected(c) }
 
 // genuine reports whether a Record may be taken for one of its from_id, as far as its
 // signature says. One that may not is ignored, and ends the Session Context
