@@ -22,7 +22,7 @@ import (
 //	uspgate_cluster_forwarded_records_total{direction,result}    in, out; ok, moved, …, link_down
 //	uspgate_cluster_links                                        Links to other nodes that are up
 //	uspgate_cluster_remote_sessions                              CWMP sessions of CPE at other nodes
-//	uspgate_cluster_news_total{result}                           told, lost, dropped, heard
+//	uspgate_cluster_news_total{topic,result}                     told, lost, dropped, heard
 type metrics struct {
 	nodes, owned, linksUp, sessions prometheus.Gauge
 
@@ -57,7 +57,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		told: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "uspgate", Subsystem: "cluster", Name: "news_total",
 			Help: "What nodes tell each other and may get lost, by result.",
-		}, []string{"result"}),
+		}, []string{"topic", "result"}),
 	}
 	forwarded := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "uspgate", Subsystem: "cluster", Name: "forwarded_records_total",
@@ -81,7 +81,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) news(result string, items int) { m.told.WithLabelValues(result).Add(float64(items)) }
+func (m *metrics) news(topic, result string) { m.told.WithLabelValues(topic, result).Inc() }
 
 func (m *metrics) claim(err error) {
 	result := "error"

@@ -67,7 +67,7 @@ func (n *Node) Tell(topic string, data []byte) {
 	}
 	w.mu.Unlock()
 	if full {
-		n.met.news("dropped", 1)
+		n.met.news(topic, "dropped")
 		return
 	}
 	select {
@@ -97,24 +97,28 @@ func (w *news) flush() {
 	w.mu.Unlock()
 	limit := min(newsMessage, w.n.o.Bus.MaxPayload())
 	var message []byte
-	count := 0
-	for _, i := range items {
+	from := 0
+	for n, i := range items {
 		if len(message) > 0 && len(message)+len(i.topic)+len(i.data)+8 > limit {
-			w.send(message, count)
-			message, count = nil, 0
+			w.send(message, items[from:n])
+			message, from = nil, n
 		}
 		message = appendString(appendString(message, i.topic), i.data)
-		count++
 	}
-	if count > 0 {
-		w.send(message, count)
+	if from < len(items) {
+		w.send(message, items[from:])
 	}
 }
 
-// send sends one message to everybody else.
-func (w *news) send(message []byte, items int) {
+// send sends one message, which has items, to everybody else.
+func (w *news) send(message []byte, items []newsItem) {
+	count := func(result string) {
+		for _, i := range items {
+			w.n.met.news(i.topic, result)
+		}
+	}
 	if w.n.alive() == nil {
-		w.n.met.news("lost", items)
+		count("lost")
 		return
 	}
 	for name, m := range w.n.living() {
@@ -123,9 +127,9 @@ func (w *news) send(message []byte, items int) {
 		}
 		done := func(_ []byte, err error) {
 			if err != nil {
-				w.n.met.news("lost", items)
+				count("lost")
 			} else {
-				w.n.met.news("told", items)
+				count("told")
 			}
 		}
 		err := w.n.o.Bus.Send(address(name, m.epoch), serviceNews, message, w.n.o.messageTimeout(), done)
@@ -142,14 +146,16 @@ func (w *news) heard(message []byte, reply func([]byte)) {
 	if !ok {
 		return
 	}
-	w.n.met.news("heard", len(items))
 	for _, i := range items {
 		w.mu.Lock()
 		f := w.hearers[i.topic]
 		w.mu.Unlock()
-		if f != nil {
-			f(i.data)
+		if f == nil {
+			w.n.met.news("other", "heard")
+			continue
 		}
+		f(i.data)
+		w.n.met.news(i.topic, "heard")
 	}
 }
 

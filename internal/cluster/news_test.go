@@ -133,14 +133,15 @@ func count(t *testing.T, reg *prometheus.Registry, name, label string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sum := 0.0
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == name && (label == "" || m.GetLabel()[0].GetValue() == label) {
-				return int(m.GetCounter().GetValue() + m.GetGauge().GetValue())
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}
-	return 0
+	return int(sum)
 }
 
 func newsCount(t *testing.T, reg *prometheus.Registry, result string) int {

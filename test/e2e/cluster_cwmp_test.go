@@ -50,7 +50,10 @@ func awaitMetric(t *testing.T, gw *harness.Gateway, line string) {
 // fresh has every Get ask the CPE.
 const fresh = "translate: {freshness: 0s}\n"
 
-const heardNews = "uspgate_cluster_news_total{result=\"heard\"} "
+// news is how the metric of what a node has heard of a topic begins.
+func news(topic string) string {
+	return "uspgate_cluster_news_total{result=\"heard\",topic=\"" + topic + "\"} "
+}
 
 // TestNodesCountFailedLoginsTogether: who guesses at one node and then at the other
 // is locked out at both.
@@ -64,7 +67,7 @@ func TestNodesCountFailedLoginsTogether(t *testing.T) {
 				t.Fatalf("got %d, want 401", status)
 			}
 		}
-		awaitMetric(t, x.other, heardNews+"3")
+		awaitMetric(t, x.other, news("attempt")+"3")
 	}
 	for name, gw := range map[string]*harness.Gateway{"a": a, "b": b} {
 		if status, _ := (&doorbell{t: t, url: gw.ACS()}).ring("1", "cpe", "secret"); status != http.StatusServiceUnavailable {
@@ -98,7 +101,7 @@ func TestNodesShareWhatIsAwaited(t *testing.T) {
 	offline := func(o *cpe.Options) { o.ConnReqListen = cpe.NoConnReq }
 	box := a.CPE("tr098-dsl", offline)
 	answered := asking(t, a, box.Agent)
-	awaitMetric(t, b, heardNews+"1")
+	awaitMetric(t, b, news("awaited")+"1")
 	d := &doorbell{t: t, url: b.ACS()}
 	serial := 0
 	harness.Eventually(t, func() error {

@@ -21,6 +21,9 @@ import (
 func (a *Agent) verifier(from usp.EndpointID) func(usp.Record) error {
 	a.lock()
 	defer a.unlock()
+	if len(a.local.rows[certificateTable]) == 0 {
+		return a.host.opts.Records.Verify
+	}
 	row := a.controllerRow(from)
 	refs := references(a.local.get(row + "Credential"))
 	if row == "" || len(refs) == 0 {
