@@ -31,6 +31,9 @@ const maxGatewayState = 16 << 20
 // gatewayInbox is how many requests the gateway Agent has in hand: they are for many CPE.
 const gatewayInbox = 1024
 
+// gatewayAgent is the Endpoint ID of the gateway Agent, empty if there is none.
+func (o *Options) gatewayAgent() string { return o.Config.Translate.Proxied.EndpointID }
+
 // buildProxied makes the gateway Agent, if there is to be one.
 func (a *App) buildProxied(o Options, reg *prometheus.Registry, rules *model.Rules, link *virtualLink,
 	records agent.RecordOptions,

@@ -46,7 +46,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 	a.host, err = agent.NewHost(agent.Options{
 		Send:            link.send,
 		Rules:           rules,
-		Journal:         journalOf{kept.Journal(), func(to string) bool { return to != o.Config.Translate.Proxied.EndpointID }},
+		Journal:         journalOf{kept.Journal(), func(to string) bool { return to != o.gatewayAgent() }},
 		Keeper:          kept.Agents(),
 		Device:          func(id cwmp.DeviceID) (agent.Device, error) { return a.deviceOf(id, o.Tap) },
 		Freshness:       o.Config.Translate.Freshness.MaxAge(),
@@ -74,7 +74,7 @@ func (a *App) buildTranslation(o Options, reg *prometheus.Registry) error {
 		Log:             o.Log,
 		Metrics:         reg,
 
-		Gateway:          usp.EndpointID(o.Config.Translate.Proxied.EndpointID),
+		Gateway:          usp.EndpointID(o.gatewayAgent()),
 		FixedControllers: !o.Config.Translate.Writable,
 		LetUntrusted:     o.Config.Translate.Unknown == config.Untrusted,
 		AccessChanged:    a.accessChanged(),

@@ -46,7 +46,8 @@ func (d *decoder) proxied(cfg *Config) {
 		d.invalid(at+".online_for", "shorter than a minute", "write more than the interval at which CPE come, such as 25h")
 	}
 	if len(p.Select) > maxSelects {
-		d.invalid(at+".select", fmt.Sprintf("%d entries, %d at most", len(p.Select), maxSelects), "use * to have one for several")
+		d.invalid(at+".select", fmt.Sprintf("%d entries, %d at most", len(p.Select), maxSelects),
+			"use * to have one for several")
 	}
 	for i := range p.Select {
 		d.selector(fmt.Sprintf("%s.select[%d]", at, i), &p.Select[i])

@@ -65,7 +65,8 @@ func TestProxiedRows(t *testing.T) {
 	t.Parallel()
 	_, c, list := proxiedFleet(t, "")
 	ctx := within(t)
-	resp, err := c.Get(ctx, gatewayAgent, 1, "Device.ProxiedDevice.", "Device.ProxiedDevice.[DeviceInfo.SerialNumber==\"S2\"].DeviceInfo.",
+	resp, err := c.Get(ctx, gatewayAgent, 1, "Device.ProxiedDevice.",
+		"Device.ProxiedDevice.[DeviceInfo.SerialNumber==\"S2\"].DeviceInfo.",
 		"Device.ProxiedDevice.[ProxyProtocol==\"CWMP\"].DeviceInfo.ProductClass", "Device.ProxiedDevice.9.DeviceInfo.",
 		"Device.ProxiedDevice.1.LocalAgent.EndpointID", "Device.ProxiedDevice.*.NoSuch.Thing")
 	if err != nil {
@@ -74,14 +75,16 @@ func TestProxiedRows(t *testing.T) {
 	got := controller.Params(resp)
 	for p, want := range map[string]string{
 		"Device.ProxiedDevice.1.X_USPGATE_EndpointID": string(list[0].Agent), "Device.ProxiedDevice.2.Online": "true",
-		"Device.ProxiedDevice.2.ProxyProtocol": "CWMP", "Device.ProxiedDevice.2.DeviceInfo.ProductClass": list[1].Identity().ProductClass,
+		"Device.ProxiedDevice.2.ProxyProtocol":           "CWMP",
+		"Device.ProxiedDevice.2.DeviceInfo.ProductClass": list[1].Identity().ProductClass,
 	} {
 		if got[p] != want {
 			t.Errorf("%s: got %q, want %q", p, got[p], want)
 		}
 	}
 	results := resp.GetReqPathResults()
-	if n := len(results[1].GetResolvedPathResults()); n != 1 || results[1].GetResolvedPathResults()[0].GetResolvedPath() != "Device.ProxiedDevice.2.DeviceInfo." {
+	found := results[1].GetResolvedPathResults()
+	if len(found) != 1 || found[0].GetResolvedPath() != "Device.ProxiedDevice.2.DeviceInfo." {
 		t.Errorf("got %v, want row 2 alone", results[1])
 	}
 	for _, r := range results[3:] {
@@ -94,14 +97,14 @@ func TestProxiedRows(t *testing.T) {
 func TestProxiedGetInstances(t *testing.T) {
 	t.Parallel()
 	_, c, _ := proxiedFleet(t, "")
-	resp, err := c.GetInstances(within(t), gatewayAgent, false, "Device.ProxiedDevice.", "Device.ProxiedDevice.*.WiFi.Radio.")
+	resp, err := c.GetInstances(within(t), gatewayAgent, false,
+		"Device.ProxiedDevice.", "Device.ProxiedDevice.*.WiFi.Radio.")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []string{"Device.ProxiedDevice.1.", "Device.ProxiedDevice.2.WiFi.Radio.1."} {
-		if !slices.ContainsFunc(resp.GetReqPathResults()[i].GetCurrInsts(), func(r *uspmsg.GetInstancesResp_CurrInstance) bool {
-			return r.GetInstantiatedObjPath() == want
-		}) {
+		is := func(r *uspmsg.GetInstancesResp_CurrInstance) bool { return r.GetInstantiatedObjPath() == want }
+		if !slices.ContainsFunc(resp.GetReqPathResults()[i].GetCurrInsts(), is) {
 			t.Errorf("got %v, want %s", resp.GetReqPathResults()[i], want)
 		}
 	}
@@ -116,7 +119,8 @@ func TestProxiedGetSupportedDM(t *testing.T) {
 	t.Parallel()
 	_, c, _ := proxiedFleet(t, "")
 	resp, err := c.GetSupportedDM(within(t), gatewayAgent, &uspmsg.GetSupportedDM{
-		ObjPaths: []string{"Device.", "Device.ProxiedDevice.2.", "Device.ProxiedDevice.2.WiFi.Radio.{i}."}, ReturnParams: true, ReturnCommands: true,
+		ObjPaths:     []string{"Device.", "Device.ProxiedDevice.2.", "Device.ProxiedDevice.2.WiFi.Radio.{i}."},
+		ReturnParams: true, ReturnCommands: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -130,11 +134,15 @@ func TestProxiedGetSupportedDM(t *testing.T) {
 		t.Fatalf("got no %s in result %d: %v", p, i, resp.GetReqObjResults()[i].GetErrMsg())
 		return nil
 	}
-	if got := find(0, "Device.ProxiedDevice.{i}.").GetDivergentPaths(); !slices.Equal(got, []string{"Device.ProxiedDevice.1.", "Device.ProxiedDevice.2."}) {
-		t.Errorf("got divergent_paths %v, want both rows", got)
+	rows := []string{"Device.ProxiedDevice.1.", "Device.ProxiedDevice.2."}
+	if got := find(0, "Device.ProxiedDevice.{i}.").GetDivergentPaths(); !slices.Equal(got, rows) {
+		t.Errorf("got divergent_paths %v, want %v", got, rows)
 	}
 	commands := find(1, "Device.ProxiedDevice.{i}.").GetSupportedCommands()
-	if !slices.ContainsFunc(commands, func(c *uspmsg.GetSupportedDMResp_SupportedCommandResult) bool { return c.GetCommandName() == "Reboot()" }) {
+	isReboot := func(c *uspmsg.GetSupportedDMResp_SupportedCommandResult) bool {
+		return c.GetCommandName() == "Reboot()"
+	}
+	if !slices.ContainsFunc(commands, isReboot) {
 		t.Errorf("got commands %v, want Reboot() among them", commands)
 	}
 	find(1, "Device.ProxiedDevice.{i}.WiFi.SSID.{i}.")
@@ -178,10 +186,15 @@ func TestProxiedWrites(t *testing.T) {
 		t.Fatalf("got %v, want a row of %s", added, table)
 	}
 	deleted, err := c.Delete(ctx, gatewayAgent, false, row)
-	if err != nil || !slices.Equal(deleted.GetDeletedObjResults()[0].GetOperStatus().GetOperSuccess().GetAffectedPaths(), []string{row}) {
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := deleted.GetDeletedObjResults()[0].GetOperStatus().GetOperSuccess().GetAffectedPaths()
+	if !slices.Equal(gone, []string{row}) {
 		t.Errorf("got %v, %v, want %s deleted", deleted, err, row)
 	}
-	_, err = c.Set(ctx, gatewayAgent, false, controller.Update("Device.ProxiedDevice.2.WiFi.Radio.1.", map[string]string{"Status": "Up"}))
+	readOnly := controller.Update("Device.ProxiedDevice.2.WiFi.Radio.1.", map[string]string{"Status": "Up"})
+	_, err = c.Set(ctx, gatewayAgent, false, readOnly)
 	if !errors.As(err, &e) || !strings.HasPrefix(e.Params[0].GetParamPath(), "Device.ProxiedDevice.2.WiFi.Radio.1.") {
 		t.Errorf("got %v, want an Error about the path of the request", err)
 	}
@@ -199,8 +212,12 @@ func TestProxiedCommandsAndNotifies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	subscribe(controller.Subscription{ID: "done", Type: "OperationComplete", References: []string{"Device.ProxiedDevice.*.IP.Diagnostics.IPPing()"}})
-	subscribe(controller.Subscription{ID: "code", Type: "ValueChange", References: []string{"Device.ProxiedDevice.*.DeviceInfo.ProvisioningCode"}})
+	subscribe(controller.Subscription{
+		ID: "done", Type: "OperationComplete", References: []string{"Device.ProxiedDevice.*.IP.Diagnostics.IPPing()"},
+	})
+	subscribe(controller.Subscription{
+		ID: "code", Type: "ValueChange", References: []string{"Device.ProxiedDevice.*.DeviceInfo.ProvisioningCode"},
+	})
 	// The Virtual Agents know of both once they have a row for each.
 	for i := range list {
 		harness.Eventually(t, func() error {
@@ -212,7 +229,8 @@ func TestProxiedCommandsAndNotifies(t *testing.T) {
 		})
 	}
 	resp, err := c.Operate(ctx, gatewayAgent, "Device.ProxiedDevice.2.IP.Diagnostics.IPPing()", "k", map[string]string{
-		"Host": "host.example.net", "ProtocolVersion": "Any", "NumberOfRepetitions": "3", "Timeout": "1000", "DataBlockSize": "64",
+		"Host": "host.example.net", "ProtocolVersion": "Any", "NumberOfRepetitions": "3", "Timeout": "1000",
+		"DataBlockSize": "64",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +239,8 @@ func TestProxiedCommandsAndNotifies(t *testing.T) {
 		t.Errorf("got %v, want a row of the gateway's Request table", resp)
 	}
 	n := heard(t, c)
-	if o := n.Notify.GetOperComplete(); o.GetObjPath() != "Device.ProxiedDevice.2.IP.Diagnostics." || o.GetCommandKey() != "k" || n.Notify.GetSubscriptionId() != "done" {
+	if o := n.GetOperComplete(); o.GetObjPath() != "Device.ProxiedDevice.2.IP.Diagnostics." || o.GetCommandKey() != "k" ||
+		n.GetSubscriptionId() != "done" {
 		t.Errorf("got %v, want OperationComplete of row 2", n.Notify)
 	}
 	harness.Eventually(t, func() error {
@@ -231,11 +250,13 @@ func TestProxiedCommandsAndNotifies(t *testing.T) {
 		}
 		return nil
 	})
-	if _, err := c.Set(ctx, list[0].Agent, false, controller.Update("Device.DeviceInfo.", map[string]string{"ProvisioningCode": "new"})); err != nil {
+	set := controller.Update("Device.DeviceInfo.", map[string]string{"ProvisioningCode": "new"})
+	if _, err := c.Set(ctx, list[0].Agent, false, set); err != nil {
 		t.Fatal(err)
 	}
 	n = heard(t, c)
-	if v := n.Notify.GetValueChange(); v.GetParamPath() != "Device.ProxiedDevice.1.DeviceInfo.ProvisioningCode" || v.GetParamValue() != "new" {
+	const code = "Device.ProxiedDevice.1.DeviceInfo.ProvisioningCode"
+	if v := n.GetValueChange(); v.GetParamPath() != code || v.GetParamValue() != "new" {
 		t.Errorf("got %v, want ValueChange of row 1", n.Notify)
 	}
 }

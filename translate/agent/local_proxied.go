@@ -280,7 +280,8 @@ func (g *Gateway) Notify(row string, n, inside *uspmsg.Notify) {
 
 // OpenRequest makes the row of a command that a Controller has begun at a Virtual Agent,
 // and returns its path without the dot at the end. Theirs is that of the Virtual Agent.
-func (g *Gateway) OpenRequest(by usp.EndpointID, command, key string, of usp.EndpointID, theirs string) (string, *usp.Error) {
+func (g *Gateway) OpenRequest(by usp.EndpointID, command, key string, of usp.EndpointID, theirs string,
+) (string, *usp.Error) {
 	a := g.a
 	a.lock()
 	defer a.unlock()

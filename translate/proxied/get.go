@@ -74,8 +74,8 @@ func (t *talk) get(ctx context.Context) (*uspmsg.Response, *uspmsg.Error) {
 }
 
 // ownPart has the own tree answer, if there is anything to ask it.
-func (t *talk) ownPart(ctx context.Context, any bool, req *uspmsg.Request) (*uspmsg.Response, *uspmsg.Error) {
-	if !any {
+func (t *talk) ownPart(ctx context.Context, some bool, req *uspmsg.Request) (*uspmsg.Response, *uspmsg.Error) {
+	if !some {
 		return nil, nil
 	}
 	return t.q.Own(ctx, req)
@@ -161,7 +161,7 @@ func (w *wanted) results(own *uspmsg.GetResp_RequestedPathResult, limit int) []*
 	}
 	if len(all.GetResolvedPathResults()) > limit {
 		all.ResolvedPathResults = nil
-		all.ErrCode, all.ErrMsg = uint32(usp.CodeResourcesExceeded), "more objects than one path may mean: ask for less at once"
+		all.ErrCode, all.ErrMsg = uint32(usp.CodeResourcesExceeded), "more objects than a path may mean"
 		return []*uspmsg.GetResp_RequestedPathResult{all}
 	}
 	if w.rows {
@@ -173,7 +173,7 @@ func (w *wanted) results(own *uspmsg.GetResp_RequestedPathResult, limit int) []*
 		all.ErrCode, all.ErrMsg = failed[0].GetErrCode(), failed[0].GetErrMsg()
 		return []*uspmsg.GetResp_RequestedPathResult{all}
 	}
-	failed = slices.DeleteFunc(failed, func(r *uspmsg.GetResp_RequestedPathResult) bool { return isUnsupported(r.GetErrCode()) })
+	failed = slices.DeleteFunc(failed, unsupported)
 	return append([]*uspmsg.GetResp_RequestedPathResult{all}, failed...)
 }
 
@@ -195,9 +195,8 @@ func (p partAt) result() *uspmsg.GetResp_RequestedPathResult {
 		return &uspmsg.GetResp_RequestedPathResult{ErrCode: uint32(usp.CodeInternalError), ErrMsg: "no answer"}
 	}
 	r, _ := proto.Clone(results[p.at]).(*uspmsg.GetResp_RequestedPathResult)
-	r.ResolvedPathResults = slices.DeleteFunc(r.GetResolvedPathResults(), func(o *uspmsg.GetResp_ResolvedPathResult) bool {
-		return isHidden(o.GetResolvedPath())
-	})
+	own := func(o *uspmsg.GetResp_ResolvedPathResult) bool { return isHidden(o.GetResolvedPath()) }
+	r.ResolvedPathResults = slices.DeleteFunc(r.GetResolvedPathResults(), own)
 	p.outMessage(r)
 	return r
 }
@@ -214,6 +213,8 @@ func isUnsupported(code uint32) bool {
 	return code == uint32(usp.CodeInvalidPath) || code == uint32(usp.CodeObjectDoesNotExist)
 }
 
+func unsupported(r *uspmsg.GetResp_RequestedPathResult) bool { return isUnsupported(r.GetErrCode()) }
+
 func allUnsupported(list []*uspmsg.GetResp_RequestedPathResult) bool {
-	return !slices.ContainsFunc(list, func(r *uspmsg.GetResp_RequestedPathResult) bool { return !isUnsupported(r.GetErrCode()) })
+	return !slices.ContainsFunc(list, func(r *uspmsg.GetResp_RequestedPathResult) bool { return !unsupported(r) })
 }

@@ -76,7 +76,8 @@ func (t *talk) instancesIn(to *target, text string, first bool) []*instances {
 	t.ask(questions, false)
 	all := &instances{RequestedPath: text}
 	failed := t.collect(all, questions, to.text)
-	if some := len(failed) < len(questions); len(failed) > 0 && !some && (to.one || !slices.ContainsFunc(failed, otherError)) {
+	none := len(failed) > 0 && len(failed) == len(questions)
+	if none && (to.one || !slices.ContainsFunc(failed, otherError)) {
 		all.ErrCode, all.ErrMsg = failed[0].GetErrCode(), failed[0].GetErrMsg()
 		return []*instances{all}
 	}
@@ -122,14 +123,16 @@ func (t *talk) allInstances(all *instances) []*instances {
 	var models []*question
 	for _, m := range t.g.mounted() {
 		if shown[m.row] {
-			models = append(models, &question{mount: m, req: supportedRequest(&uspmsg.GetSupportedDM{ObjPaths: []string{root}})})
+			req := supportedRequest(&uspmsg.GetSupportedDM{ObjPaths: []string{root}})
+			models = append(models, &question{mount: m, req: req})
 		}
 	}
 	t.ask(models, false)
 	var questions []*question
 	for _, one := range models {
 		if tables := topTables(one.resp); len(tables) > 0 {
-			questions = append(questions, &question{mount: one.mount, req: instancesRequest(&uspmsg.GetInstances{ObjPaths: tables})})
+			req := instancesRequest(&uspmsg.GetInstances{ObjPaths: tables})
+			questions = append(questions, &question{mount: one.mount, req: req})
 		}
 		one.resp = nil
 	}

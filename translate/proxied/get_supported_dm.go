@@ -13,10 +13,7 @@ import (
 	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
-type (
-	supported       = uspmsg.GetSupportedDMResp_RequestedObjectResult
-	supportedObject = uspmsg.GetSupportedDMResp_SupportedObjectResult
-)
+type supported = uspmsg.GetSupportedDMResp_RequestedObjectResult
 
 func supportedRequest(g *uspmsg.GetSupportedDM) *uspmsg.Request {
 	return &uspmsg.Request{ReqType: &uspmsg.Request_GetSupportedDm{GetSupportedDm: g}}

@@ -233,7 +233,8 @@ func (g *Gateway) subscribe(id usp.EndpointID, keys []string, want map[string]sp
 			{"ID", mirrorID + key}, {"NotifType", want[key].NotifType}, {"ReferenceList", want[key].ReferenceList},
 			{"Persistent", "true"}, {"NotifRetry", "true"}, {"Enable", "true"},
 		} {
-			o.ParamSettings = append(o.ParamSettings, &uspmsg.Add_CreateParamSetting{Param: s[0], Value: s[1], Required: true})
+			p := &uspmsg.Add_CreateParamSetting{Param: s[0], Value: s[1], Required: true}
+			o.ParamSettings = append(o.ParamSettings, p)
 		}
 		add.CreateObjs = append(add.CreateObjs, o)
 	}

@@ -50,7 +50,8 @@ func (n *notes) init() {
 func (g *Gateway) Notified(rec usp.Record) {
 	h := rec.Header()
 	msg := &uspmsg.Msg{}
-	if h.Type != usp.RecordNoSession || proto.Unmarshal(h.Payload, msg) != nil || msg.GetBody().GetRequest().GetNotify() == nil {
+	if h.Type != usp.RecordNoSession || proto.Unmarshal(h.Payload, msg) != nil ||
+		msg.GetBody().GetRequest().GetNotify() == nil {
 		return
 	}
 	one := note{
@@ -168,11 +169,12 @@ func (g *Gateway) acknowledge(n *note) {
 	if !n.notify.GetSendResp() {
 		return
 	}
+	taken := &uspmsg.NotifyResp{SubscriptionId: n.notify.GetSubscriptionId()}
 	msg := &uspmsg.Msg{
 		Header: &uspmsg.Header{MsgId: n.msgID, MsgType: uspmsg.Header_NOTIFY_RESP},
-		Body: &uspmsg.Body{MsgBody: &uspmsg.Body_Response{Response: &uspmsg.Response{
-			RespType: &uspmsg.Response_NotifyResp{NotifyResp: &uspmsg.NotifyResp{SubscriptionId: n.notify.GetSubscriptionId()}},
-		}}},
+		Body: &uspmsg.Body{MsgBody: &uspmsg.Body_Response{
+			Response: &uspmsg.Response{RespType: &uspmsg.Response_NotifyResp{NotifyResp: taken}},
+		}},
 	}
 	raw, err := proto.Marshal(msg)
 	if err == nil { // the Virtual Agent sends it again where this is refused

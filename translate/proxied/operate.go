@@ -43,13 +43,14 @@ func (t *talk) operate(ctx context.Context) (*uspmsg.Response, *uspmsg.Error) {
 	var all []*operation
 	for _, m := range to.mounts {
 		if err := t.g.hearCommands(m.id); err != nil {
-			all = append(all, failedOperation(to.text(m), uint32(usp.CodeCommandFailure), "the Virtual Agent of this CPE cannot be had"))
+			all = append(all, commandFailed(to.text(m), "the Virtual Agent of this CPE cannot be had"))
 			continue
 		}
 		one, _ := proto.Clone(req).(*uspmsg.Operate)
 		m.inMessage(one)
 		one.Command, one.SendResp = to.inside(m), true
-		questions = append(questions, &question{mount: m, req: &uspmsg.Request{ReqType: &uspmsg.Request_Operate{Operate: one}}})
+		req := &uspmsg.Request{ReqType: &uspmsg.Request_Operate{Operate: one}}
+		questions = append(questions, &question{mount: m, req: req})
 		t.g.notes.begin(m.id)
 		t.q.After(func() { t.g.notes.end(m.id) })
 	}
@@ -86,7 +87,8 @@ func (t *talk) operationsOf(one *question, to *target) []*operation {
 		if theirs == "" {
 			continue
 		}
-		row, err := t.g.tree.OpenRequest(t.q.From, r.GetExecutedCommand(), t.q.Request.GetOperate().GetCommandKey(), one.id, theirs)
+		key := t.q.Request.GetOperate().GetCommandKey()
+		row, err := t.g.tree.OpenRequest(t.q.From, r.GetExecutedCommand(), key, one.id, theirs)
 		if err != nil {
 			r.OperationResp = failedOperation("", uint32(usp.CodeOutcomeUnknown),
 				"it was begun, but has no row in the Request table: "+err.Text).GetOperationResp()
@@ -95,6 +97,10 @@ func (t *talk) operationsOf(one *question, to *target) []*operation {
 		r.OperationResp = &uspmsg.OperateResp_OperationResult_ReqObjPath{ReqObjPath: row}
 	}
 	return all
+}
+
+func commandFailed(command, text string) *operation {
+	return failedOperation(command, uint32(usp.CodeCommandFailure), text)
 }
 
 func failedOperation(command string, code uint32, text string) *operation {
@@ -111,7 +117,7 @@ func (t *talk) cancel(of usp.EndpointID, theirs string) (*uspmsg.Response, *uspm
 	req := t.q.Request.GetOperate()
 	m, ok := t.g.of(of)
 	if !ok {
-		return operated(req, []*operation{failedOperation(req.GetCommand(), uint32(usp.CodeCommandFailure), "its CPE is not mounted any more")})
+		return operated(req, []*operation{commandFailed(req.GetCommand(), "its CPE is not mounted any more")})
 	}
 	if err := t.q.OnWire(); err != nil {
 		return nil, newError(usp.CodeInternalError, "the journal is not available")

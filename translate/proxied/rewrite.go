@@ -70,8 +70,8 @@ func eachPath(s string, f func(p string) (string, bool)) string {
 		if !ok || strings.ContainsFunc(p, isForeign) {
 			return s
 		}
-		at := strings.Index(item, p)
-		items[i] = item[:at] + to + item[at+len(p):]
+		before, after, _ := strings.Cut(item, p)
+		items[i] = before + to + after
 	}
 	return strings.Join(items, ",")
 }

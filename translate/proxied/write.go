@@ -45,7 +45,8 @@ type part[R proto.Message] struct {
 }
 
 // serve does a write, with answer to make the answer of all results.
-func (w *write[R]) serve(ctx context.Context, t *talk, answer func([]R) *uspmsg.Response) (*uspmsg.Response, *uspmsg.Error) {
+func (w *write[R]) serve(ctx context.Context, t *talk, answer func([]R) *uspmsg.Response,
+) (*uspmsg.Response, *uspmsg.Error) {
 	targets := make([]target, len(w.objects))
 	var parts []*part[R]
 	byNumber := make(map[uint32]*part[R])
