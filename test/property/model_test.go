@@ -68,7 +68,7 @@ func drawShape(rt *rapid.T) *shape {
 	}
 	s.tables = append(s.tables, &table{path: "Device.X_USPGATE_O.", single: true, columns: drawColumns(rt)})
 	for _, t := range s.tables {
-		t.raw, t.stays = t.path, true
+		t.raw, t.stays = t.path, !t.single && drawBool(rt, "row 1 stays")
 		if !t.single {
 			t.count = strings.TrimSuffix(t.path, ".") + "NumberOfEntries"
 		}
@@ -78,13 +78,13 @@ func drawShape(rt *rapid.T) *shape {
 			}
 			line(path, writable, value, typ, rule)
 		})
-		if !t.single { // what a table of a vendor has, is known while there is a row: one that has to stay
+		if !t.single { // what a table of a vendor has is known since there was a row
 			t.lines(func(path string, writable bool, value, typ, rule string) {
 				if strings.HasSuffix(path, "NumberOfEntries") {
 					value = "1"
 				}
 				if path != in(path, 1, 1) {
-					stays := path == t.path+"{i}."
+					stays := t.stays && path == t.path+"{i}."
 					line(in(path, 1, 1), writable && !stays, value, typ, rule)
 				}
 			})

@@ -72,8 +72,7 @@ func (r *request) fails(o *object, t tree) bool {
 		return false
 	}
 	if r.verb == "Delete" {
-		first := []int{1, 1}
-		return o.table.stays && slices.ContainsFunc(o.match(t), func(n []int) bool { return slices.Equal(n, first[:len(n)]) })
+		return slices.ContainsFunc(o.match(t), o.table.isStaying)
 	}
 	for _, s := range o.settings {
 		if s.bad && s.required {
@@ -81,12 +80,6 @@ func (r *request) fails(o *object, t tree) bool {
 		}
 	}
 	return false
-}
-
-// open says whether a Delete that finds no row may be refused: where the only rows
-// that were ever there have to stay, the table is not known for one that may go.
-func (r *request) open(o *object, t tree) bool {
-	return r.verb == "Delete" && o.table.stays && len(o.match(t)) == 0
 }
 
 func drawBool(rt *rapid.T, label string) bool { return rapid.Bool().Draw(rt, label) }
@@ -151,9 +144,8 @@ func (t *table) rowsOf(tr tree) [][]int {
 	return out
 }
 
-// drawParent is the path of an Add. Where its table is in a row of another one, that
-// is the row of the factory: the tables of a vendor that are in a row that was added
-// are not known before the CPE is read again.
+// drawParent is the path of an Add: of a table, that of one row of another table, of all of
+// them, or of one that is not there.
 func (o *object) drawParent(rt *rapid.T, t tree) {
 	p := o.table.parent
 	if p == nil {
@@ -161,15 +153,22 @@ func (o *object) drawParent(rt *rapid.T, t tree) {
 		o.match = func(tree) [][]int { return [][]int{nil} }
 		return
 	}
-	o.path = in(o.table.path, 1)
-	_, there := t[p.row([]int{1}, false)+p.columns[0].name]
-	o.absent = !there
-	o.match = func(tree) [][]int {
-		if !there {
-			return nil
+	rows := p.rowsOf(t)
+	switch rapid.SampledFrom([]string{"row", "row", "row", "all", "absent"}).Draw(rt, "target") {
+	case "row":
+		if len(rows) > 0 {
+			rows = [][]int{rapid.SampledFrom(rows).Draw(rt, "row")}
+			o.path = in(o.table.path, rows[0]...)
+			break
 		}
-		return [][]int{{1}}
+		fallthrough
+	case "all":
+		o.path = strings.Replace(o.table.path, "{i}", "*", 1)
+	case "absent":
+		o.path, o.absent = in(o.table.path, highest+1), true
+		rows = nil
 	}
+	o.match = func(tree) [][]int { return rows }
 }
 
 // drawRows is the path of rows.

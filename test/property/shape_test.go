@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +22,9 @@ type shape struct {
 	class  string // ProductClass; empty: that of the model
 	tables []*table
 	made   []string // columns that the Agent makes up
+	// mapped is a table whose rows the gateway numbers, in the order in which it hears of
+	// them. Their Alias is the CPE's, and has the number that they have there.
+	mapped string
 }
 
 // table is a table, or one object that is no table.
@@ -29,7 +33,7 @@ type table struct {
 	parent    *table // nil: none
 	children  []*table
 	single    bool
-	stays     bool   // row 1 of each cannot be deleted, if it was there first
+	stays     bool   // row 1 cannot be deleted, if it was there first
 	count     string // the CPE's name of the number of entries; empty: none
 	columns   []column
 }
@@ -76,6 +80,11 @@ func (t *table) rows(c *cpe.CPE) [][]int {
 		}
 	}
 	return out
+}
+
+// isStaying says whether a row is one that cannot be deleted: row 1 of the factory.
+func (t *table) isStaying(numbers []int) bool {
+	return t.stays && !slices.ContainsFunc(numbers, func(n int) bool { return n != 1 })
 }
 
 // row is the path of a row, with the names of the CPE if raw.
@@ -134,8 +143,8 @@ var kept = regexp.MustCompile(`^path,|^(Device|InternetGatewayDevice)\.,|\.Devic
 	`\.WANDevice\.(1\.)?,|\.WANConnectionDevice\.(1\.)?,|\.WANDevice\.1\.WANConnectionDevice\.1\.WANPPPConnection\.|` +
 	`\.Time\.`)
 
-// builtin is a part of a built-in model.
-func builtin(t *testing.T, name string) *cpe.Model {
+// builtin is a part of a built-in model, with more lines.
+func builtin(t *testing.T, name string, more ...string) *cpe.Model {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(harness.ModuleRoot(t), "internal", "sim", "cpe", "models", name+".csv"))
 	if err != nil {
@@ -146,6 +155,9 @@ func builtin(t *testing.T, name string) *cpe.Model {
 		if path, _, _ := strings.Cut(line, ","); kept.MatchString(path + ",") {
 			out.WriteString(line)
 		}
+	}
+	for _, line := range more {
+		out.WriteString(line + "\n")
 	}
 	m, err := cpe.Load(name, strings.NewReader(out.String()))
 	if err != nil {
@@ -205,9 +217,11 @@ func tr181(t *testing.T) *shape {
 // tr098 is a CPE with InternetGatewayDevice.
 func tr098(t *testing.T) *shape {
 	t.Helper()
+	const raw = "InternetGatewayDevice.WANDevice.1.WANConnectionDevice.1.WANPPPConnection.1.PortMapping."
 	made := []string{"Alias", "Status", "Interface", "AllInterfaces"}
-	return &shape{model: builtin(t, "tr098-dsl"), made: made, tables: []*table{mappings(
-		"InternetGatewayDevice.WANDevice.1.WANConnectionDevice.1.WANPPPConnection.1.PortMapping.",
+	model := builtin(t, "tr098-dsl", raw+"1.Alias,1,cpe-1,xsd:string,len:0:64", raw+"{i}.Alias,1,,xsd:string,len:0:64")
+	return &shape{model: model, made: made, mapped: "Device.NAT.PortMapping.", tables: []*table{mappings(
+		raw,
 		map[string]string{
 			"Enable": "PortMappingEnabled", "LeaseDuration": "PortMappingLeaseDuration",
 			"Protocol": "PortMappingProtocol", "Description": "PortMappingDescription",

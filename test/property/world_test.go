@@ -56,7 +56,9 @@ type box struct {
 	ctl   *controller.Controller
 	agent usp.EndpointID
 	lost  atomic.Int32 // sessions that broke
-	stop  func()
+	// numbers are those of the rows of shape.mapped, by those that the CPE has.
+	numbers map[int]int
+	stop    func()
 }
 
 // serials makes CPE that the gateway does not know yet.
@@ -142,6 +144,7 @@ func (b *box) get() (tree, error) {
 		}
 	}
 	out := tree(controller.Params(resp))
+	b.learn(out)
 	for path := range out {
 		if slices.Contains(b.shape.made, path[strings.LastIndexByte(path, '.')+1:]) {
 			delete(out, path)
@@ -156,7 +159,7 @@ func (b *box) equal() error {
 	if err != nil {
 		return err
 	}
-	if d := differences(got, b.shape.inCPE(b.CPE)); d != "" {
+	if d := differences(got, b.has()); d != "" {
 		return errors.New("the Agent shows another tree than the CPE has:\n" + d)
 	}
 	return nil

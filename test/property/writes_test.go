@@ -5,9 +5,12 @@ package property_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/uspgate/uspgate/usp/uspmsg"
 )
 
 // shapes are the models of the tests: each CPE has a new random one.
@@ -44,20 +47,22 @@ func everywhere(t *testing.T, linger string, property func(*rapid.T, *box)) {
 }
 
 // Whatever is added, set and deleted: an answer says what was done, all of it and
-// nothing else; and what the Agent shows is what the CPE has.
+// nothing else; what the Agent shows is what the CPE has, and it supports what it did.
 func TestAnyWrites(t *testing.T) {
 	t.Parallel()
 	everywhere(t, "1s", func(rt *rapid.T, b *box) {
-		unique := 0
+		unique, supported := 0, map[string]bool{}
+		b.grows(rt, supported)
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			before := b.shape.inCPE(b.CPE)
+			before := b.has()
 			r := drawRequest(rt, b.shape, before, &unique)
 			rt.Logf("%s", r)
 			out, err := r.read(before, b.ask(rt, r.message()))
 			if err != nil {
 				rt.Fatalf("%s: %v", r, err)
 			}
-			if d := differences(b.shape.inCPE(b.CPE), out.tree); d != "" {
+			b.pair(out.tree)
+			if d := differences(b.has(), out.tree); d != "" {
 				rt.Fatalf("%s: the CPE has not what was answered (%s):\n%s", r, out.text, d)
 			}
 			r.refusals(rt, before, out)
@@ -65,6 +70,7 @@ func TestAnyWrites(t *testing.T) {
 				rt.Fatalf("%s: %v", r, err)
 			}
 		}
+		b.grows(rt, supported)
 	})
 }
 
@@ -73,9 +79,6 @@ func (r *request) refusals(rt *rapid.T, before tree, out *outcome) {
 	rt.Helper()
 	some := false
 	for i := range r.objects {
-		if r.open(&r.objects[i], before) {
-			return
-		}
 		want := r.fails(&r.objects[i], before)
 		some = some || want
 		if r.partial && out.failed[i] != want {
@@ -88,4 +91,27 @@ func (r *request) refusals(rt *rapid.T, before tree, out *outcome) {
 	if out.code == outcomeUnknown || len(out.doubtful) > 0 {
 		rt.Fatalf("%s: got 7800 though nothing was lost: %s", r, out.text)
 	}
+}
+
+// grows wants that all is supported that was before, and adds what is now.
+func (b *box) grows(rt *rapid.T, before map[string]bool) {
+	rt.Helper()
+	msg := b.ask(rt, &uspmsg.Request{ReqType: &uspmsg.Request_GetSupportedDm{GetSupportedDm: &uspmsg.GetSupportedDM{
+		ObjPaths: []string{"Device."}, ReturnParams: true,
+	}}})
+	now := make(map[string]bool)
+	for _, res := range msg.GetBody().GetResponse().GetGetSupportedDmResp().GetReqObjResults() {
+		for _, o := range res.GetSupportedObjs() {
+			now[o.GetSupportedObjPath()] = true
+			for _, p := range o.GetSupportedParams() {
+				now[o.GetSupportedObjPath()+p.GetParamName()] = true
+			}
+		}
+	}
+	for path := range before {
+		if !now[path] {
+			rt.Fatalf("%s is not supported any more", path)
+		}
+	}
+	maps.Copy(before, now)
 }
