@@ -61,8 +61,11 @@ translate: {e2e_session: {mode: require, max_record_size: 1KiB}}
 func TestSignatures(t *testing.T) {
 	t.Parallel()
 	ca, dir := pkitest.NewAuthority(t, "ca"), t.TempDir()
-	g := harness.Start(t, fmt.Sprintf("controllers: [{endpoint_id: \"self::ctl\"}]\n"+
-		"translate: {proxied: {endpoint_id: \"ops::00D09E-GW-1\"}, signatures: {ca: %q, require: always}}\n", pkitest.WriteCA(t, dir, "ca", ca)))
+	g := harness.Start(t, fmt.Sprintf(`controllers: [{endpoint_id: "self::ctl"}]
+translate:
+  proxied: {endpoint_id: "ops::00D09E-GW-1"}
+  signatures: {ca: %q, require: always}
+`, pkitest.WriteCA(t, dir, "ca", ca)))
 	cpe := g.CPE("tr098-dsl", nil)
 	got := make(chan string, 16)
 	receive := func(_ *endpoint.Link, rec usp.Record, _ mtp.Hint) {
