@@ -44,6 +44,9 @@
 //   - Notifies that wait for their response outlive a restart of the gateway, which
 //     begins their retries anew: the CPE has been told that its event was taken.
 //
+//   - Session Contexts are in memory. They outlive the sleep of an Agent, not a restart of
+//     the gateway: what comes of an old one then is answered with the start of a new one.
+//
 //   - A request that was in hand when the gateway ended is answered by the next
 //     process with Error 7003, never to be done, or 7800, and not executed.
 //
