@@ -12,13 +12,14 @@ import (
 
 func TestProxiedProblems(t *testing.T) {
 	t.Parallel()
+	const of = `translate: {proxied: {endpoint_id: "self::g"`
 	for text, want := range map[string]string{
-		`translate: {proxied: {endpoint_id: gateway}}`:                                              "translate.proxied.endpoint_id",
-		`translate: {proxied: {endpoint_id: "self::g", max: 1001}}`:                                 "translate.proxied.max: want 1 to 1000",
-		`translate: {proxied: {endpoint_id: "self::g", online_for: 1s}}`:                            "translate.proxied.online_for: shorter than a minute",
-		`translate: {proxied: {endpoint_id: "self::g", select: [{oui: ""}]}}`:                       "translate.proxied.select[0].oui",
-		`{translate: {proxied: {endpoint_id: "self::g"}}, controllers: [{endpoint_id: "self::g"}]}`: "it is that of translate.proxied",
-		`{translate: {proxied: {endpoint_id: "self::g"}}, engine: {url: "nats://127.0.0.1:4222"}}`:  "for one node alone",
+		`translate: {proxied: {endpoint_id: gateway}}`:       "translate.proxied.endpoint_id",
+		of + `, max: 1001}}`:                                 "translate.proxied.max: want 1 to 1000",
+		of + `, online_for: 1s}}`:                            "translate.proxied.online_for: shorter than",
+		of + `, select: [{oui: ""}]}}`:                       "translate.proxied.select[0].oui",
+		of + "}}\ncontrollers: [{endpoint_id: \"self::g\"}]": "it is that of translate.proxied",
+		of + "}}\nengine: {url: \"nats://127.0.0.1:4222\"}":  "for one node alone",
 	} {
 		_, err := config.Parse("f.yaml", []byte(text), nil)
 		if err == nil || !strings.Contains(err.Error(), want) {

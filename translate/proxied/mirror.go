@@ -230,8 +230,12 @@ func (g *Gateway) subscribe(id usp.EndpointID, keys []string, want map[string]sp
 	for _, key := range keys {
 		o := &uspmsg.Add_CreateObject{ObjPath: subscriptionTable}
 		for _, s := range [][2]string{
-			{"ID", mirrorID + key}, {"NotifType", want[key].NotifType}, {"ReferenceList", want[key].ReferenceList},
-			{"Persistent", "true"}, {"NotifRetry", "true"}, {"Enable", "true"},
+			{"ID", mirrorID + key},
+			{"NotifType", want[key].NotifType},
+			{"ReferenceList", want[key].ReferenceList},
+			{"Persistent", "true"},
+			{"NotifRetry", "true"},
+			{"Enable", "true"},
 		} {
 			p := &uspmsg.Add_CreateParamSetting{Param: s[0], Value: s[1], Required: true}
 			o.ParamSettings = append(o.ParamSettings, p)
