@@ -134,9 +134,19 @@ func (a *Agent) runCall(c *call) {
 }
 
 func (c *call) checkArgs() *usp.Error {
+	missing := func(name string) *usp.Error {
+		return invalid(usp.CodeInvalidCommandArgs, "", "the argument "+name+" is missing")
+	}
 	for _, name := range c.cmd.required {
 		if c.args[name] == "" {
-			return invalid(usp.CodeInvalidCommandArgs, "", "the argument "+name+" is missing")
+			return missing(name)
+		}
+	}
+	if c.cmd.login && !strings.HasPrefix(c.args["URL"], fileScheme) {
+		for _, name := range []string{"Username", "Password"} {
+			if _, given := c.args[name]; !given {
+				return missing(name)
+			}
 		}
 	}
 	if c.object == softwareModules && unitArguments(c) {

@@ -13,7 +13,7 @@ import (
 // backupCommand is VendorConfigFile.{i}.Backup(), asynchronous: an Upload.
 func backupCommand() *command {
 	return &command{
-		name: "Backup()", async: true, in: fileArgs(), required: []string{"URL"},
+		name: "Backup()", async: true, in: fileArgs(), required: []string{"URL"}, login: true,
 		run: func(a *Agent, c *call) {
 			a.startTransfer(c, transfer.Job{
 				Upload: true, Types: a.uploadTypes(c.object, cwmp.FileUploadConfigInstance, cwmp.FileUploadConfig),

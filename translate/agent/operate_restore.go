@@ -13,7 +13,7 @@ import (
 func restoreCommand() *command {
 	return &command{
 		name: "Restore()", async: true, in: fileArgs("FileSize", "TargetFileName", "CheckSumAlgorithm", "CheckSum"),
-		required: []string{"URL"},
+		required: []string{"URL"}, login: true,
 		run: func(a *Agent, c *call) {
 			a.startTransfer(c, transfer.Job{Types: []string{cwmp.FileConfig}})
 		},

@@ -11,7 +11,7 @@ import (
 // uploadCommand is VendorLogFile.{i}.Upload(), asynchronous.
 func uploadCommand() *command {
 	return &command{
-		name: "Upload()", async: true, in: fileArgs(), required: []string{"URL"},
+		name: "Upload()", async: true, in: fileArgs(), required: []string{"URL"}, login: true,
 		run: func(a *Agent, c *call) {
 			a.startTransfer(c, transfer.Job{
 				Upload: true, Types: a.uploadTypes(c.object, cwmp.FileUploadLogInstance, cwmp.FileUploadLog),

@@ -57,9 +57,11 @@ type command struct {
 	name     string // with ()
 	async    bool
 	in, out  []string
-	required []string
-	run      func(a *Agent, c *call) // see operate.go
-	job      *job                    // see operate_job.go; may be nil
+	required []string // mandatory arguments, which may not be empty
+	// login: so are Username and Password, which may be, unless the file is the gateway's own.
+	login bool
+	run   func(a *Agent, c *call) // see operate.go
+	job   *job                    // see operate_job.go; may be nil
 
 	// object is where the command is, in generic form, and needs what the CPE must have
 	// for it to be there: see offered.go. Empty for the commands of a localObject.
