@@ -25,7 +25,6 @@ const (
 	ofGateway  = "does not apply: the connection is the gateway's, no Virtual Agent has one to configure"
 	anyDest    = "does not apply: mtp[].destinations always gives one; mtp/stomp tests R-STOMP.16"
 	oneDest    = "does not apply: it is that of mtp[].destinations while the gateway runs"
-	ofCoAP     = "mtp/coap: the gateway has that part, see the tests of the package"
 )
 
 // plan is TP-469 without the cases that are deprecated or were deleted.
@@ -176,14 +175,14 @@ var plan = []entry{
 	{"3.14", "retransmit_id", "session ctx", case3_14, ""},
 	{"3.15", "Duplicate Records", "session ctx", case3_15, ""},
 	{"4.1", "X.509 at MTP", "if TLS", case4_1, ""},
-	{"5.1", "CoAP mapping", "CoAP", nil, ofCoAP},
-	{"5.2", "CoAP block", "CoAP", nil, ofCoAP},
-	{"5.3", "CoAP success", "CoAP", nil, ofCoAP},
-	{"5.4", "CoAP timeout", "CoAP", nil, ofCoAP},
-	{"5.5", "CoAP bad method", "CoAP", nil, ofCoAP},
-	{"5.6", "CoAP bad format", "CoAP", nil, ofCoAP},
-	{"5.7", "CoAP bad Record", "CoAP", nil, ofCoAP},
-	{"5.8", "DTLS", "CoAP", nil, ofCoAP},
+	{"5.1", "CoAP mapping", "CoAP", case5_1, ""},
+	{"5.2", "CoAP block", "CoAP", case5_2, ""},
+	{"5.3", "CoAP success", "CoAP", case5_3, ""},
+	{"5.4", "CoAP timeout", "CoAP", case5_4, ""},
+	{"5.5", "CoAP bad method", "CoAP", case5_5, ""},
+	{"5.6", "CoAP bad format", "CoAP", case5_6, ""},
+	{"5.7", "CoAP bad Record", "CoAP", case5_7, ""},
+	{"5.8", "DTLS", "CoAP", case5_8, ""},
 	{"6.1", "STOMP profiles", "STOMP", nil, ofGateway},
 	{"6.2", "STOMP session", "STOMP", case6_2, ""},
 	{"6.3", "STOMP retry", "STOMP", case6_3, ""},
