@@ -6,6 +6,7 @@ package proxied
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -69,14 +70,14 @@ func known(t *testing.T, g *Gateway, serials ...string) string {
 	for _, s := range serials {
 		g.Known(agent.EndpointIDFor(cpeOf(s)), cpeOf(s))
 	}
-	text := ""
+	var text strings.Builder
 	for _, m := range g.mounted() {
-		text += fmt.Sprintf("%d:%s ", m.number, m.id)
+		fmt.Fprintf(&text, "%d:%s ", m.number, m.id)
 	}
 	if err := g.tree.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	return text
+	return text.String()
 }
 
 // A CPE has its number for ever, and no other CPE gets it.
