@@ -30,7 +30,8 @@ func TestDeviationsAreCounted(t *testing.T) {
 		"applied_at_once":  {words: download + "false"},
 		"image_not_chosen": {words: download + "true"},
 		"checksum_unverified": {
-			words: "Operate Device.DeviceInfo.VendorConfigFile.1.Restore() URL=http://192.0.2.1/f Username= Password= CheckSum=aa",
+			words: "Operate Device.DeviceInfo.VendorConfigFile.1.Restore() " +
+				"URL=http://192.0.2.1/f Username= Password= CheckSum=aa",
 		},
 		"unit_arguments": {
 			model: "commands181",
