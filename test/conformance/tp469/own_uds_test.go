@@ -90,10 +90,14 @@ func (c *udsConn) next() usp.Record {
 	return record(c.t, c.want(udsRecord))
 }
 
-// want reads a frame, which has to have one field of that type.
+// want reads a frame, which has to have one field of that type. What the Agent says of its
+// own may come before an Error.
 func (c *udsConn) want(kind byte) []byte {
 	c.t.Helper()
 	got, value, err := c.field()
+	for kind == udsError && got == udsRecord && err == nil {
+		got, value, err = c.field()
+	}
 	if err != nil || got != kind {
 		c.t.Fatalf("got a field of type %d with %q, %v, want one of type %d", got, value, err, kind)
 	}
@@ -114,10 +118,13 @@ func (c *udsConn) field() (kind byte, value []byte, err error) {
 	return head[8], value, err
 }
 
-// ends checks that the other side closes without a further word.
+// ends checks that the other side closes without an answer.
 func (c *udsConn) ends() {
 	c.t.Helper()
 	kind, value, err := c.field()
+	for kind == udsRecord && err == nil {
+		kind, value, err = c.field()
+	}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
 		c.t.Errorf("got a field of type %d with %q, %v, want the end of the connection", kind, value, err)
 	}

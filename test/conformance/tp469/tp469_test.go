@@ -42,10 +42,6 @@ func TestPlan(t *testing.T) {
 				t.Parallel()
 				run(t, model, passed[i])
 			})
-			t.Run(model+"-apart", func(t *testing.T) {
-				t.Parallel()
-				runApart(t, model, passed[i])
-			})
 		}
 	})
 	if t.Failed() {
@@ -77,24 +73,29 @@ func each(apartOnly bool, f func(e *entry)) {
 	}
 }
 
-// run runs the cases that share a Virtual Agent, one after the other.
+// run runs the cases that share a Virtual Agent, one after the other, and beside them the
+// others. Most wait rather than work: they are not limited as t.Parallel is, by the number
+// of processors.
 func run(t *testing.T, model string, r *results) {
 	t.Helper()
+	const workers = 2
+	others := make(chan *entry)
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() {
+			for e := range others {
+				r.note(e.id, t.Run(e.id, func(t *testing.T) { e.run(&bench{T: t, lab: &lab{model: model}}) }))
+			}
+		})
+	}
+	running.Go(func() {
+		defer close(others)
+		each(true, func(e *entry) { others <- e })
+	})
+	defer running.Wait()
 	l := newLab(t, model)
 	each(false, func(e *entry) {
 		r.note(e.id, t.Run(e.id, func(t *testing.T) { e.run(newBench(t, l)) }))
-	})
-}
-
-// runApart runs the others, beside each other.
-func runApart(t *testing.T, model string, r *results) {
-	t.Helper()
-	each(true, func(e *entry) {
-		t.Run(e.id, func(t *testing.T) {
-			t.Parallel()
-			defer func() { r.note(e.id, !t.Failed()) }()
-			e.run(&bench{T: t, lab: &lab{model: model}})
-		})
 	})
 }
 
