@@ -6,7 +6,6 @@ package tp469_test
 import (
 	"bufio"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -345,17 +344,6 @@ func case6_11(b *bench) {
 	c, _ := b.stompAgent(br, "")
 	b.answers(c, "6.11")
 	b.identifiedConn(c.Conn)
-}
-
-// identifiedConn is identified for a connection.
-func (b *bench) identifiedConn(conn net.Conn) {
-	b.Helper()
-	c, ok := conn.(*tls.Conn)
-	if !ok {
-		b.Fatal(errors.New("the connection has no TLS"))
-	}
-	state := c.ConnectionState()
-	b.identified(&state)
 }
 
 func case6_12(b *bench) {

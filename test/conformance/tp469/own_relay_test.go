@@ -169,3 +169,24 @@ func own7(b *bench) {
 	}
 	b.answers(controller, "own.7")
 }
+
+// A native Agent on WebSocket is on the Controller's MQTT broker as one that speaks MQTT: with
+// a Connect Record of that [R-MTP.8], and a topic of its own to answer to, while Records are as
+// they were.
+func own12(b *bench) {
+	br := newBroker(b.T, nil)
+	b.alone(br.mqtt("mqtt", `    represents: ["`+string(native)+`"]
+  - {name: south, type: websocket, listen: "127.0.0.1:0", role: agent}
+`))
+	agent := b.joins("south", native)
+	agent.send(usp.NewWebSocketConnect(native, raw))
+	c := b.mqttAgent(br, granted{})
+	first := c.next()
+	connect := parsed(b.T, first).GetMqttConnect()
+	if h := first.Header(); h.From != native || connect.GetSubscribedTopic() != c.at {
+		b.Errorf("got a %s from %s, %v, want an MQTTConnectRecord of %s with %s", h.Type, h.From, connect, native, c.at)
+	}
+	same(b.T, c, agent, relayed(raw, native)...)
+	same(b.T, agent, c, relayed(native, raw)...)
+	c.replies(controllerTopic, c.at)
+}

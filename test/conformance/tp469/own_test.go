@@ -19,4 +19,5 @@ var own = []entry{
 	{"own.9", "Native and Virtual Agents over one connection", "MTP Proxy", own9, ""},
 	{"own.10", "from_id that is not the peer's", "R-SEC.4c", own10, ""},
 	{"own.11", "to_id of nobody, and the own one", "R-ARC.2", own11, ""},
+	{"own.12", "Connect Record and reply topic from MTP to MTP", "MTP Proxy, R-MTP.8", own12, ""},
 }
