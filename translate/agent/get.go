@@ -160,7 +160,7 @@ func (a *Agent) resolveFresh(ctx context.Context, r *request, texts []string,
 	check func(path.Path) *usp.Error,
 ) ([]query, *usp.Error) {
 	first := make(map[string]int, len(texts))
-	var queries []query
+	queries := make([]query, 0, len(texts))
 	for _, text := range texts {
 		if _, ok := first[text]; !ok {
 			first[text] = len(queries)
@@ -169,6 +169,9 @@ func (a *Agent) resolveFresh(ctx context.Context, r *request, texts []string,
 	}
 	if err := a.resolveOnce(ctx, r, queries, check); err != nil {
 		return nil, err
+	}
+	if len(queries) == len(texts) {
+		return queries, nil
 	}
 	all := make([]query, len(texts))
 	for i, text := range texts {
@@ -225,6 +228,12 @@ func (a *Agent) resolve(r *request, q *query, room *meter) *usp.Error {
 	if q.path.HasReference() || a.host.freshness.parts() && strings.Contains(q.text, "[") {
 		q.visits = &visits{Tree: t, params: make(map[string]bool), limit: a.host.opts.Paths}
 		t = q.visits
+	}
+	if q.path.Kind() == path.Parameter && !q.path.IsSearch() {
+		if _, ok := a.param(q.text); ok { // it means itself
+			q.found = []string{q.text}
+			return room.take(len(q.text))
+		}
 	}
 	found, err := path.Resolve(q.path, t, a.host.opts.Paths)
 	if q.err = uspError(err); q.err == nil {

@@ -116,9 +116,35 @@ func (l *local) isTrue(param string) bool {
 
 // find returns the first row of a table whose column has a value, "" if none.
 func (l *local) find(table, column, value string) string {
+	o := l.schema.byPath[path.Generic(table)+"{i}."]
+	if o == nil || o.columns[column] == nil {
+		return ""
+	}
+	if c := o.columns[column]; c.calc == nil {
+		return l.stored(table, c, value)
+	}
 	for _, n := range l.rows[table] {
-		if row := table + strconv.FormatUint(uint64(n), 10) + "."; l.get(row+column) == value {
+		if row := rowOf(table, n); l.get(row+column) == value {
 			return row
+		}
+	}
+	return ""
+}
+
+func rowOf(table string, n uint32) string { return table + strconv.FormatUint(uint64(n), 10) + "." }
+
+// stored is find for a column that is not computed: each Record is asked for by a Controller
+// that has its row.
+func (l *local) stored(table string, c *column, value string) string {
+	var buf [128]byte
+	for _, n := range l.rows[table] {
+		name := append(strconv.AppendUint(append(buf[:0], table...), uint64(n), 10), '.')
+		v, ok := l.values[string(append(name, c.Name...))]
+		if !ok {
+			v = c.def
+		}
+		if v == value {
+			return rowOf(table, n)
 		}
 	}
 	return ""

@@ -160,6 +160,18 @@ type Rules struct {
 // else.
 func (r *Rules) Sum() uint64 { return r.sum }
 
+// declAt is decl for an instantiated path.
+func (r *Rules) declAt(p string) *paramDecl {
+	var buf [256]byte
+	var nums [maxNameDepth]uint32
+	obj, leaf := splitLeaf(p)
+	generic, _ := appendGeneric(buf[:0], nums[:0], obj)
+	if o := r.objects[string(generic)]; o != nil {
+		return o.params[leaf]
+	}
+	return nil
+}
+
 // decl returns the declaration of a generic Device:2 parameter path.
 func (r *Rules) decl(genericPath string) *paramDecl {
 	obj, leaf := splitLeaf(genericPath)

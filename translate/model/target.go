@@ -92,10 +92,13 @@ func (t *target) appendPath(b []byte) []byte {
 }
 
 // param makes the Param of a parameter.
-func (t *target) param() Param {
+func (t *target) param() Param { return t.paramAt(t.path()) }
+
+// paramAt is param where the path is known.
+func (t *target) paramAt(p string) Param {
 	c := t.cell
 	return Param{
-		Path: t.path(), Value: t.val, Type: c.rule.decl.typ, Known: t.known,
+		Path: p, Value: t.val, Type: c.rule.decl.typ, Known: t.known,
 		Writable: c.access() == ReadWrite && c.settable(),
 	}
 }

@@ -118,9 +118,9 @@ func (v *View) Param(p string) (Param, bool) {
 	t, n := v.resolve(p)
 	switch {
 	case t != nil && t.cell != nil:
-		return t.param(), true
+		return t.paramAt(p), true
 	case n != nil && !n.is(flagObject) && !strings.HasSuffix(p, "."):
-		return v.rawParam(n), true
+		return v.rawParamAt(n, p), true
 	case t == nil && n == nil:
 		obj, leaf := splitLeaf(p)
 		if _, row := v.resolve(obj); leaf == "Alias" && row != nil && v.keepsAlias(row) {
@@ -131,10 +131,13 @@ func (v *View) Param(p string) (Param, bool) {
 }
 
 // rawParam makes the Param of a node shown as it is.
-func (v *View) rawParam(n *node) Param {
-	p := Param{Path: v.shownPath(n), Type: n.shownType(), Writable: n.writable(), Known: n.is(flagKnown)}
-	if v.root == TR181 {
-		if d := v.r.decl(generic(p.Path)); d != nil {
+func (v *View) rawParam(n *node) Param { return v.rawParamAt(n, v.shownPath(n)) }
+
+// rawParamAt is rawParam for a node whose shownPath is known.
+func (v *View) rawParamAt(n *node, shown string) Param {
+	p := Param{Path: shown, Type: n.shownType(), Writable: n.writable(), Known: n.is(flagKnown)}
+	if v.root == TR181 && (n.typ == cwmp.TypeUnknown || p.Type == path.TypeString) {
+		if d := v.r.declAt(p.Path); d != nil {
 			if n.typ == cwmp.TypeUnknown || d.typ.IsList() && p.Type == path.TypeString {
 				p.Type = d.typ
 			}
