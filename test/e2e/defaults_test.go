@@ -26,6 +26,9 @@ type cohorts struct {
 	program string
 	gw      *harness.Process
 	addr    string // of WebSocket
+	// retry is how long a Controller waits before it comes again; 0: as usual, so that of two
+	// with one name the newer one stays.
+	retry time.Duration
 }
 
 func newCohorts(t *testing.T, defaults string) *cohorts {
@@ -41,7 +44,7 @@ func (c *cohorts) controller(id usp.EndpointID) *controller.Controller {
 	c.t.Helper()
 	tr, err := ws.NewClient(ws.ClientOptions{
 		URL: "ws://" + c.addr + "/usp", Endpoint: id, Role: usp.RoleAgent, Shared: true,
-		Retry: mtp.BackoffOptions{Interval: 50 * time.Millisecond, Max: 100 * time.Millisecond},
+		Retry: mtp.BackoffOptions{Interval: c.retry, Max: 2 * c.retry},
 	})
 	if err != nil {
 		c.t.Fatal(err)

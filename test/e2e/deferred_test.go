@@ -25,6 +25,7 @@ func TestInformThatNobodyListensTo(t *testing.T) {
 		t.Run(model, func(t *testing.T) {
 			t.Parallel()
 			c := newCohorts(t, "translate: {idle: 500ms, freshness: 1h, deadline: 5s}\n")
+			c.retry = 50 * time.Millisecond
 			noc := c.controller("self::noc")
 			box := c.persistent(model)
 			onBoard := controller.Update("Device.LocalAgent.Controller.1.", map[string]string{"OnBoardingComplete": "true"})
