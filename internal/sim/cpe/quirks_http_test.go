@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/uspgate/uspgate/cwmp"
@@ -163,17 +164,22 @@ func TestQuirk35FinalHandshake(t *testing.T) {
 	if sent[1].body != "" || sent[2].body != "" {
 		t.Errorf("got %q, want two empty POSTs after an Inform", sent[2].body)
 	}
-	empty := 0
+	var mu sync.Mutex
+	empty := make(map[string]int) // by connection: the CPE of before comes again meanwhile
 	refuses(t, "final-handshake", "not answered", func(w http.ResponseWriter, r raw) bool {
+		mu.Lock()
+		defer mu.Unlock()
 		if r.body != "" {
-			empty = 0
+			empty[r.RemoteAddr] = 0
 			return false
 		}
-		if empty++; empty > 1 {
+		empty[r.RemoteAddr]++
+		late := empty[r.RemoteAddr] > 1
+		if late {
 			w.WriteHeader(http.StatusOK)
 			_, _ = io.WriteString(w, "late")
 		}
-		return empty > 1
+		return late
 	})
 }
 
