@@ -169,8 +169,11 @@ func (a *Agent) keepShown() error {
 	a.saving.plant = nil
 	rev := a.revision()
 	a.saving.heard = false
-	t := a.tree()
-	if t == nil || rev == a.saving.planted {
+	var t *Tree
+	if rev != a.saving.planted {
+		t = a.tree()
+	}
+	if t == nil {
 		a.unlock()
 		return a.toldKept()
 	}

@@ -53,6 +53,24 @@ func TestTreesAreFolded(t *testing.T) {
 	})
 }
 
+// An Agent falls asleep without its tree being unpacked for it.
+func TestFoldedAgentFallsAsleep(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "tr181", "idle=1m")
+		defer r.stop()
+		r.rest("2_PERIODIC")
+		a := r.agent
+		r.fallAsleep()
+		if !a.Folded() {
+			t.Error("got a tree unpacked as the Agent fell asleep, want it as it was")
+		}
+		if r.host.Resting(r.cpe.id).Whole == 0 {
+			t.Error("got an Agent that every Inform wakes, want it to sleep by the last one")
+		}
+	})
+}
+
 func TestTreesAreNotFolded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
