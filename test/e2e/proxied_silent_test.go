@@ -22,7 +22,7 @@ func TestProxiedCPEThatIsOff(t *testing.T) {
 	list[0].Off()
 	const off, on = "Device.ProxiedDevice.1.", "Device.ProxiedDevice.2."
 	began := time.Now()
-	resp, err := c.Get(within(t), gatewayAgent, 0, off+"DeviceInfo.UpTime", on+"DeviceInfo.UpTime", off+"Name")
+	resp, err := c.Get(deadline(t), gatewayAgent, 0, off+"DeviceInfo.UpTime", on+"DeviceInfo.UpTime", off+"Name")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestProxiedCPEThatIsOff(t *testing.T) {
 	if codes[0] != usp.CodeInternalError || codes[1] != 0 || codes[2] != 0 {
 		t.Errorf("Get: got %v after %v, want 7003 for the path of the CPE that is off alone", codes, time.Since(began))
 	}
-	set, err := c.Set(within(t), gatewayAgent, true,
+	set, err := c.Set(deadline(t), gatewayAgent, true,
 		controller.Update(off+"DeviceInfo.", map[string]string{"ProvisioningCode": "x"}),
 		controller.Update(on+"DeviceInfo.", map[string]string{"ProvisioningCode": "x"}))
 	if err != nil {
@@ -46,7 +46,7 @@ func TestProxiedCPEThatIsOff(t *testing.T) {
 	if got, _ := list[1].Value("Device.DeviceInfo.ProvisioningCode"); got != "x" {
 		t.Errorf("got ProvisioningCode %q of the CPE that is on, want x", got)
 	}
-	op, err := c.Operate(within(t), gatewayAgent, "Device.ProxiedDevice.*.Reboot()", "key", nil)
+	op, err := c.Operate(deadline(t), gatewayAgent, "Device.ProxiedDevice.*.Reboot()", "key", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@
 package e2e_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -53,18 +52,11 @@ func proxiedFleet(t *testing.T, yaml string) (*harness.Gateway, *controller.Cont
 	return g, g.Controller(g.WS(), "self::c"), list
 }
 
-func within(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), harness.Timeout)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // The table of the CPE, what is in them, and the errors of paths.
 func TestProxiedRows(t *testing.T) {
 	t.Parallel()
 	_, c, list := proxiedFleet(t, "")
-	ctx := within(t)
+	ctx := deadline(t)
 	resp, err := c.Get(ctx, gatewayAgent, 1, "Device.ProxiedDevice.",
 		"Device.ProxiedDevice.[DeviceInfo.SerialNumber==\"S2\"].DeviceInfo.",
 		"Device.ProxiedDevice.[ProxyProtocol==\"CWMP\"].DeviceInfo.ProductClass", "Device.ProxiedDevice.9.DeviceInfo.",
@@ -97,7 +89,7 @@ func TestProxiedRows(t *testing.T) {
 func TestProxiedGetInstances(t *testing.T) {
 	t.Parallel()
 	_, c, _ := proxiedFleet(t, "")
-	resp, err := c.GetInstances(within(t), gatewayAgent, false,
+	resp, err := c.GetInstances(deadline(t), gatewayAgent, false,
 		"Device.ProxiedDevice.", "Device.ProxiedDevice.*.WiFi.Radio.")
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +110,7 @@ func TestProxiedGetInstances(t *testing.T) {
 func TestProxiedGetSupportedDM(t *testing.T) {
 	t.Parallel()
 	_, c, _ := proxiedFleet(t, "")
-	resp, err := c.GetSupportedDM(within(t), gatewayAgent, &uspmsg.GetSupportedDM{
+	resp, err := c.GetSupportedDM(deadline(t), gatewayAgent, &uspmsg.GetSupportedDM{
 		ObjPaths:     []string{"Device.", "Device.ProxiedDevice.2.", "Device.ProxiedDevice.2.WiFi.Radio.{i}."},
 		ReturnParams: true, ReturnCommands: true,
 	})
@@ -154,7 +146,7 @@ func TestProxiedGetSupportedDM(t *testing.T) {
 func TestProxiedWrites(t *testing.T) {
 	t.Parallel()
 	_, c, list := proxiedFleet(t, "")
-	ctx := within(t)
+	ctx := deadline(t)
 	everywhere := controller.Update("Device.ProxiedDevice.*.DeviceInfo.", map[string]string{"ProvisioningCode": "x"})
 	_, err := c.Set(ctx, gatewayAgent, false, everywhere)
 	var e *controller.Error
@@ -205,7 +197,7 @@ func TestProxiedWrites(t *testing.T) {
 func TestProxiedCommandsAndNotifies(t *testing.T) {
 	t.Parallel()
 	_, c, list := proxiedFleet(t, "")
-	ctx := within(t)
+	ctx := deadline(t)
 	subscribe := func(s controller.Subscription) {
 		t.Helper()
 		if _, err := c.Subscribe(ctx, gatewayAgent, s); err != nil {
@@ -265,7 +257,7 @@ func TestProxiedCommandsAndNotifies(t *testing.T) {
 func TestProxiedMax(t *testing.T) {
 	t.Parallel()
 	_, c, _ := proxiedFleet(t, ", max: 1, select: [{serial: \"S*\"}]")
-	resp, err := c.Get(within(t), gatewayAgent, 0, "Device.ProxiedDeviceNumberOfEntries")
+	resp, err := c.Get(deadline(t), gatewayAgent, 0, "Device.ProxiedDeviceNumberOfEntries")
 	if got := controller.Params(resp)["Device.ProxiedDeviceNumberOfEntries"]; err != nil || got != "1" {
 		t.Errorf("got %q, %v, want 1", got, err)
 	}
