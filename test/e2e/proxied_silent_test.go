@@ -40,7 +40,8 @@ func TestProxiedCPEThatIsOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, second := set.GetUpdatedObjResults()[0].GetOperStatus(), set.GetUpdatedObjResults()[1].GetOperStatus()
-	if got := usp.Code(first.GetOperFailure().GetErrCode()); got != usp.CodeInternalError || second.GetOperSuccess() == nil {
+	failed := usp.Code(first.GetOperFailure().GetErrCode())
+	if failed != usp.CodeInternalError || second.GetOperSuccess() == nil {
 		t.Errorf("Set: got %v and %v, want 7003 and success", first, second)
 	}
 	if got, _ := list[1].Value("Device.DeviceInfo.ProvisioningCode"); got != "x" {
