@@ -106,10 +106,10 @@ func (a *Agent) quiet() bool {
 	return len(on)+len(off)+len(tables) == 0 && len(a.unreported()) == 0
 }
 
-// unmoved reports that the last Inform, if it came again, would be no news and start
-// nothing. The lock is held.
+// unmoved reports that the last Inform, if it came again, would be no news. The lock is
+// held.
 func (a *Agent) unmoved() bool {
-	if !a.quiet() || len(a.told) == 0 {
+	if len(a.told) == 0 {
 		return false
 	}
 	for i := range a.told { // what was read since may be something else
